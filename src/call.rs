@@ -1,0 +1,1 @@
+//! The nouns: what a call, its caller, its run, its verdict and its outcome are.

@@ -1,0 +1,1 @@
+//! Expressions: parsed by `cel`, checked against the environment, compiled to our own program.

@@ -1,0 +1,83 @@
+//! What is remembered of a run's earlier calls, as far as rules read it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::json;
+
+/// Steps remembered of one run; older ones leave only their tallies behind.
+pub const HISTORY_LIMIT_STEPS: usize = 256;
+
+/// Tools tallied in one run; calls to further tools share the tally `""`.
+const TALLY_LIMIT_TOOLS: usize = 1_024;
+
+/// A value of an earlier call that some loaded rule reads, such as `result.status`.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// The path as rules write it after `prior.`: `args.payment_id`, `result.status`, `result`.
+    pub path: Arc<str>,
+    /// `None` when the value was too large to remember: reading it is an error.
+    pub value: Option<json::Document>,
+}
+
+/// One earlier call that was forwarded and has ended.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub tool: Arc<str>,
+    /// `clock::Now::mono` when it ended.
+    pub ended: Duration,
+    pub succeeded: bool,
+    /// Tool and canonical arguments, 1 and 1.0 being equal.
+    pub call_key: u64,
+    /// What came back: digest of the result, or of the error class when there was none.
+    pub result_key: u64,
+    /// A captured path is absent here when the call did not have such a value.
+    pub captured: Vec<Captured>,
+}
+
+/// How often a tool was called over the run's whole life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Ended calls, however they ended.
+    pub called: u64,
+    pub succeeded: u64,
+}
+
+/// The earlier calls of one run, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    steps: VecDeque<Arc<Step>>,
+    tallies: BTreeMap<Arc<str>, Tally>,
+}
+
+impl History {
+    /// Remembers an ended call, forgetting the oldest beyond [`HISTORY_LIMIT_STEPS`].
+    pub fn push(&mut self, step: Step) {
+        let known = self.tallies.contains_key(&step.tool);
+        let key = if known || self.tallies.len() < TALLY_LIMIT_TOOLS {
+            step.tool.clone()
+        } else {
+            Arc::from("")
+        };
+        let tally = self.tallies.entry(key).or_default();
+        tally.called = tally.called.saturating_add(1);
+        if step.succeeded {
+            tally.succeeded = tally.succeeded.saturating_add(1);
+        }
+        if self.steps.len() >= HISTORY_LIMIT_STEPS {
+            self.steps.pop_front();
+        }
+        self.steps.push_back(Arc::new(step));
+    }
+
+    /// The remembered steps, oldest first; reversible.
+    pub fn steps(&self) -> impl DoubleEndedIterator<Item = &Step> + ExactSizeIterator {
+        self.steps.iter().map(Arc::as_ref)
+    }
+
+    /// Tallies over the run's whole life, by tool.
+    pub fn tallies(&self) -> impl Iterator<Item = (&str, Tally)> {
+        self.tallies.iter().map(|(tool, tally)| (tool.as_ref(), *tally))
+    }
+}

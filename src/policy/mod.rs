@@ -1,0 +1,6 @@
+//! What rules mean: the files' model, expressions, and the ruling over one call.
+
+pub mod builtins;
+pub mod expr;
+pub mod history;
+pub mod view;

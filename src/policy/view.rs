@@ -1,0 +1,89 @@
+//! What an expression sees of one call: borrowed facts, gathered once by the guard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::json;
+use crate::policy::history::{History, Step};
+
+/// Whether an operation changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    Read,
+    Write,
+}
+
+impl Effect {
+    /// The name users see in YAML, expressions and events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// What is known of a tool: `tool.*` in expressions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolFacts {
+    /// `server.operation`
+    pub name: Arc<str>,
+    pub server: Arc<str>,
+    pub operation: Arc<str>,
+    pub tags: Arc<[Arc<str>]>,
+    pub effect: Effect,
+    /// Digest of the tool's definition; empty when it has none.
+    pub version: Arc<str>,
+}
+
+/// Who calls: `caller.*` in expressions. Empty text where nothing is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Caller {
+    pub tenant: Arc<str>,
+    pub project: Arc<str>,
+    pub user: Arc<str>,
+    pub agent: Arc<str>,
+}
+
+/// The call itself: `call.*` and `args` in expressions.
+#[derive(Clone, Copy)]
+pub struct CallView<'a> {
+    pub args: json::Value<'a>,
+    /// Size of the arguments as received, in bytes.
+    pub args_bytes: u64,
+    /// `http`, `mcp` or `llm`.
+    pub protocol: &'a str,
+    /// The HTTP method, upper case.
+    pub method: &'a str,
+    /// The canonical path.
+    pub path: &'a str,
+    /// Position of this call in its run, from 1.
+    pub step: u64,
+    /// Was this call emitted by the model in this run? `None` when that is not known.
+    pub intended: Option<bool>,
+    pub tool: &'a ToolFacts,
+    pub caller: &'a Caller,
+}
+
+/// The run so far: `run.*` in expressions.
+#[derive(Clone, Copy)]
+pub struct RunView<'a> {
+    pub id: &'a str,
+    pub age: Duration,
+    /// Calls admitted so far, this one excluded.
+    pub calls: u64,
+    pub errors: u64,
+    pub denials: u64,
+    pub history: &'a History,
+}
+
+/// Everything an expression may read.
+#[derive(Clone, Copy)]
+pub struct Env<'a> {
+    pub call: CallView<'a>,
+    pub run: RunView<'a>,
+    /// The earlier call under test in `requires.where`; `None` elsewhere.
+    pub prior: Option<&'a Step>,
+    pub now: Now,
+}

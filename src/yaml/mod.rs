@@ -1,0 +1,1 @@
+//! YAML files as serde values that know where they stand, and the faults found in them.
