@@ -3,4 +3,5 @@
 pub mod builtins;
 pub mod expr;
 pub mod history;
+pub mod reason;
 pub mod view;
