@@ -82,7 +82,9 @@ impl<'a> Context<'a> {
     }
 
     fn push(&self, diagnostic: Diagnostic, span: Span) {
-        self.faults.borrow_mut().push(diagnostic.at(self.source, span));
+        self.faults
+            .borrow_mut()
+            .push(diagnostic.at(self.source, span));
     }
 
     /// Bad, or standing where the text was overwritten after a syntax error.
@@ -100,7 +102,10 @@ fn lookup(
     table: &'static [(&'static str, &'static [&'static str])],
     name: &str,
 ) -> &'static [&'static str] {
-    table.iter().find(|(owner, _)| *owner == name).map_or(&[], |(_, words)| words)
+    table
+        .iter()
+        .find(|(owner, _)| *owner == name)
+        .map_or(&[], |(_, words)| words)
 }
 
 fn missing(name: &str) -> Diagnostic {
@@ -109,12 +114,23 @@ fn missing(name: &str) -> Diagnostic {
 
 impl<'a> Reader<'a> {
     pub fn new(node: &'a Node, context: &'a Context<'a>) -> Self {
-        Self { node, key: None, context }
+        Self {
+            node,
+            key: None,
+            context,
+        }
     }
 
     fn wrong_type(self, expected: &str) -> Failure {
-        let text = ScalarFault::new(format!("expected {expected}, found {}", describe(self.node)));
-        Failure::New(Box::new(super::fault::Fault { code: codes::TYPE, text, span: None }))
+        let text = ScalarFault::new(format!(
+            "expected {expected}, found {}",
+            describe(self.node)
+        ));
+        Failure::New(Box::new(super::fault::Fault {
+            code: codes::TYPE,
+            text,
+            span: None,
+        }))
     }
 
     /// Text, or a fault that teaches to quote it.
@@ -126,8 +142,9 @@ impl<'a> Reader<'a> {
             Some(Meaning::Text(text)) => Ok(text),
             Some(Meaning::Null) if value.is_empty() => Err(self.wrong_type("text")),
             _ => {
-                let text = ScalarFault::new(format!("expected text, found {}", describe(self.node)))
-                    .help(format!("quote it: \"{value}\""));
+                let text =
+                    ScalarFault::new(format!("expected text, found {}", describe(self.node)))
+                        .help(format!("quote it: \"{value}\""));
                 Err(Failure::new(codes::TYPE, text))
             }
         }
@@ -197,7 +214,11 @@ impl<'a> Reader<'a> {
 
     /// The parts that [`super::Text`] and [`super::Field`] are made of.
     fn parts<V: Visitor<'a>>(self, visitor: V, text: bool) -> Result<V::Value, Failure> {
-        let raw = self.context.source.text.get(self.node.span.start..self.node.span.end);
+        let raw = self
+            .context
+            .source
+            .text
+            .get(self.node.span.start..self.node.span.end);
         let raw = raw.unwrap_or_default();
         match &self.node.kind {
             Kind::Scalar { value, style } if text => {
@@ -320,7 +341,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let Kind::Sequence(items) = &self.node.kind else { return Err(self.wrong_type("a list")) };
+        let Kind::Sequence(items) = &self.node.kind else {
+            return Err(self.wrong_type("a list"));
+        };
         visitor.visit_seq(Elements::new(items, self.context))
     }
 
@@ -346,7 +369,11 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Ok(_) if incomplete() => Err(Failure::Follows),
             Err(Failure::Missing(key)) => {
                 let present = entries.iter().any(|entry| entry.key.text == key);
-                Err(if present || incomplete() { Failure::Follows } else { Failure::Missing(key) })
+                Err(if present || incomplete() {
+                    Failure::Follows
+                } else {
+                    Failure::Missing(key)
+                })
             }
             other => other,
         }
@@ -394,11 +421,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         }
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
         self.deserialize_seq(visitor)
     }
 

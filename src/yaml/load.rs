@@ -126,7 +126,8 @@ impl<'s> Loader<'s> {
             if let Some(tag) = place.tag_span() {
                 let start = tag.start.byte_offset().unwrap_or(start);
                 let end = tag.end.byte_offset().unwrap_or(end);
-                self.faults.push(syntax::tag(self.source, Span { start, end }));
+                self.faults
+                    .push(syntax::tag(self.source, Span { start, end }));
             }
             self.take(event, Span { start, end })?;
         }
@@ -155,7 +156,10 @@ impl<'s> Loader<'s> {
                     value.into_owned()
                 };
                 let span = self.trimmed(span);
-                let kind = Kind::Scalar { value, style: style_of(style) };
+                let kind = Kind::Scalar {
+                    value,
+                    style: style_of(style),
+                };
                 self.complete(Node { id, span, kind }, anchor);
                 Ok(())
             }
@@ -177,18 +181,35 @@ impl<'s> Loader<'s> {
 
     fn open(&mut self, span: Span, anchor: usize, open: Open) -> Result<(), Stop> {
         let id = self.count(1, span)?;
-        self.stack.push(Frame { id, anchor, start: span.start, open });
+        self.stack.push(Frame {
+            id,
+            anchor,
+            start: span.start,
+            open,
+        });
         Ok(())
     }
 
     fn close(&mut self, end: usize) {
-        let Some(frame) = self.stack.pop() else { return };
-        let span = self.trimmed(Span { start: frame.start, end });
+        let Some(frame) = self.stack.pop() else {
+            return;
+        };
+        let span = self.trimmed(Span {
+            start: frame.start,
+            end,
+        });
         let kind = match frame.open {
             Open::Sequence(items) => Kind::Sequence(items),
             Open::Mapping(mapping) => Kind::Mapping(mapping.entries),
         };
-        self.complete(Node { id: frame.id, span, kind }, frame.anchor);
+        self.complete(
+            Node {
+                id: frame.id,
+                span,
+                kind,
+            },
+            frame.anchor,
+        );
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stop> {
@@ -232,13 +253,22 @@ impl<'s> Loader<'s> {
     }
 
     fn stop(&self, code: &'static str, message: &str, span: Span) -> Stop {
-        Stop::Fault(Box::new(Diagnostic::error(code, message).at(self.source, span)))
+        Stop::Fault(Box::new(
+            Diagnostic::error(code, message).at(self.source, span),
+        ))
     }
 
     /// Collections and block scalars end where the next token begins: leave the white space out.
     fn trimmed(&self, span: Span) -> Span {
-        let text = self.source.text.get(span.start..span.end).unwrap_or_default();
-        Span { start: span.start, end: span.start + text.trim_end().len() }
+        let text = self
+            .source
+            .text
+            .get(span.start..span.end)
+            .unwrap_or_default();
+        Span {
+            start: span.start,
+            end: span.start + text.trim_end().len(),
+        }
     }
 }
 
@@ -263,7 +293,10 @@ impl OpenMapping {
             return None;
         }
         self.seen.insert(text.clone(), node.span);
-        Some(Key { text, span: node.span })
+        Some(Key {
+            text,
+            span: node.span,
+        })
     }
 }
 

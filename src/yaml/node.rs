@@ -26,7 +26,10 @@ pub(super) struct Entry {
 
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    Scalar { value: String, style: Style },
+    Scalar {
+        value: String,
+        style: Style,
+    },
     Sequence(Vec<Node>),
     /// Keys are distinct, in source order.
     Mapping(Vec<Entry>),
@@ -55,9 +58,15 @@ impl Style {
 
     /// The inverse of [`Style::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Plain, Self::SingleQuoted, Self::DoubleQuoted, Self::Literal, Self::Folded]
-            .into_iter()
-            .find(|style| style.name() == name)
+        [
+            Self::Plain,
+            Self::SingleQuoted,
+            Self::DoubleQuoted,
+            Self::Literal,
+            Self::Folded,
+        ]
+        .into_iter()
+        .find(|style| style.name() == name)
     }
 }
 

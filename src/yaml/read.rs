@@ -31,10 +31,7 @@ pub struct Shape {
 }
 
 /// Reads the file into `T`, adding every fault. `None` if there was one that is an error.
-pub fn read<T: DeserializeOwned>(
-    source: &Arc<Source>,
-    faults: &mut Vec<Diagnostic>,
-) -> Option<T> {
+pub fn read<T: DeserializeOwned>(source: &Arc<Source>, faults: &mut Vec<Diagnostic>) -> Option<T> {
     read_shaped(source, Shape::default(), faults)
 }
 

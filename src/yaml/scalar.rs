@@ -19,7 +19,9 @@ pub(super) enum Meaning<'a> {
 
 /// What the scalar means, or `None` for a list or mapping.
 pub(super) fn meaning(node: &Node) -> Option<Meaning<'_>> {
-    let Kind::Scalar { value, style } = &node.kind else { return None };
+    let Kind::Scalar { value, style } = &node.kind else {
+        return None;
+    };
     Some(match style {
         Style::Plain => plain(value),
         Style::SingleQuoted | Style::DoubleQuoted | Style::Literal | Style::Folded => {
@@ -39,7 +41,10 @@ fn plain(text: &str) -> Meaning<'_> {
 
 fn number(text: &str) -> Option<Meaning<'_>> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if matches!(unsigned, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
+    if matches!(
+        unsigned,
+        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN"
+    ) {
         return Some(Meaning::NotANumber(text));
     }
     if let Some(meaning) = radix(text, "0x", 16).or_else(|| radix(text, "0o", 8)) {
@@ -85,5 +90,8 @@ fn is_float(unsigned: &str) -> bool {
         let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
         !exponent.is_empty() && digits(exponent)
     });
-    digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty()) && exponent_holds
+    digits(whole)
+        && digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+        && exponent_holds
 }
