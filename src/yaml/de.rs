@@ -48,14 +48,14 @@ impl<'a> Context<'a> {
         source: &'a Arc<Source>,
         shape: Shape,
         repaired: Vec<Span>,
-        faults: Vec<Diagnostic>,
+        bad: HashSet<usize>,
     ) -> Self {
         Self {
             source,
             shape,
             repaired,
-            faults: RefCell::new(faults),
-            bad: RefCell::default(),
+            faults: RefCell::default(),
+            bad: RefCell::new(bad),
             incomplete: RefCell::default(),
         }
     }
@@ -400,7 +400,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             let text = ScalarFault::new(format!("`{word}` is not supported by this version"));
             return Err(Failure::new(codes::UNSUPPORTED, text));
         }
-        let text = ScalarFault::new(format!("`{word}` is none of {}", list(variants)));
+        let text = ScalarFault::new(format!(
+            "expected one of {}, found `{word}`",
+            list(variants)
+        ));
         Err(Failure::new(
             codes::CHOICE,
             match closest(word, variants.iter().copied()) {

@@ -163,5 +163,16 @@ fn unexpected(found: &Unexpected<'_>, expected: &dyn Expected) -> ScalarFault {
         "f64" => "a number",
         other => other,
     };
+    let found = match found {
+        Unexpected::Bool(value) => format!("the boolean `{value}`"),
+        Unexpected::Unsigned(value) => format!("the number `{value}`"),
+        Unexpected::Signed(value) => format!("the number `{value}`"),
+        Unexpected::Float(value) => format!("the number `{value}`"),
+        Unexpected::Str(text) => format!("the text `{text}`"),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a mapping".to_owned(),
+        Unexpected::Unit => "nothing".to_owned(),
+        other => other.to_string(),
+    };
     ScalarFault::new(format!("expected {range}, found {found}"))
 }

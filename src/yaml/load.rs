@@ -1,6 +1,6 @@
 //! From text to a tree of values: bounded, with every duplicate key reported.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
@@ -27,6 +27,8 @@ pub(super) struct Document {
     /// Values that do not mean what was written, because the text around a syntax error was
     /// overwritten; nothing is to be said of them.
     pub repaired: Vec<Span>,
+    /// Ids of values with a tag, which was reported.
+    pub tagged: HashSet<usize>,
 }
 
 /// Loads the one document of a file. Faults do not stop loading as long as a tree can be made.
@@ -43,7 +45,11 @@ pub(super) fn load(source: &Arc<Source>, faults: &mut Vec<Diagnostic>) -> Option
         let Err(error) = loader.run(&text) else {
             faults.append(&mut loader.faults);
             let root = loader.root?;
-            return Some(Document { root, repaired });
+            return Some(Document {
+                root,
+                repaired,
+                tagged: loader.tagged,
+            });
         };
         match error {
             Stop::Syntax(error) => {
@@ -98,6 +104,7 @@ struct Loader<'s> {
     values: usize,
     root: Option<Node>,
     documents: usize,
+    tagged: HashSet<usize>,
     faults: Vec<Diagnostic>,
 }
 
@@ -110,6 +117,7 @@ impl<'s> Loader<'s> {
             values: 0,
             root: None,
             documents: 0,
+            tagged: HashSet::new(),
             faults: Vec::new(),
         }
     }
@@ -128,6 +136,7 @@ impl<'s> Loader<'s> {
                 let end = tag.end.byte_offset().unwrap_or(end);
                 self.faults
                     .push(syntax::tag(self.source, Span { start, end }));
+                self.tagged.insert(self.values);
             }
             self.take(event, Span { start, end })?;
         }
