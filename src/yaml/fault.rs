@@ -26,10 +26,7 @@ pub struct ScalarFault {
 impl ScalarFault {
     /// A fault without help.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
+        Self { message: message.into(), help: None }
     }
 
     /// Adds what to write instead.
@@ -114,11 +111,7 @@ pub(super) struct Fault {
 
 impl Failure {
     pub fn new(code: &'static str, text: ScalarFault) -> Self {
-        Self::New(Box::new(Fault {
-            code,
-            text,
-            span: None,
-        }))
+        Self::New(Box::new(Fault { code, text, span: None }))
     }
 }
 

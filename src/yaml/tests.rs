@@ -43,10 +43,7 @@ const SHAPE: Shape = Shape {
 };
 
 fn source(text: &str) -> Arc<Source> {
-    Arc::new(Source {
-        name: "p.yaml".to_owned(),
-        text: text.to_owned(),
-    })
+    Arc::new(Source { name: "p.yaml".to_owned(), text: text.to_owned() })
 }
 
 fn read_file(text: &str) -> (Option<File>, Vec<Diagnostic>) {
@@ -75,25 +72,16 @@ fn a_good_file_has_values_and_places() {
     assert!(faults.is_empty(), "{faults:?}");
     let file = file.unwrap();
     assert_eq!(file.kind.value, "Policy");
-    let [rule] = file.rules.as_slice() else {
-        panic!()
-    };
+    let [rule] = file.rules.as_slice() else { panic!() };
     assert_eq!(rule.id.value, "a");
     let tools = rule.tools.as_ref().unwrap();
     assert_eq!(&text[tools.span.start..tools.span.end], "[x, \"*.y\"]");
-    assert_eq!(
-        &text[tools.value[1].span.start..tools.value[1].span.end],
-        "\"*.y\""
-    );
+    assert_eq!(&text[tools.value[1].span.start..tools.value[1].span.end], "\"*.y\"");
     assert_eq!(rule.then.value, Verb::Deny);
     assert_eq!(rule.within.unwrap().value.0, Duration::from_secs(5400));
     assert_eq!(rule.size.unwrap().value.0, 16 * 1024);
     assert_eq!(rule.count.unwrap().value, 7);
-    let max: Vec<_> = rule
-        .max
-        .iter()
-        .map(|(k, v)| (k.value.as_str(), &v.value))
-        .collect();
+    let max: Vec<_> = rule.max.iter().map(|(k, v)| (k.value.as_str(), &v.value)).collect();
     assert_eq!(
         format!("{max:?}"),
         "[(\"calls\", Number(120)), (\"sum(x)\", Number(2.5)), (\"off\", Null)]"
@@ -184,10 +172,7 @@ fn aliases_are_bounded() {
     let good = "kind: P\nrules:\n- id: a\n  tools: &t [x]\n  then: deny\n- id: b\n  tools: *t\n  then: deny\n";
     let (file, found) = read_file(good);
     assert!(found.is_empty(), "{found:?}");
-    assert_eq!(
-        file.unwrap().rules[1].tools.as_ref().unwrap().value[0].value,
-        "x"
-    );
+    assert_eq!(file.unwrap().rules[1].tools.as_ref().unwrap().value[0].value, "x");
 
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
@@ -198,11 +183,7 @@ fn aliases_are_bounded() {
     assert!(faults(&bomb)[0].contains("TG005 the file holds more than 200000 values"));
     assert!(faults("a: &a [*a]\n")[0].contains("an alias inside its own anchor"));
     let deep = format!("a: {}{}\n", "[".repeat(40), "]".repeat(40));
-    assert!(
-        faults(&deep)[0].contains("TG005 too many levels of nesting"),
-        "{:?}",
-        faults(&deep)
-    );
+    assert!(faults(&deep)[0].contains("TG005 too many levels of nesting"), "{:?}", faults(&deep));
 }
 
 #[test]
@@ -220,43 +201,25 @@ fn places_inside_scalars() {
         let (file, faults) = read_file(&text);
         assert!(faults.is_empty(), "{faults:?}");
         let when = file.unwrap().rules.remove(0).when.unwrap();
-        let at = when
-            .value
-            .find(needle)
-            .unwrap_or_else(|| panic!("{needle} in {:?}", when.value));
+        let at = when.value.find(needle).unwrap_or_else(|| panic!("{needle} in {:?}", when.value));
         let place = when.locate(at..at + needle.len());
         text[place.start..place.end].to_owned()
     };
     assert_eq!(part("args.amout > 5", "amout"), "amout");
-    assert_eq!(
-        part("args.x\n    == args.amout\n    && y", "amout"),
-        "amout"
-    );
+    assert_eq!(part("args.x\n    == args.amout\n    && y", "amout"), "amout");
     assert_eq!(part("'a == \"it''s\" && amout'", "amout"), "amout");
     assert_eq!(part("'a == \"it''s\" && amout'", "it's"), "it''s");
-    assert_eq!(
-        part("\"a == \\\"é\\\" && \\u0061mout\"", "amout"),
-        "\\u0061mout"
-    );
+    assert_eq!(part("\"a == \\\"é\\\" && \\u0061mout\"", "amout"), "\\u0061mout");
     assert_eq!(part("\"a\\tb \\\n    amout\"", "amout"), "amout");
     assert_eq!(part("\"a\n\n    b amout\"", "amout"), "amout");
-    assert_eq!(
-        part("|\n    a\n      && b\n\n    || amout > 5", "amout"),
-        "amout"
-    );
+    assert_eq!(part("|\n    a\n      && b\n\n    || amout > 5", "amout"), "amout");
     assert_eq!(part("|-\n\n    é amout", "amout"), "amout");
     assert_eq!(
-        part(
-            ">-\n    a.exists(c, c.name == \"rm\"\n      && !c.paths)\n    || amout",
-            "amout"
-        ),
+        part(">-\n    a.exists(c, c.name == \"rm\"\n      && !c.paths)\n    || amout", "amout"),
         "amout"
     );
     assert_eq!(
-        part(
-            ">-\n    a.exists(c, c.name == \"rm\"\n      && !c.paths)\n    || amout",
-            "paths"
-        ),
+        part(">-\n    a.exists(c, c.name == \"rm\"\n      && !c.paths)\n    || amout", "paths"),
         "paths"
     );
     assert_eq!(part(">\n    one\n    two\n\n    amout\n", "amout"), "amout");
@@ -298,14 +261,8 @@ fn sizes() {
     assert_eq!(ByteSize::parse("1MiB").unwrap().0, 1 << 20);
     assert_eq!(ByteSize::parse("512").unwrap().0, 512);
     assert_eq!(ByteSize::parse("10kB").unwrap().0, 10_000);
-    assert_eq!(
-        ByteSize::parse("1 mib").unwrap_err().help.unwrap(),
-        "did you mean `1MiB`?"
-    );
-    assert_eq!(
-        ByteSize::parse("1M").unwrap_err().help.unwrap(),
-        "did you mean `1MiB`?"
-    );
+    assert_eq!(ByteSize::parse("1 mib").unwrap_err().help.unwrap(), "did you mean `1MiB`?");
+    assert_eq!(ByteSize::parse("1M").unwrap_err().help.unwrap(), "did you mean `1MiB`?");
     assert!(ByteSize::parse("-1").is_err());
     assert!(ByteSize::parse("99999999999GiB").is_err());
 }
@@ -313,10 +270,7 @@ fn sizes() {
 #[test]
 fn suggestions() {
     let of = |word: &str| {
-        closest(
-            word,
-            ["upstreams", "listen", "admin", "policies", "on_error"].into_iter(),
-        )
+        closest(word, ["upstreams", "listen", "admin", "policies", "on_error"].into_iter())
     };
     assert_eq!(of("upstream"), Some("upstreams"));
     assert_eq!(of("lsiten"), Some("listen"));
@@ -345,10 +299,7 @@ fn numbers_follow_the_core_schema() {
         json("yes, on, 1_000, e5, 1.2.3, '1'"),
         "[\"yes\",\"on\",\"1_000\",\"e5\",\"1.2.3\",\"1\"]"
     );
-    assert_eq!(
-        json("18446744073709551616"),
-        "a number that JSON cannot hold"
-    );
+    assert_eq!(json("18446744073709551616"), "a number that JSON cannot hold");
     assert_eq!(json(".inf"), "a number that JSON cannot hold");
     assert_eq!(json("1e999"), "a number that JSON cannot hold");
 }
@@ -368,8 +319,5 @@ fn a_diagnostic_serialises_flat() {
 
 #[test]
 fn debug_of_a_source_does_not_print_its_text() {
-    assert_eq!(
-        format!("{:?}", source("secret")),
-        "Source { name: \"p.yaml\", .. }"
-    );
+    assert_eq!(format!("{:?}", source("secret")), "Source { name: \"p.yaml\", .. }");
 }
