@@ -43,15 +43,14 @@ pub fn read_shaped<T: DeserializeOwned>(
 ) -> Option<T> {
     let mut found = Vec::new();
     let document = load(source, &mut found);
-    let clean = found.is_empty();
     let mut value = None;
     if let Some(document) = document {
-        let context = Context::new(source, shape, document.repaired, found);
+        let context = Context::new(source, shape, document.repaired, document.tagged);
         value = attempts(&context, &document.root);
-        found = context.into_faults();
+        found.append(&mut context.into_faults());
     }
     // A value without a key that stood twice, or with a tag ignored, is not what was written.
-    let value = value.filter(|_| clean && found.is_empty());
+    let value = value.filter(|_| found.is_empty());
     found.sort_by_key(|fault| fault.span.start);
     if found.len() > FAULT_LIMIT {
         let more = found.len() - FAULT_LIMIT;
