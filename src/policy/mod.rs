@@ -2,6 +2,7 @@
 
 pub mod builtins;
 pub mod expr;
+pub mod glob;
 pub mod history;
 pub mod reason;
 pub mod view;

@@ -1,0 +1,3 @@
+//! Tests of the JSON module, by what they prove.
+
+mod basics;
