@@ -1,5 +1,6 @@
 //! What a rule tells the model: text in which `{…}` stands for an expression's value.
 
+use crate::policy::compile::codes;
 use crate::policy::expr::{self, ExprError, Program, Site};
 use crate::policy::view::Env;
 
@@ -40,7 +41,7 @@ impl Message {
         let fixed: usize = reader.pieces.iter().map(Piece::fixed_bytes).sum();
         if fixed > MESSAGE_LIMIT_BYTES {
             reader.faults.push(ExprError {
-                code: "TG323",
+                code: codes::LONG_MESSAGE,
                 message: format!("a message of {fixed} bytes is too long"),
                 span: 0..template.len(),
                 help: Some(format!("at most {MESSAGE_LIMIT_BYTES} bytes are shown to the model")),
@@ -56,6 +57,14 @@ impl Message {
     /// Is there nothing to say?
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
+    }
+
+    /// The expressions in it.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Value(program) => Some(program),
+            Piece::Text(_) => None,
+        })
     }
 
     /// The text for one call, at most [`MESSAGE_LIMIT_BYTES`] long.
@@ -155,7 +164,7 @@ impl<'t> Reader<'t> {
 
     fn fault(&mut self, span: std::ops::Range<usize>, message: &str, help: &str) {
         self.faults.push(ExprError {
-            code: "TG322",
+            code: codes::TEMPLATE,
             message: message.to_owned(),
             span,
             help: Some(help.to_owned()),
