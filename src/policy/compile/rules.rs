@@ -3,7 +3,6 @@
 use super::{Compiler, File, codes};
 use crate::policy::expr::{Program, Site};
 use crate::policy::glob::Glob;
-use crate::policy::message::Message;
 use crate::policy::model::{Mode, Requirement, Rule, Verb};
 use crate::policy::raw::{RawRequirement, RawRule, RawVerb};
 use crate::policy::reason::StopReason;
@@ -16,8 +15,10 @@ impl Compiler<'_> {
         let id = self.id(file, &raw.id);
         let tools = self.tools(file, raw.tools.as_ref());
         let never = "this rule can never fire";
-        let when =
-            raw.when.as_ref().and_then(|text| self.condition(file, text, Site::Rule, never));
+        let when = raw
+            .when
+            .as_ref()
+            .and_then(|text| self.condition(file, text, Site::Rule, never));
         let requires = self.requirements(file, raw);
         let message = raw.message.as_ref().map(|text| self.message(file, text));
         let then = raw.then.map(|then| Verb::from(then.value));
@@ -26,7 +27,8 @@ impl Compiler<'_> {
         }
         let then = then.unwrap_or(Verb::Deny);
         if then == Verb::Allow {
-            self.allow_at.push(file.place(raw.then.map_or(place, |then| then.span)));
+            self.allow_at
+                .push(file.place(raw.then.map_or(place, |then| then.span)));
         }
         let mode = Self::mode(file, raw.mode.as_ref());
         let reason = reason(raw.when.as_ref(), when.as_ref(), &requires);
@@ -60,7 +62,11 @@ impl Compiler<'_> {
             let what = format!("a rule with `then: {}` needs a `message`", then.name());
             let fault = Diagnostic::error(codes::NO_MESSAGE, what)
                 .help("tell the model what to do instead");
-            self.fault(file, raw.message.as_ref().map_or(id.span, |text| text.span), fault);
+            self.fault(
+                file,
+                raw.message.as_ref().map_or(id.span, |text| text.span),
+                fault,
+            );
         }
         if let (Verb::Allow, Some(requires)) = (then, &raw.requires) {
             let fault = Diagnostic::error(
@@ -73,24 +79,35 @@ impl Compiler<'_> {
     }
 
     fn requirements(&mut self, file: &File<'_>, raw: &RawRule) -> Vec<Requirement> {
-        let Some(list) = &raw.requires else { return Vec::new() };
+        let Some(list) = &raw.requires else {
+            return Vec::new();
+        };
         if list.value.is_empty() && file.is_whole(list.span) {
             let fault = Diagnostic::error(codes::EMPTY, "`requires` lists nothing");
             self.fault(file, list.span, fault);
         }
-        list.value.iter().map(|raw| self.requirement(file, raw)).collect()
+        list.value
+            .iter()
+            .map(|raw| self.requirement(file, raw))
+            .collect()
     }
 
     fn requirement(&mut self, file: &File<'_>, raw: &RawRequirement) -> Requirement {
         if raw.call.value.starts_with("tag:") {
             let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, "`call` does not take tags");
-            self.fault(file, raw.call.span, fault.help("name the tools: `payments.*`"));
+            self.fault(
+                file,
+                raw.call.span,
+                fault.help("name the tools: `payments.*`"),
+            );
         } else {
             self.tool(file, &raw.call.value, raw.call.span);
         }
         let never = "no earlier call can ever satisfy this";
-        let condition =
-            raw.r#where.as_ref().and_then(|text| self.condition(file, text, Site::Where, never));
+        let condition = raw
+            .r#where
+            .as_ref()
+            .and_then(|text| self.condition(file, text, Site::Where, never));
         if let Some(count) = raw.count.filter(|count| count.value == 0) {
             let fault = Diagnostic::error(codes::EMPTY, "`count: 0` requires nothing");
             self.fault(file, count.span, fault.help("leave `count` out to mean 1"));
@@ -125,7 +142,7 @@ impl Compiler<'_> {
             self.capture_of(program, None);
         }
         for required in &rule.requires {
-            for program in &required.condition {
+            if let Some(program) = &required.condition {
                 self.capture_of(program, Some(&required.call));
             }
         }
@@ -153,11 +170,7 @@ impl From<RawVerb> for Verb {
 }
 
 /// What a refusal by the rule is recorded as: what the agent would have to change.
-fn reason(
-    source: Option<&Text>,
-    when: Option<&Program>,
-    requires: &[Requirement],
-) -> StopReason {
+fn reason(source: Option<&Text>, when: Option<&Program>, requires: &[Requirement]) -> StopReason {
     if !requires.is_empty() {
         return StopReason::PreconditionMissing;
     }
