@@ -31,3 +31,5 @@ pub mod pipeline;
 
 pub mod admin;
 pub mod server;
+
+pub mod cli;
