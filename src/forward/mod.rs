@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use crate::call::{ErrorClass, Outcome, Status};
 use crate::identify::Call;
 use crate::guard::Admitted;
+use crate::policy::set::Applicable;
 
 pub use body::{Finish, Metered, Measure, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
@@ -37,7 +38,7 @@ pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
         Ok(uri) => uri,
         Err(_) => return never_sent(admitted),
     };
-    let strip_encoding = !admitted.applicable().captures.is_empty();
+    let strip_encoding = keeps_result(admitted.applicable());
     let outgoing = headers::outgoing(call, upstream, strip_encoding);
     let mut attempts = 0_u32;
     loop {
@@ -65,6 +66,11 @@ pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
         };
         return Forwarded { admitted, answer: Err(outcome), attempts };
     }
+}
+
+/// Whether a loaded rule reads results of the tool.
+pub fn keeps_result(applicable: &Applicable) -> bool {
+    applicable.captures.iter().any(|path| path.starts_with("result"))
 }
 
 fn target(call: &Call, upstream: &Upstream) -> Result<Uri, http::Error> {

@@ -11,7 +11,7 @@ use crate::clock::Now;
 use crate::identify::path::{self, CanonicalPath};
 use crate::identify::query::{self, Query};
 use crate::identify::run_id;
-use crate::identify::trace::TraceContext;
+use crate::identify::trace::{self, TraceContext};
 use crate::identify::{Desk, fresh_run};
 
 /// A path that begins so names its run in the next segment.

@@ -22,12 +22,13 @@ use hyper::body::Incoming;
 
 use crate::call::{Caller, Known, Refusal, RunId, ToolFacts};
 use crate::clock::{Clock, Now};
-use crate::json::{self, Document, HmacKey};
+use crate::json::{self, Document, Hasher, HmacKey};
 use crate::ledger::{Denial, Ledger, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::http::{Routed, Routes};
 
 use self::trace::TraceContext;
+pub(crate) use self::head::Target;
 
 /// A request as it arrived; nothing in it has been believed yet.
 pub struct Received {
@@ -164,7 +165,9 @@ async fn tool_and_arguments(
     let mut canonical = Vec::with_capacity(bytes.len());
     args.root().write_canonical(&mut canonical);
     let args_bytes = canonical.len() as u64;
-    let digest = json::digest_of_bytes(&canonical, terms.digest_key.as_ref());
+    let mut hasher = Hasher::new(terms.digest_key.as_ref());
+    hasher.update(&canonical);
+    let digest = hasher.finish();
     desk.known.args = Some((digest, args_bytes));
     Ok(Call {
         method: parts.method,

@@ -6,4 +6,4 @@ mod routes;
 
 pub use ending::ending;
 pub use problem::{Problem, Shown};
-pub use routes::{Route, RouteError, Routed, Routes, ToolName};
+pub use routes::{Route, Routed, Routes, ToolName};
