@@ -1,3 +1,3 @@
-//! The commands.
+//! The commands, one file each.
 
 pub mod report;

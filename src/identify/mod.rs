@@ -9,9 +9,6 @@ pub mod query;
 pub mod run_id;
 pub mod trace;
 
-#[cfg(test)]
-mod tests;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
