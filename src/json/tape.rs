@@ -86,17 +86,18 @@ impl<'t> Tape<'t> {
         self.numbers += 1;
         let negative_zero = value == 0.0 && value.is_sign_negative();
         let suspicious = negative_zero || value.abs() >= FIRST_SUSPICIOUS_FLOAT;
-        if !(suspicious && self.literals.nth(index).is_some_and(is_integer)) {
+        let literal = if suspicious { self.literals.nth(index) } else { None };
+        let integer = literal.filter(|range| self.text.get(range.clone()).is_some_and(is_integer));
+        let Some(integer) = integer else {
             self.document.push_node(Node::Float(value));
             return Ok(());
-        }
+        };
         if negative_zero {
             self.document.push_node(Node::Int(0));
             return Ok(());
         }
-        let offset = Some(self.literals.start());
         let message = "an integer is outside of 64 bits; send it as a string".to_owned();
-        Err(self.refuse(JsonErrorKind::NumberRange, offset, message))
+        Err(self.refuse(JsonErrorKind::NumberRange, Some(integer.start), message))
     }
 
     /// Closes the object begun at `at`. Sorting its names puts equal ones side by side.
