@@ -112,10 +112,9 @@ impl<'t> Tape<'t> {
         let mut neighbours = names.iter().zip(names.iter().skip(1));
         if let Some((one, other)) = neighbours.find(|(one, other)| compare(one, other).is_eq()) {
             let message = duplicate_key_message(string(one));
-            let offset = match document.node(one.at.max(other.at)) {
-                Node::Plain { start, .. } => Some(start as usize),
-                _ => None,
-            };
+            let later = document.node(one.at.max(other.at));
+            let offset =
+                if let Node::Plain { start, .. } = later { Some(start as usize) } else { None };
             return Err(self.refuse(JsonErrorKind::DuplicateKey, offset, message));
         }
         document.close_object(at, names.iter().map(|name| name.at));
