@@ -8,17 +8,14 @@
 pub(super) struct NumberLiterals<'t> {
     text: &'t [u8],
     position: usize,
+    start: usize,
     /// Literals passed so far.
     passed: usize,
 }
 
 impl<'t> NumberLiterals<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
-        Self {
-            text,
-            position: 0,
-            passed: 0,
-        }
+        Self { text, position: 0, start: 0, passed: 0 }
     }
 
     /// The literal with the given index from 0. Indices must not go down from call to call, so
@@ -33,27 +30,22 @@ impl<'t> NumberLiterals<'t> {
         }
     }
 
-    /// Where the last literal ends.
-    pub(super) fn position(&self) -> usize {
-        self.position
+    /// Where the last literal starts, in bytes.
+    pub(super) fn start(&self) -> usize {
+        self.start
     }
 
     fn next_literal(&mut self) -> Option<&'t [u8]> {
         loop {
             let rest = self.text.get(self.position..)?;
-            let found = rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'))?;
+            let found = rest.iter().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'))?;
             let token = rest.get(found..)?;
             self.position += found;
             if token.first() == Some(&b'"') {
                 self.position += string_len(token);
                 continue;
             }
-            let len = token
-                .iter()
-                .take_while(|byte| is_number_byte(**byte))
-                .count();
+            let len = token.iter().take_while(|byte| is_number_byte(**byte)).count();
             self.position += len;
             return token.get(..len);
         }
@@ -62,9 +54,7 @@ impl<'t> NumberLiterals<'t> {
 
 /// Whether a literal is written as an integer.
 pub(super) fn is_integer(literal: &[u8]) -> bool {
-    !literal
-        .iter()
-        .any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+    !literal.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
 }
 
 fn is_number_byte(byte: u8) -> bool {

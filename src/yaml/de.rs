@@ -48,14 +48,14 @@ impl<'a> Context<'a> {
         source: &'a Arc<Source>,
         shape: Shape,
         repaired: Vec<Span>,
-        faults: Vec<Diagnostic>,
+        bad: HashSet<usize>,
     ) -> Self {
         Self {
             source,
             shape,
             repaired,
-            faults: RefCell::new(faults),
-            bad: RefCell::default(),
+            faults: RefCell::default(),
+            bad: RefCell::new(bad),
             incomplete: RefCell::default(),
         }
     }
@@ -82,9 +82,7 @@ impl<'a> Context<'a> {
     }
 
     fn push(&self, diagnostic: Diagnostic, span: Span) {
-        self.faults
-            .borrow_mut()
-            .push(diagnostic.at(self.source, span));
+        self.faults.borrow_mut().push(diagnostic.at(self.source, span));
     }
 
     /// Bad, or standing where the text was overwritten after a syntax error.
@@ -102,10 +100,7 @@ fn lookup(
     table: &'static [(&'static str, &'static [&'static str])],
     name: &str,
 ) -> &'static [&'static str] {
-    table
-        .iter()
-        .find(|(owner, _)| *owner == name)
-        .map_or(&[], |(_, words)| words)
+    table.iter().find(|(owner, _)| *owner == name).map_or(&[], |(_, words)| words)
 }
 
 fn missing(name: &str) -> Diagnostic {
@@ -114,23 +109,12 @@ fn missing(name: &str) -> Diagnostic {
 
 impl<'a> Reader<'a> {
     pub fn new(node: &'a Node, context: &'a Context<'a>) -> Self {
-        Self {
-            node,
-            key: None,
-            context,
-        }
+        Self { node, key: None, context }
     }
 
     fn wrong_type(self, expected: &str) -> Failure {
-        let text = ScalarFault::new(format!(
-            "expected {expected}, found {}",
-            describe(self.node)
-        ));
-        Failure::New(Box::new(super::fault::Fault {
-            code: codes::TYPE,
-            text,
-            span: None,
-        }))
+        let text = ScalarFault::new(format!("expected {expected}, found {}", describe(self.node)));
+        Failure::New(Box::new(super::fault::Fault { code: codes::TYPE, text, span: None }))
     }
 
     /// Text, or a fault that teaches to quote it.
@@ -214,11 +198,7 @@ impl<'a> Reader<'a> {
 
     /// The parts that [`super::Text`] and [`super::Field`] are made of.
     fn parts<V: Visitor<'a>>(self, visitor: V, text: bool) -> Result<V::Value, Failure> {
-        let raw = self
-            .context
-            .source
-            .text
-            .get(self.node.span.start..self.node.span.end);
+        let raw = self.context.source.text.get(self.node.span.start..self.node.span.end);
         let raw = raw.unwrap_or_default();
         match &self.node.kind {
             Kind::Scalar { value, style } if text => {
@@ -369,11 +349,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             Ok(_) if incomplete() => Err(Failure::Follows),
             Err(Failure::Missing(key)) => {
                 let present = entries.iter().any(|entry| entry.key.text == key);
-                Err(if present || incomplete() {
-                    Failure::Follows
-                } else {
-                    Failure::Missing(key)
-                })
+                Err(if present || incomplete() { Failure::Follows } else { Failure::Missing(key) })
             }
             other => other,
         }
@@ -400,7 +376,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             let text = ScalarFault::new(format!("`{word}` is not supported by this version"));
             return Err(Failure::new(codes::UNSUPPORTED, text));
         }
-        let text = ScalarFault::new(format!("`{word}` is none of {}", list(variants)));
+        let text = ScalarFault::new(format!("expected one of {}, found `{word}`", list(variants)));
         Err(Failure::new(
             codes::CHOICE,
             match closest(word, variants.iter().copied()) {

@@ -57,9 +57,9 @@ pub fn read_partial<T: DeserializeOwned>(
     let document = load(source, &mut found);
     let mut value = None;
     if let Some(document) = document {
-        let context = Context::new(source, shape, document.repaired, found);
+        let context = Context::new(source, shape, document.repaired, document.tagged);
         value = attempts(&context, &document.root);
-        found = context.into_faults();
+        found.append(&mut context.into_faults());
     }
     found.sort_by_key(|fault| fault.span.start);
     if found.len() > FAULT_LIMIT {

@@ -32,9 +32,5 @@ pub(super) fn list(words: &[&str]) -> String {
 fn short(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let shown: String = line.chars().take(SHOWN_LIMIT_CHARS).collect();
-    if shown.len() < text.len() {
-        format!("{shown}…")
-    } else {
-        shown
-    }
+    if shown.len() < text.len() { format!("{shown}…") } else { shown }
 }
