@@ -1,6 +1,7 @@
 //! The variables of an expression that are not `args`: facts of the tool, the call, the run and the
 //! caller, each with its type and its value.
 
+use super::time::timestamp_of_millis;
 use super::types::Type;
 use super::value::{List, Text, Value};
 use crate::policy::view::Env;
@@ -142,7 +143,7 @@ impl Fact {
             Self::CallerProject => text(&env.call.caller.project),
             Self::CallerUser => text(&env.call.caller.user),
             Self::CallerAgent => text(&env.call.caller.agent),
-            Self::Now => Value::Timestamp(i128::from(env.now.wall_ms).saturating_mul(1_000_000)),
+            Self::Now => Value::Timestamp(timestamp_of_millis(env.now.wall_ms)),
         })
     }
 }
