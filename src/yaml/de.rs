@@ -140,7 +140,8 @@ impl<'a> Reader<'a> {
         entries: &'a [Entry],
         name: &str,
         fields: &'static [&'static str],
-    ) -> Result<(), Failure> {
+    ) {
+        let planned = entries.iter().any(|entry| self.context.planned(name, &entry.key.text));
         for entry in entries {
             let key = entry.key.text.as_str();
             if fields.contains(&key) || self.context.is_bad(&entry.value) {
@@ -166,8 +167,9 @@ impl<'a> Reader<'a> {
             .filter(|key| entries.iter().all(|entry| entry.key.text != **key))
             .copied()
             .collect();
-        if absent.is_empty() {
-            return Ok(());
+        // `mcp:` in place of `http:` is one fault, not two.
+        if absent.is_empty() || planned {
+            return;
         }
         if self.context.incomplete.borrow_mut().insert(self.node.id) {
             let place = self.key.map_or(self.node.span, |key| key.span);
@@ -175,8 +177,6 @@ impl<'a> Reader<'a> {
                 self.context.push(missing(key), place);
             }
         }
-        // The keys that are there are still to be read before the whole is given up.
-        Ok(())
     }
 
     fn integer<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -343,10 +343,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         let Kind::Mapping(entries) = &self.node.kind else {
             return Err(self.wrong_type(&format!("a mapping with {}", list(fields))));
         };
-        self.check_keys(entries, name, fields)?;
+        self.check_keys(entries, name, fields);
         let incomplete = || self.context.incomplete.borrow().contains(&self.node.id);
         match visitor.visit_map(Members::new(entries, self.context)) {
-            Ok(_) if incomplete() => Err(Failure::Follows),
             Err(Failure::Missing(key)) => {
                 let present = entries.iter().any(|entry| entry.key.text == key);
                 Err(if present || incomplete() { Failure::Follows } else { Failure::Missing(key) })
