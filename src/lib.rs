@@ -32,4 +32,6 @@ pub mod pipeline;
 pub mod admin;
 pub mod server;
 
+pub mod rehearse;
+
 pub mod cli;

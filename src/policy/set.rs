@@ -34,6 +34,13 @@ pub struct Applicable {
     pub default_deny: Option<Arc<DefaultDeny>>,
 }
 
+impl Applicable {
+    /// Does some rule read results of this tool later? Only then must they be kept as they pass.
+    pub fn reads_results(&self) -> bool {
+        self.captures.iter().any(|path| path.starts_with("result"))
+    }
+}
+
 /// What the compiler hands over; nothing in it is off.
 #[derive(Debug, Default)]
 pub struct Parts {

@@ -16,7 +16,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         json!(report.count(Severity::Warning)),
     );
     for (name, value) in &report.facts {
-        object.insert((*name).to_owned(), json!(value));
+        object.insert((*name).to_owned(), value.clone());
     }
     let cases: Vec<Value> = report.cases.iter().map(case).collect();
     object.insert("cases".to_owned(), Value::Array(cases));

@@ -7,6 +7,8 @@ mod sarif;
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use crate::yaml::{Diagnostic, Severity};
 
 /// How a command ended, as its exit code.
@@ -75,8 +77,8 @@ pub struct Report {
     pub cases: Vec<Case>,
     /// The last line for people.
     pub summary: String,
-    /// Further facts for `--output json`: names and values.
-    pub facts: Vec<(&'static str, String)>,
+    /// Further facts for `--output json`.
+    pub facts: Vec<(&'static str, Value)>,
 }
 
 impl Report {

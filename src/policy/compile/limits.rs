@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{Compiler, File, codes};
 use crate::policy::history::HISTORY_LIMIT_STEPS;
-use crate::policy::message::Message;
 use crate::policy::model::{Limit, Maximum, Mode, Per, Verb, Within};
 use crate::policy::raw::{RawLimit, RawVerb};
 use crate::yaml::{Diagnostic, Field, Period, Text, closest, codes as yaml_codes};
@@ -67,10 +66,8 @@ impl Compiler<'_> {
             let fault = Diagnostic::error(codes::CONTRADICTION, "a limit cannot allow");
             self.fault(file, raw.then.span, fault.help("`warn`, `deny` or `stop`"));
         }
-        let message = match &raw.message {
-            Some(text) => self.message(file, text),
-            None => default_message(per, &max),
-        };
+        // Without one, the guard says what was used up.
+        let message = raw.message.as_ref().map(|text| self.message(file, text)).unwrap_or_default();
         let mode = Self::mode(file, raw.mode.as_ref());
         if mode != Mode::Off {
             for program in message.programs() {
@@ -273,53 +270,4 @@ fn unfit(maximum: Maximum, within: Within) -> Option<&'static str> {
             Within::Steps(_),
         ) => Some("for example `within: 24h`"),
     }
-}
-
-/// What the model is told when the author says nothing.
-fn default_message(per: Per, max: &[Maximum]) -> Message {
-    let whose = match per {
-        Per::Run => "This run",
-        Per::Agent => "This agent",
-        Per::Tenant => "This tenant",
-        Per::Global => "The gate",
-    };
-    let sentences: Vec<String> = max
-        .iter()
-        .map(|maximum| sentence(whose, *maximum))
-        .collect();
-    Message::literal(sentences.join(" "))
-}
-
-fn sentence(whose: &str, maximum: Maximum) -> String {
-    match maximum {
-        Maximum::Calls(calls) => format!("{whose} may make {calls} calls."),
-        Maximum::WallTime(time) => format!("{whose} may take {}.", spell(time)),
-        Maximum::IdenticalCalls(times) => format!(
-            "A call may be made {times} times with the same arguments and the same result. \
-             Change the arguments or say what blocks you."
-        ),
-        Maximum::DenialsSameRule(times) => {
-            format!("{whose} may be refused {times} times by the same rule. Do something else.")
-        }
-        Maximum::Errors(errors) => format!("{whose} may make {errors} calls that fail."),
-    }
-}
-
-/// A length of time as [`Period`] reads it.
-fn spell(time: Duration) -> String {
-    let mut rest = time.as_millis();
-    let mut text = String::new();
-    for (unit, ms) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ] {
-        if rest >= ms {
-            text.push_str(&format!("{}{unit}", rest / ms));
-            rest %= ms;
-        }
-    }
-    text
 }
