@@ -39,16 +39,12 @@ pub struct Ruling {
 impl Ruling {
     /// The finding that refuses the call, if one does.
     pub fn decisive(&self) -> Option<&Finding> {
-        self.findings
-            .first()
-            .filter(|finding| finding.verb.refuses())
+        self.findings.first().filter(|finding| finding.verb.refuses())
     }
 
     /// The findings that let the call pass with a word to the agent.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(|finding| finding.verb == Verb::Warn)
+        self.findings.iter().filter(|finding| finding.verb == Verb::Warn)
     }
 }
 
@@ -117,11 +113,7 @@ fn is_met(required: &Requirement, env: &Env<'_>) -> bool {
     }
     if required.within.is_none() && required.condition.is_none() {
         // Tallies reach back further than the remembered steps.
-        let tallied = env
-            .run
-            .history
-            .tallies()
-            .filter(|(tool, _)| required.call.matches(tool));
+        let tallied = env.run.history.tallies().filter(|(tool, _)| required.call.matches(tool));
         if tallied.fold(0u64, |sum, (_, tally)| sum.saturating_add(tally.succeeded))
             >= required.count
         {
@@ -130,32 +122,20 @@ fn is_met(required: &Requirement, env: &Env<'_>) -> bool {
     }
     let wanted = usize::try_from(required.count).unwrap_or(usize::MAX);
     let found = env.run.history.steps().rev().filter(calls);
-    found
-        .filter(|step| satisfies(required, step, env))
-        .take(wanted)
-        .count()
-        >= wanted
+    found.filter(|step| satisfies(required, step, env)).take(wanted).count() >= wanted
 }
 
 fn satisfies(required: &Requirement, step: &Step, env: &Env<'_>) -> bool {
     let recent = |within: Duration| env.now.since(step.ended) <= within;
     required.within.is_none_or(recent)
         && required.condition.as_ref().is_none_or(|condition| {
-            condition
-                .eval_bool(&Env {
-                    prior: Some(step),
-                    ..*env
-                })
-                .unwrap_or(false)
+            condition.eval_bool(&Env { prior: Some(step), ..*env }).unwrap_or(false)
         })
 }
 
 fn fired(rule: &Rule, env: &Env<'_>) -> Finding {
     let explain = |when: &Program| when.violations(env);
-    let when = rule
-        .when
-        .as_ref()
-        .filter(|_| rule.explain && rule.then.refuses());
+    let when = rule.when.as_ref().filter(|_| rule.explain && rule.then.refuses());
     Finding {
         rule: rule.name.clone(),
         verb: rule.then,
@@ -180,10 +160,7 @@ fn by_default(default: &DefaultDeny, env: &Env<'_>) -> Finding {
         rule: default.name.clone(),
         verb: Verb::Deny,
         reason: StopReason::ToolNotAllowed,
-        message: format!(
-            "No rule allows {} here. Use another tool.",
-            env.call.tool.name
-        ),
+        message: format!("No rule allows {} here. Use another tool.", env.call.tool.name),
         violations: Vec::new(),
     }
 }

@@ -1,8 +1,8 @@
 //! Policy tests: calls with scripted answers, played through the real guards and ledger in virtual
 //! time, and what the policies must say to them.
 
-pub mod files;
 mod expect;
+pub mod files;
 mod play;
 mod raw;
 mod suite;

@@ -74,7 +74,7 @@ fn convert(source: &str, tokens: &[Token<'_>], errors: ParseErrors) -> Vec<ExprE
         let repeated = converted.iter().any(|known| known.span == span);
         if !repeated && converted.len() < SYNTAX_ERRORS_LIMIT {
             let mut fault = syntax(wording(&error.msg), span.clone());
-            fault.help = advice(source.get(span).unwrap_or(""));
+            fault.help = advice(source, span);
             converted.push(fault);
         }
     }
@@ -125,11 +125,16 @@ fn wording(message: &str) -> String {
         .replace('\'', "`")
 }
 
-fn advice(word: &str) -> Option<String> {
+fn advice(source: &str, span: Range<usize>) -> Option<String> {
+    let word = source.get(span.clone())?;
+    let selected = source.get(..span.start)?.trim_end().ends_with('.');
     let advice = match word {
         "and" | "AND" => "write `&&`",
         "or" | "OR" => "write `||`",
         "not" | "NOT" => "write `!`",
+        "in" | "true" | "false" | "null" if selected => {
+            return Some(format!("write [\"{word}\"] instead of .{word}"));
+        }
         _ => return None,
     };
     Some(advice.to_owned())
