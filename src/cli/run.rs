@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
-use crate::cli::Exit;
+use crate::cli::report::Exit;
 use crate::clock::Clock;
 use crate::config::settings::{Events, Settings};
 use crate::config::{self, Loaded};
@@ -68,7 +68,7 @@ pub fn run(args: &RunArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("toolgate: {error}");
-            return Exit::Unreachable;
+            return Exit::Io;
         }
     };
     runtime.block_on(serve(&settings, policies, clock))
@@ -102,7 +102,7 @@ fn plural(count: usize, word: &str) -> String {
 async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
     let failed = |what: &dyn std::fmt::Display| {
         eprintln!("toolgate: {what}");
-        Exit::Unreachable
+        Exit::Io
     };
     let destination = match &settings.events {
         Events::Stdout => Destination::Stdout,
