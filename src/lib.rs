@@ -10,3 +10,5 @@ pub mod yaml;
 pub mod policy;
 
 pub mod call;
+
+pub mod config;
