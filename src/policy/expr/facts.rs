@@ -1,0 +1,155 @@
+//! The variables of an expression that are not `args`: facts of the tool, the call, the run and the
+//! caller, each with its type and its value.
+
+use super::time::timestamp_of_millis;
+use super::types::Type;
+use super::value::{List, Text, Value};
+use crate::policy::view::Env;
+
+/// One fact, as `tool.name`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    ToolName,
+    ToolServer,
+    ToolOperation,
+    ToolTags,
+    ToolEffect,
+    ToolVersion,
+    CallProtocol,
+    CallMethod,
+    CallPath,
+    CallStep,
+    CallArgsBytes,
+    CallIntended,
+    RunId,
+    RunAge,
+    RunCalls,
+    RunErrors,
+    RunDenials,
+    CallerTenant,
+    CallerProject,
+    CallerUser,
+    CallerAgent,
+    Now,
+}
+
+/// Every fact by group and field; `now` stands alone.
+pub const FACTS: [(&str, &str, Fact); 21] = [
+    ("tool", "name", Fact::ToolName),
+    ("tool", "server", Fact::ToolServer),
+    ("tool", "operation", Fact::ToolOperation),
+    ("tool", "tags", Fact::ToolTags),
+    ("tool", "effect", Fact::ToolEffect),
+    ("tool", "version", Fact::ToolVersion),
+    ("call", "protocol", Fact::CallProtocol),
+    ("call", "method", Fact::CallMethod),
+    ("call", "path", Fact::CallPath),
+    ("call", "step", Fact::CallStep),
+    ("call", "args_bytes", Fact::CallArgsBytes),
+    ("call", "intended", Fact::CallIntended),
+    ("run", "id", Fact::RunId),
+    ("run", "age", Fact::RunAge),
+    ("run", "calls", Fact::RunCalls),
+    ("run", "errors", Fact::RunErrors),
+    ("run", "denials", Fact::RunDenials),
+    ("caller", "tenant", Fact::CallerTenant),
+    ("caller", "project", Fact::CallerProject),
+    ("caller", "user", Fact::CallerUser),
+    ("caller", "agent", Fact::CallerAgent),
+];
+
+/// Groups whose fields are facts.
+pub const GROUPS: [&str; 4] = ["tool", "call", "run", "caller"];
+
+/// Names of the language that this version does not have yet.
+pub const LATER_FIELDS: [(&str, &str); 4] = [
+    ("run", "tokens"),
+    ("run", "cost_usd"),
+    ("run", "taint"),
+    ("run", "labels"),
+];
+
+/// Top-level names of the language that this version does not have yet.
+pub const LATER_NAMES: [&str; 2] = ["result", "response"];
+
+impl Fact {
+    /// The fact of that name.
+    pub fn find(group: &str, field: &str) -> Option<Self> {
+        let mut all = FACTS.iter();
+        all.find(|(of, name, _)| *of == group && *name == field)
+            .map(|(.., fact)| *fact)
+    }
+
+    /// Its name in expressions and, with slashes, in violations.
+    pub fn name(self) -> (&'static str, &'static str) {
+        let mut all = FACTS.iter();
+        all.find(|(.., fact)| *fact == self)
+            .map_or(("now", ""), |(group, name, _)| (group, name))
+    }
+
+    pub fn type_of(self) -> Type {
+        match self {
+            Self::ToolTags => Type::list(Type::Text),
+            Self::CallStep
+            | Self::CallArgsBytes
+            | Self::RunCalls
+            | Self::RunErrors
+            | Self::RunDenials => Type::Int,
+            Self::CallIntended => Type::Bool,
+            Self::RunAge => Type::Duration,
+            Self::Now => Type::Timestamp,
+            Self::ToolName
+            | Self::ToolServer
+            | Self::ToolOperation
+            | Self::ToolEffect
+            | Self::ToolVersion
+            | Self::CallProtocol
+            | Self::CallMethod
+            | Self::CallPath
+            | Self::RunId
+            | Self::CallerTenant
+            | Self::CallerProject
+            | Self::CallerUser
+            | Self::CallerAgent => Type::Text,
+        }
+    }
+
+    /// The only values a fact can have, where there are few.
+    pub fn values(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::ToolEffect => Some(&["read", "write"]),
+            Self::CallProtocol => Some(&["http", "mcp", "llm"]),
+            _ => None,
+        }
+    }
+
+    /// Its value for this call; `None` when that is not known.
+    pub fn value<'a>(self, env: &'a Env<'a>) -> Option<Value<'a>> {
+        let text = |text: &'a str| Value::Text(Text::Borrowed(text));
+        let count = |count: u64| Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
+        Some(match self {
+            Self::ToolName => text(&env.call.tool.name),
+            Self::ToolServer => text(&env.call.tool.server),
+            Self::ToolOperation => text(&env.call.tool.operation),
+            Self::ToolTags => Value::List(List::Names(&env.call.tool.tags)),
+            Self::ToolEffect => text(env.call.tool.effect.name()),
+            Self::ToolVersion => text(&env.call.tool.version),
+            Self::CallProtocol => text(env.call.protocol),
+            Self::CallMethod => text(env.call.method),
+            Self::CallPath => text(env.call.path),
+            Self::CallStep => count(env.call.step),
+            Self::CallArgsBytes => count(env.call.args_bytes),
+            Self::CallIntended => Value::Bool(env.call.intended?),
+            Self::RunId => text(env.run.id),
+            Self::RunAge => Value::duration(env.run.age),
+            Self::RunCalls => count(env.run.calls),
+            Self::RunErrors => count(env.run.errors),
+            Self::RunDenials => count(env.run.denials),
+            Self::CallerTenant => text(&env.call.caller.tenant),
+            Self::CallerProject => text(&env.call.caller.project),
+            Self::CallerUser => text(&env.call.caller.user),
+            Self::CallerAgent => text(&env.call.caller.agent),
+            Self::Now => Value::Timestamp(timestamp_of_millis(env.now.wall_ms)),
+        })
+    }
+}

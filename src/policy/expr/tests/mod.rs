@@ -1,0 +1,1 @@
+//! Tests of the expression engine as its users see it.
