@@ -16,6 +16,8 @@ pub mod identify;
 pub mod ledger;
 pub mod protocol;
 
+pub mod config;
+
 pub mod guard;
 
 pub mod forward;
