@@ -16,8 +16,6 @@ pub mod identify;
 pub mod ledger;
 pub mod protocol;
 
-pub mod config;
-
 pub mod guard;
 
 pub mod forward;
@@ -37,6 +35,3 @@ pub mod rehearse;
 pub mod server;
 
 pub mod cli;
-
-
-

@@ -34,8 +34,6 @@ pub enum SnapshotError {
     Url(Arc<str>),
     #[error("the credential of upstream `{0}` cannot be sent as a header")]
     Credential(Arc<str>),
-    #[error("the digest key is empty")]
-    DigestKey,
 }
 
 impl Snapshot {
@@ -44,13 +42,8 @@ impl Snapshot {
     /// # Errors
     /// The first thing that cannot be set up.
     pub fn build(settings: &Settings, policies: PolicySet) -> Result<Self, SnapshotError> {
-        let digest_key = match &settings.digest_key {
-            None => None,
-            Some(key) => {
-                let key = HmacKey::new(key.expose_secret().as_bytes());
-                Some(key.ok_or(SnapshotError::DigestKey)?)
-            }
-        };
+        let digest_key =
+            settings.digest_key.as_ref().map(|key| HmacKey::new(key.expose_secret().as_bytes()));
         let mut routes = Routes::default();
         let mut upstreams = HashMap::new();
         for upstream in &settings.upstreams {

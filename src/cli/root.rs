@@ -114,8 +114,7 @@ fn run_check(args: CheckArgs) -> Exit {
 }
 
 fn run_test(args: TestArgs) -> Exit {
-    let options =
-        TestOptions { paths: args.paths, format: args.output.into(), color: colour() };
+    let options = TestOptions { paths: args.paths, format: args.output.into(), color: colour() };
     test::run(&options, None, &mut io::stdout(), &mut io::stderr())
 }
 

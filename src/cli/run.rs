@@ -117,34 +117,36 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         Err(error) => return failed(&error),
     };
     let version = Arc::clone(&snapshot.policies.version);
-    let bounds = Bounds {
-        live_runs: settings.bounds.live_runs_limit,
-        idle_end: settings.runs.idle_end,
-    };
+    let bounds =
+        Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
     let ends: Arc<dyn RunEnds> = Arc::<Recorder>::clone(&recorder);
     let ledger = Ledger::new(clock.clone(), bounds, ends);
     let gate = Arc::new(Gate::new(clock, Arc::clone(&ledger), Arc::clone(&recorder), snapshot));
     let (listener, admin_listener) =
         match (TcpListener::bind(settings.listen).await, TcpListener::bind(settings.admin).await) {
             (Ok(listener), Ok(admin_listener)) => (listener, admin_listener),
-            (Err(error), _) => return failed(&format!("cannot listen on {}: {error}", settings.listen)),
-            (_, Err(error)) => return failed(&format!("cannot listen on {}: {error}", settings.admin)),
+            (Err(error), _) => {
+                return failed(&format!("cannot listen on {}: {error}", settings.listen));
+            }
+            (_, Err(error)) => {
+                return failed(&format!("cannot listen on {}: {error}", settings.admin));
+            }
         };
     let (stop, stopped) = watch::channel(false);
     let admin = Admin::new(Arc::clone(&gate));
     if let (Ok(at), Ok(admin_at)) = (listener.local_addr(), admin_listener.local_addr()) {
         let mut err = io::stderr();
         // Nobody may be reading standard error; the gate serves all the same.
-        let _ = writeln!(err, "toolgate: serving http://{at} admin http://{admin_at} policies {version}");
+        let _ = writeln!(
+            err,
+            "toolgate: serving http://{at} admin http://{admin_at} policies {version}"
+        );
     }
-    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), stopped.clone()));
+    let admin_side =
+        tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), stopped.clone()));
     let sweeper = tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
-    let serving = tokio::spawn(server::serve(
-        listener,
-        Arc::clone(&gate),
-        server_bounds(settings),
-        stopped,
-    ));
+    let serving =
+        tokio::spawn(server::serve(listener, Arc::clone(&gate), server_bounds(settings), stopped));
     if let Err(error) = asked_to_stop().await {
         return failed(&error);
     }

@@ -7,8 +7,8 @@ use dashmap::DashMap;
 use http::Method;
 
 use crate::call::{Effect, Refusal, StopReason, ToolFacts};
-use crate::identify::path::PathTemplate;
 use crate::identify::Target;
+use crate::identify::path::PathTemplate;
 
 /// Tools whose names came from paths and whose facts are remembered.
 const NAMED_BY_PATH_LIMIT: usize = 4_096;
@@ -21,7 +21,11 @@ const OPERATION_LIMIT_BYTES: usize = 128;
 pub enum ToolName {
     Fixed(Arc<ToolFacts>),
     /// From the path parameter of this name, which is then not an argument.
-    FromPath { parameter: Arc<str>, tags: Arc<[Arc<str>]>, effect: Effect },
+    FromPath {
+        parameter: Arc<str>,
+        tags: Arc<[Arc<str>]>,
+        effect: Effect,
+    },
 }
 
 /// One tool of an upstream.
@@ -131,5 +135,7 @@ impl Routes {
 fn is_operation(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= OPERATION_LIMIT_BYTES
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
