@@ -24,6 +24,8 @@ pub struct Places {
     info: SourceInfo,
     /// Tokens by the byte where they start.
     tokens: BTreeMap<usize, (Kind, usize)>,
+    /// Where the bracket that starts at a byte is closed.
+    closings: BTreeMap<usize, usize>,
     source_len: usize,
 }
 
@@ -49,6 +51,7 @@ pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
             let places = Places {
                 info,
                 tokens: by_start.collect(),
+                closings: closings(&tokens),
                 source_len: source.len(),
             };
             Ok(Parsed { tree, places })
@@ -74,7 +77,11 @@ fn convert(source: &str, tokens: &[Token<'_>], errors: ParseErrors) -> Vec<ExprE
         let repeated = converted.iter().any(|known| known.span == span);
         if !repeated && converted.len() < SYNTAX_ERRORS_LIMIT {
             let mut fault = syntax(wording(&error.msg), span.clone());
-            fault.help = advice(source, span);
+            fault.help = if error.msg.contains("has() macro") {
+                Some("write has(args.name), or \"name\" in args".to_owned())
+            } else {
+                advice(source, span)
+            };
             converted.push(fault);
         }
     }
@@ -111,8 +118,15 @@ fn place_of(source: &str, tokens: &[Token<'_>], error: &ParseError) -> Range<usi
 
 fn wording(message: &str) -> String {
     let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
-    if message.contains("<EOF>") && !message.contains("expecting <EOF>") {
+    let read = message.split(" expecting ").next().unwrap_or(message);
+    if read.contains("<EOF>") {
         return "the expression ends too early".to_owned();
+    }
+    if message.contains("has() macro") {
+        return "`has` takes a field".to_owned();
+    }
+    if let Some(word) = message.strip_prefix("reserved identifier: ") {
+        return format!("`{word}` is a reserved word");
     }
     if let Some((what, _)) = message.split_once(" expecting ") {
         let what = what.replace("mismatched input", "did not expect");
@@ -180,19 +194,40 @@ impl Places {
             .is_some_and(|rest| rest.starts_with('('))
     }
 
-    /// Everything a node covers, as far as its tokens tell.
+    /// Everything a node covers, as far as its tokens tell. Recursion is bounded by the scanner.
     pub fn extent(&self, expr: &IdedExpr) -> Range<usize> {
         let mut extent = match &expr.expr {
             Expr::Select(_) => self.field(expr.id),
             Expr::Call(_) => self.function(expr.id),
             _ => self.token(expr.id),
         };
+        if let Some(end) = self.closings.get(&self.token(expr.id).start) {
+            extent.end = extent.end.max(*end);
+        }
         for child in children(expr) {
             let inner = self.extent(child);
             extent = extent.start.min(inner.start)..extent.end.max(inner.end);
         }
         extent
     }
+}
+
+/// Brackets are known to match.
+fn closings(tokens: &[Token<'_>]) -> BTreeMap<usize, usize> {
+    let mut open = Vec::new();
+    let mut closings = BTreeMap::new();
+    for token in tokens {
+        match token.text {
+            "(" | "[" | "{" => open.push(token.start),
+            ")" | "]" | "}" => {
+                if let Some(start) = open.pop() {
+                    closings.insert(start, token.span().end);
+                }
+            }
+            _ => {}
+        }
+    }
+    closings
 }
 
 /// The parts of a node that the author wrote.

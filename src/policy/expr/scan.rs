@@ -128,7 +128,9 @@ fn token(rest: &str) -> Result<(Kind, usize), Fault> {
         '=' => Some("compare with `==`"),
         '&' => Some("write `&&`"),
         '|' => Some("write `||`"),
-        '“' | '”' | '‘' | '’' | '`' => Some("quote with \" or '"),
+        '“' | '”' | '‘' | '’' => Some("quote with \" or '"),
+        '`' => Some("write a name in quotes as args[\"a-name\"]"),
+        letter if letter.is_alphabetic() => Some("write such a name as args[\"…\"]"),
         _ => None,
     };
     Err(fault)
