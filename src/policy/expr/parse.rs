@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
 use cel::parser::{ParseError, ParseErrors, Parser};
@@ -42,9 +41,8 @@ pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
         )]);
     }
     let parser = Parser::new().enable_optional_syntax(true);
-    // The generated parser is not ours: whatever it does to one expression stays with that one.
-    match catch_unwind(AssertUnwindSafe(|| parser.parse_with_source_info(source))) {
-        Ok(Ok((tree, info))) => {
+    match parser.parse_with_source_info(source) {
+        Ok((tree, info)) => {
             let by_start = tokens
                 .iter()
                 .map(|token| (token.start, (token.kind, token.span().end)));
@@ -56,12 +54,11 @@ pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
             };
             Ok(Parsed { tree, places })
         }
-        Ok(Err(errors)) => Err(convert(source, &tokens, errors)),
-        Err(_) => Err(vec![syntax("this cannot be parsed", 0..source.len())]),
+        Err(errors) => Err(convert(source, &tokens, errors)),
     }
 }
 
-fn syntax(message: impl Into<String>, span: Range<usize>) -> ExprError {
+pub fn syntax(message: impl Into<String>, span: Range<usize>) -> ExprError {
     ExprError {
         code: "TG201",
         message: message.into(),

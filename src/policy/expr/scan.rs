@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::{ExprError, SOURCE_LIMIT_BYTES};
 
 /// Deepest nesting of brackets, operands and selections the parser is given.
-const NESTING_LIMIT_LEVELS: usize = 48;
+const NESTING_LIMIT_LEVELS: usize = 40;
 
 /// One token; its text is a slice of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
