@@ -144,9 +144,7 @@ pub fn compile(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         lowering.fail("TG204", message, span);
     }
     if !lowering.errors.is_empty() {
-        lowering
-            .errors
-            .sort_by_key(|error| (error.span.start, error.span.end));
+        lowering.errors.sort_by_key(|error| (error.span.start, error.span.end));
         return Err(lowering.errors);
     }
     let mut captures: Vec<Arc<str>> = Vec::new();
@@ -169,10 +167,7 @@ fn unfit(site: Site, of: &Type) -> Option<String> {
     let fits = match site {
         Site::Rule | Site::Where => matches!(of, Type::Bool | Type::Dyn),
         Site::Key => {
-            matches!(
-                of,
-                Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn
-            )
+            matches!(of, Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn)
         }
         Site::Message => showable(of),
     };

@@ -34,23 +34,14 @@ pub struct Places {
 pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
     let tokens = scan(source).map_err(|error| vec![error])?;
     if tokens.is_empty() {
-        return Err(vec![syntax(
-            "an expression is missing here",
-            0..source.len(),
-        )]);
+        return Err(vec![syntax("an expression is missing here", 0..source.len())]);
     }
     let parser = Parser::new().enable_optional_syntax(true);
     // The generated parser is not ours: whatever it does to one expression stays with that one.
     match catch_unwind(AssertUnwindSafe(|| parser.parse_with_source_info(source))) {
         Ok(Ok((tree, info))) => {
-            let by_start = tokens
-                .iter()
-                .map(|token| (token.start, (token.kind, token.span().end)));
-            let places = Places {
-                info,
-                tokens: by_start.collect(),
-                source_len: source.len(),
-            };
+            let by_start = tokens.iter().map(|token| (token.start, (token.kind, token.span().end)));
+            let places = Places { info, tokens: by_start.collect(), source_len: source.len() };
             Ok(Parsed { tree, places })
         }
         Ok(Err(errors)) => Err(convert(source, &tokens, errors)),
@@ -59,12 +50,7 @@ pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
 }
 
 fn syntax(message: impl Into<String>, span: Range<usize>) -> ExprError {
-    ExprError {
-        code: "TG201",
-        message: message.into(),
-        span,
-        help: None,
-    }
+    ExprError { code: "TG201", message: message.into(), span, help: None }
 }
 
 fn convert(source: &str, tokens: &[Token<'_>], errors: ParseErrors) -> Vec<ExprError> {
@@ -93,15 +79,8 @@ fn place_of(source: &str, tokens: &[Token<'_>], error: &ParseError) -> Range<usi
     let Some(text) = source.split('\n').nth(line.saturating_sub(1)) else {
         return 0..source.len();
     };
-    let before: usize = source
-        .split('\n')
-        .take(line.saturating_sub(1))
-        .map(|l| l.len() + 1)
-        .sum();
-    let within = text
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(text.len(), |(at, _)| at);
+    let before: usize = source.split('\n').take(line.saturating_sub(1)).map(|l| l.len() + 1).sum();
+    let within = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
     let start = before + within;
     match tokens.iter().find(|token| token.span().contains(&start)) {
         Some(token) => token.span(),
@@ -116,13 +95,9 @@ fn wording(message: &str) -> String {
     }
     if let Some((what, _)) = message.split_once(" expecting ") {
         let what = what.replace("mismatched input", "did not expect");
-        return what
-            .replace("extraneous input", "did not expect")
-            .replace('\'', "`");
+        return what.replace("extraneous input", "did not expect").replace('\'', "`");
     }
-    message
-        .replace("no viable alternative at input", "cannot read")
-        .replace('\'', "`")
+    message.replace("no viable alternative at input", "cannot read").replace('\'', "`")
 }
 
 fn advice(source: &str, span: Range<usize>) -> Option<String> {
@@ -144,14 +119,8 @@ impl Places {
     /// The token a node is named after: an identifier, a literal, an operator, the dot of a
     /// selection, the bracket of a call.
     pub fn token(&self, id: u64) -> Range<usize> {
-        let start = self
-            .info
-            .offset_for(id)
-            .map_or(0, |(start, _)| start as usize);
-        let end = self
-            .tokens
-            .get(&start)
-            .map_or(self.source_len, |(_, end)| *end);
+        let start = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        let end = self.tokens.get(&start).map_or(self.source_len, |(_, end)| *end);
         start.min(end)..end
     }
 
@@ -174,10 +143,7 @@ impl Places {
     }
 
     fn opens_call(&self, start: usize) -> bool {
-        self.info
-            .source
-            .get(start..)
-            .is_some_and(|rest| rest.starts_with('('))
+        self.info.source.get(start..).is_some_and(|rest| rest.starts_with('('))
     }
 
     /// Everything a node covers, as far as its tokens tell.
@@ -198,12 +164,7 @@ impl Places {
 /// The parts of a node that the author wrote.
 fn children(expr: &IdedExpr) -> Vec<&IdedExpr> {
     match &expr.expr {
-        Expr::Call(call) => call
-            .target
-            .as_deref()
-            .into_iter()
-            .chain(&call.args)
-            .collect(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::Comprehension(fold) => vec![&fold.iter_range, &fold.loop_step],
         Expr::List(list) => list.elements.iter().collect(),
         Expr::Map(map) => {
