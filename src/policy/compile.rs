@@ -45,7 +45,10 @@ pub fn compile(
         faults: Vec::new(),
     };
     for source in sources {
+        let before = compiler.faults.len();
         compiler.file(source);
+        let own = compiler.faults.get_mut(before..).unwrap_or_default();
+        own.sort_by_key(|fault| fault.span.start);
     }
     compiler.finish(sources)
 }

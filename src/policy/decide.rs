@@ -2,6 +2,7 @@
 //!
 //! Pure: it sees the rules and a view of the call, and nothing is allocated when nothing fires.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,19 +71,25 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
         };
         ruling.add(rule.mode, finding);
     }
+    // Stable: rules come in the order of their names.
+    ruling.findings.sort_by_key(precedence);
+    ruling.observed.sort_by_key(precedence);
     if let Some(default) = &applicable.default_deny {
         let lifted = match default.mode {
             Mode::Enforce => ruling.allowed_by.is_some(),
             Mode::Observe | Mode::Off => would_allow,
         };
         if !lifted {
-            ruling.add(default.mode, by_default(default, env));
+            ruling.add_default(default, env);
         }
     }
-    // Stable: rules come in the order of their names.
-    ruling.findings.sort_by(|a, b| b.verb.cmp(&a.verb));
-    ruling.observed.sort_by(|a, b| b.verb.cmp(&a.verb));
     ruling
+}
+
+/// The strongest verb first. Among equals a rule that could be evaluated stands before one that could
+/// not, for it says what would pass.
+fn precedence(finding: &Finding) -> (Reverse<Verb>, bool) {
+    (Reverse(finding.verb), finding.reason == StopReason::RuleError)
 }
 
 impl Ruling {
@@ -92,6 +99,17 @@ impl Ruling {
             Mode::Observe => self.observed.push(finding),
             Mode::Off => {}
         }
+    }
+
+    /// Behind whatever else refuses, for that says more.
+    fn add_default(&mut self, default: &DefaultDeny, env: &Env<'_>) {
+        let findings = match default.mode {
+            Mode::Enforce => &mut self.findings,
+            Mode::Observe => &mut self.observed,
+            Mode::Off => return,
+        };
+        let refusing = findings.partition_point(|finding| finding.verb.refuses());
+        findings.insert(refusing, by_default(default, env));
     }
 }
 
