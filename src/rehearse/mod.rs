@@ -4,7 +4,7 @@
 pub mod files;
 mod expect;
 mod play;
-mod raw;
+pub mod raw;
 mod suite;
 
 use std::path::Path;
