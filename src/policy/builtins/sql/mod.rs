@@ -14,7 +14,7 @@ use sqlparser::dialect::{
     Dialect, GenericDialect, MsSqlDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect,
 };
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
 use super::BuiltinError;
 
@@ -101,9 +101,82 @@ fn read(dialect: &dyn Dialect, text: &str) -> Result<Vec<Statement>, ParserError
                 "expected the end of the statement".to_owned(),
             ));
         }
-        statement::list(&parsed, &keyword, &mut statements);
+        let keywords = statement::list(&parsed, &keyword, &mut statements);
+        if !keywords.is_empty() && begins_another(dialect, text, &keywords)? {
+            return Err(ParserError::ParserError(
+                "a name that SQL Server reads as the start of another statement".to_owned(),
+            ));
+        }
         if statements.len() > STATEMENTS_LIMIT {
             return Err(ParserError::ParserError("too many statements".to_owned()));
         }
     }
+}
+
+/// Whether a name at one of these places stands where a statement could have ended: `SELECT 1 DELETE
+/// FROM t` has an alias `DELETE` to most databases, and is two statements to SQL Server.
+fn begins_another(
+    dialect: &dyn Dialect,
+    text: &str,
+    names: &[Location],
+) -> Result<bool, ParserError> {
+    const CONTINUING: &[&str] = &[
+        "select",
+        "distinct",
+        "all",
+        "from",
+        "where",
+        "by",
+        "and",
+        "or",
+        "not",
+        "on",
+        "as",
+        "when",
+        "then",
+        "else",
+        "case",
+        "in",
+        "like",
+        "between",
+        "having",
+        "join",
+        "set",
+        "values",
+        "into",
+        "table",
+        "column",
+        "returning",
+        "limit",
+        "offset",
+        "using",
+        "is",
+        "any",
+        "exists",
+        "only",
+        "update",
+        "delete",
+        "insert",
+    ];
+    let tokens = Tokenizer::new(dialect, text).tokenize_with_location()?;
+    let mut ended = false;
+    for token in &tokens {
+        if ended && names.contains(&token.span.start) {
+            return Ok(true);
+        }
+        ended = match &token.token {
+            Token::Whitespace(_) => ended,
+            Token::Word(word) => {
+                word.quote_style.is_some()
+                    || !CONTINUING
+                        .iter()
+                        .any(|known| word.value.eq_ignore_ascii_case(known))
+            }
+            Token::Comma | Token::Period | Token::LParen | Token::LBracket => false,
+            Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq => false,
+            Token::Plus | Token::Minus | Token::Div | Token::Mod | Token::StringConcat => false,
+            _ => true,
+        };
+    }
+    Ok(false)
 }

@@ -3,14 +3,20 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    self, CopySource, Expr, GrantObjects, ObjectName, ObjectNamePart, Query, Select, TableFactor,
-    UtilityOption, Visit, Visitor,
+    self, CopySource, Expr, GrantObjects, Ident, ObjectName, ObjectNamePart, Query, Select,
+    TableFactor, UtilityOption, Visit, Visitor,
 };
+use sqlparser::tokenizer::Location;
 
 use super::Statement;
 
-/// Lists `parsed`, whose first keyword is given, and the statements inside it.
-pub(super) fn list(parsed: &ast::Statement, keyword: &str, statements: &mut Vec<Statement>) {
+/// Lists `parsed`, whose first keyword is given, and the statements inside it. Gives the names in it
+/// that T-SQL may read as the start of a further statement.
+pub(super) fn list(
+    parsed: &ast::Statement,
+    keyword: &str,
+    statements: &mut Vec<Statement>,
+) -> Vec<Location> {
     let mut facts = Facts::default();
     let _ = parsed.visit(&mut facts);
     facts.name_tables(parsed);
@@ -52,6 +58,7 @@ pub(super) fn list(parsed: &ast::Statement, keyword: &str, statements: &mut Vec<
             tables: facts.tables.clone(),
         });
     }
+    facts.keywords
 }
 
 const OTHER: &str = "other";
@@ -99,12 +106,64 @@ fn runs(options: Option<&[UtilityOption]>) -> bool {
         .any(|option| option.name.value.eq_ignore_ascii_case("analyze"))
 }
 
+/// Reserved words that begin a statement in T-SQL, which needs no `;` before it
+/// (Transact-SQL reference, "Reserved keywords").
+const STATEMENT_WORDS: &[&str] = &[
+    "alter",
+    "backup",
+    "begin",
+    "bulk",
+    "checkpoint",
+    "close",
+    "commit",
+    "create",
+    "dbcc",
+    "deallocate",
+    "declare",
+    "delete",
+    "deny",
+    "drop",
+    "dump",
+    "exec",
+    "execute",
+    "fetch",
+    "goto",
+    "grant",
+    "if",
+    "insert",
+    "kill",
+    "load",
+    "merge",
+    "open",
+    "print",
+    "raiserror",
+    "readtext",
+    "reconfigure",
+    "restore",
+    "return",
+    "revert",
+    "revoke",
+    "rollback",
+    "save",
+    "set",
+    "shutdown",
+    "truncate",
+    "update",
+    "updatetext",
+    "use",
+    "waitfor",
+    "while",
+    "writetext",
+];
+
 #[derive(Default)]
 struct Facts {
     /// Kinds of the statements met, the outermost first.
     kinds: Vec<&'static str>,
     makes_table: bool,
     locks: bool,
+    /// Where a name is one of [`STATEMENT_WORDS`].
+    keywords: Vec<Location>,
     tables: Vec<String>,
 }
 
@@ -180,6 +239,14 @@ impl Visitor for Facts {
 
     fn pre_visit_statement(&mut self, statement: &ast::Statement) -> ControlFlow<()> {
         self.kinds.push(kind_of(statement));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_ident(&mut self, name: &Ident) -> ControlFlow<()> {
+        let is_word = |word: &&str| name.value.eq_ignore_ascii_case(word);
+        if name.quote_style.is_none() && STATEMENT_WORDS.iter().any(|word| is_word(&word)) {
+            self.keywords.push(name.span.start);
+        }
         ControlFlow::Continue(())
     }
 

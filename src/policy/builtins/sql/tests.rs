@@ -60,6 +60,9 @@ fn plain_queries_are_selects() {
         "SELECT 'C:\\dir\\file'",
         "SELECT 'two\\\\'",
         "EXPLAIN ANALYZE SELECT 1",
+        "SELECT open, high, close FROM t WHERE open > close ORDER BY close, open",
+        "SELECT a AS open, t.close FROM t",
+        "SELECT replace(a, 'x', 'y'), if(a, 1, 2), a + close FROM t",
     ] {
         assert_eq!(kinds(text), ["select"], "{text}");
     }
@@ -307,7 +310,18 @@ fn what_is_not_sql_is_refused() {
         "SELECT /* open",
         "SELECT (1",
         "SELECT 1 DROP TABLE t",
+        // SQL Server needs no `;` between statements.
         "SELECT 1 DELETE FROM t",
+        "SELECT a FROM t DELETE",
+        "SELECT a DROP, b FROM t",
+        "SELECT 1 SHUTDOWN",
+        "SELECT (1) shutdown",
+        "SELECT 'x' EXEC",
+        "SELECT * FROM t RECONFIGURE",
+        "SELECT * FROM [t] SHUTDOWN",
+        "SELECT * FROM t -- x\n SHUTDOWN",
+        "SELECT * FROM t JOIN u SHUTDOWN ON 1=1",
+        "SELECT 1 x; SELECT 1 SHUTDOWN",
         "SELECT * FROM t INTO OUTFILE '/tmp/x'",
         "SELECT 1 INTO DUMPFILE '/tmp/x'",
         "SELECT 1; garbage",
