@@ -34,7 +34,13 @@ pub(super) struct Reader<'t, 's> {
 
 impl<'t, 's> Reader<'t, 's> {
     pub(super) fn new(text: &'t str, depth: usize, sink: &'s mut Sink) -> Self {
-        Self { text, at: 0, depth, heredocs: Vec::new(), sink }
+        Self {
+            text,
+            at: 0,
+            depth,
+            heredocs: Vec::new(),
+            sink,
+        }
     }
 
     pub(super) fn rest(&self) -> &'t str {
@@ -96,7 +102,11 @@ impl<'t, 's> Reader<'t, 's> {
                 let start = self.at - 2;
                 self.substitution()?;
                 let raw = self.since(start);
-                word.pieces.push(Piece::Open(Open { raw, guess: None, quoted: true }));
+                word.pieces.push(Piece::Open(Open {
+                    raw,
+                    guess: None,
+                    quoted: true,
+                }));
                 continue;
             }
             let end = match stop {
@@ -110,7 +120,8 @@ impl<'t, 's> Reader<'t, 's> {
             self.at += c.len_utf8();
             match c {
                 '\'' => {
-                    word.pieces.push(Piece::Quoted(self.single_quoted()?.to_owned()));
+                    word.pieces
+                        .push(Piece::Quoted(self.single_quoted()?.to_owned()));
                 }
                 '"' => self.double_quoted(&mut word)?,
                 '\\' => match self.next() {
@@ -202,7 +213,10 @@ impl<'t, 's> Reader<'t, 's> {
             }
             self.value_of(name)
         };
-        word.pieces.push(Piece::Open(Open { raw: self.since(start), guess, quoted }));
+        let raw = self.since(start);
+        // `"$@"` is as many fields as there are arguments, quoted or not.
+        let quoted = quoted && !matches!(raw.as_str(), "$@" | "${@}");
+        word.pieces.push(Piece::Open(Open { raw, guess, quoted }));
         Ok(())
     }
 
@@ -237,7 +251,11 @@ impl<'t, 's> Reader<'t, 's> {
         let name = self.name_or_special();
         let known = self.value_of(name).filter(|_| !derived);
         let operator = self.rest().chars().take(2).collect::<String>();
-        let rest = if quoted { self.quoted_default()? } else { self.word(Stop::Brace)? };
+        let rest = if quoted {
+            self.quoted_default()?
+        } else {
+            self.word(Stop::Brace)?
+        };
         if !self.eat("}") {
             return Err(self.fault("a `${` that never closes"));
         }
@@ -263,7 +281,10 @@ impl<'t, 's> Reader<'t, 's> {
 
     /// The rest of `"${name…}"`, where a single quote quotes after some operators only.
     fn quoted_default(&mut self) -> Result<Word, BuiltinError> {
-        let literal = self.rest().trim_start_matches(':').starts_with(['-', '=', '+', '?']);
+        let literal = self
+            .rest()
+            .trim_start_matches(':')
+            .starts_with(['-', '=', '+', '?']);
         let mut word = Word::default();
         while let Some(c) = self.peek() {
             if c == '}' {
@@ -359,7 +380,11 @@ impl<'t, 's> Reader<'t, 's> {
         read_script(&script, deeper(self.depth)?, self.sink)?;
         self.sink.feed = feed;
         let guess = super::wrappers::printed(self.sink.commands.get(known..).unwrap_or_default());
-        word.pieces.push(Piece::Open(Open { raw: self.since(start), guess, quoted }));
+        word.pieces.push(Piece::Open(Open {
+            raw: self.since(start),
+            guess,
+            quoted,
+        }));
         Ok(())
     }
 }
@@ -369,7 +394,8 @@ pub(super) fn name_length(text: &str) -> usize {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return 0;
     }
-    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
+    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .unwrap_or(text.len())
 }
 
 pub(super) fn is_blank(c: char) -> bool {
