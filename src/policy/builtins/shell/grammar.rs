@@ -84,7 +84,9 @@ impl Reader<'_, '_> {
     /// The reserved word that comes next.
     fn reserved(&self) -> Option<&'static str> {
         let rest = self.rest();
-        let end = rest.find(|c| is_blank(c) || is_operator(c)).unwrap_or(rest.len());
+        let end = rest
+            .find(|c| is_blank(c) || is_operator(c))
+            .unwrap_or(rest.len());
         let word = rest.get(..end)?;
         RESERVED.iter().find(|reserved| **reserved == word).copied()
     }
@@ -130,7 +132,10 @@ impl Reader<'_, '_> {
         if self.reserved() != Some("time") {
             return false;
         }
-        let after = self.rest().trim_start_matches("time").trim_start_matches([' ', '\t']);
+        let after = self
+            .rest()
+            .trim_start_matches("time")
+            .trim_start_matches([' ', '\t']);
         if after.starts_with('-') && !after.starts_with("-p ") {
             return false;
         }
@@ -326,10 +331,15 @@ impl Reader<'_, '_> {
             }
             words.push(word);
         }
-        let mut test = vec![Word { pieces: vec![Piece::Plain("[[".to_owned())] }];
+        let mut test = vec![Word {
+            pieces: vec![Piece::Plain("[[".to_owned())],
+        }];
         test.extend_from_slice(&words);
         self.record(&test, &Redirects::default())?;
-        for part in words.split(|word| matches!(word.plain(), Some("&&" | "||"))).skip(1) {
+        for part in words
+            .split(|word| matches!(word.plain(), Some("&&" | "||")))
+            .skip(1)
+        {
             if !is_condition(part) {
                 self.record(part, &Redirects::default())?;
             }
@@ -426,7 +436,9 @@ fn assignment(word: &Word) -> Option<(String, usize)> {
     let Some(Piece::Plain(text)) = word.pieces.first() else {
         return None;
     };
-    let name = text.get(..name_length(text)).filter(|name| !name.is_empty())?;
+    let name = text
+        .get(..name_length(text))
+        .filter(|name| !name.is_empty())?;
     let mut rest = text.get(name.len()..)?;
     if rest.starts_with('[') {
         rest = rest.split_once(']')?.1;

@@ -123,7 +123,9 @@ impl Sink {
     fn spend(&mut self, bytes: usize) -> Result<(), BuiltinError> {
         self.work_bytes = self.work_bytes.saturating_add(bytes);
         if self.work_bytes > WORK_LIMIT_BYTES {
-            return Err(BuiltinError::new("the command holds too many scripts inside scripts"));
+            return Err(BuiltinError::new(
+                "the command holds too many scripts inside scripts",
+            ));
         }
         Ok(())
     }
@@ -131,7 +133,9 @@ impl Sink {
     fn push(&mut self, command: Command) -> Result<(), BuiltinError> {
         self.spend(command.args.iter().map(String::len).sum())?;
         if self.commands.len() >= COMMANDS_LIMIT {
-            return Err(BuiltinError::new(format!("more than {COMMANDS_LIMIT} commands")));
+            return Err(BuiltinError::new(format!(
+                "more than {COMMANDS_LIMIT} commands"
+            )));
         }
         self.commands.push(command);
         Ok(())
@@ -139,7 +143,10 @@ impl Sink {
 
     /// Lists a command of which nothing is known.
     fn push_unknown(&mut self) -> Result<(), BuiltinError> {
-        self.push(Command { name: UNKNOWN.to_owned(), ..Command::default() })
+        self.push(Command {
+            name: UNKNOWN.to_owned(),
+            ..Command::default()
+        })
     }
 
     fn assign(&mut self, name: &str, value: Option<String>) {
@@ -159,7 +166,9 @@ impl Sink {
 /// Refuses nesting that is too deep.
 fn deeper(depth: usize) -> Result<usize, BuiltinError> {
     if depth >= DEPTH_LIMIT {
-        return Err(BuiltinError::new(format!("nested deeper than {DEPTH_LIMIT} levels")));
+        return Err(BuiltinError::new(format!(
+            "nested deeper than {DEPTH_LIMIT} levels"
+        )));
     }
     Ok(depth + 1)
 }

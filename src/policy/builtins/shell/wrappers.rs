@@ -35,8 +35,14 @@ struct Wrapper {
     script: bool,
 }
 
-const PLAIN: Wrapper =
-    Wrapper { names: &[], short: "", long: &[], operands: 0, assignments: false, script: false };
+const PLAIN: Wrapper = Wrapper {
+    names: &[],
+    short: "",
+    long: &[],
+    operands: 0,
+    assignments: false,
+    script: false,
+};
 
 const WRAPPERS: &[Wrapper] = &[
     Wrapper {
@@ -82,7 +88,11 @@ const WRAPPERS: &[Wrapper] = &[
         assignments: true,
         ..PLAIN
     },
-    Wrapper { names: &["doas"], short: "Cu", ..PLAIN },
+    Wrapper {
+        names: &["doas"],
+        short: "Cu",
+        ..PLAIN
+    },
     Wrapper {
         names: &["env"],
         short: "uCa",
@@ -90,9 +100,24 @@ const WRAPPERS: &[Wrapper] = &[
         assignments: true,
         ..PLAIN
     },
-    Wrapper { names: &["time"], short: "fo", long: &["format", "output"], ..PLAIN },
-    Wrapper { names: &["nice"], short: "n", long: &["adjustment"], ..PLAIN },
-    Wrapper { names: &["ionice"], short: "cnpPu", long: &["class", "classdata", "pid"], ..PLAIN },
+    Wrapper {
+        names: &["time"],
+        short: "fo",
+        long: &["format", "output"],
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["nice"],
+        short: "n",
+        long: &["adjustment"],
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["ionice"],
+        short: "cnpPu",
+        long: &["class", "classdata", "pid"],
+        ..PLAIN
+    },
     Wrapper {
         names: &["timeout", "gtimeout"],
         short: "ks",
@@ -100,19 +125,52 @@ const WRAPPERS: &[Wrapper] = &[
         operands: 1,
         ..PLAIN
     },
-    Wrapper { names: &["stdbuf"], short: "ioe", long: &["input", "output", "error"], ..PLAIN },
-    Wrapper { names: &["chroot"], long: &["groups", "userspec"], operands: 1, ..PLAIN },
+    Wrapper {
+        names: &["stdbuf"],
+        short: "ioe",
+        long: &["input", "output", "error"],
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["chroot"],
+        long: &["groups", "userspec"],
+        operands: 1,
+        ..PLAIN
+    },
     Wrapper {
         names: &["unshare"],
         short: "SGRw",
         long: &["setuid", "setgid", "root", "wd"],
         ..PLAIN
     },
-    Wrapper { names: &["nsenter"], short: "tSG", long: &["target", "setuid", "setgid"], ..PLAIN },
-    Wrapper { names: &["chrt", "taskset"], operands: 1, ..PLAIN },
-    Wrapper { names: &["flock"], short: "wE", long: &["timeout", "wait"], operands: 1, ..PLAIN },
-    Wrapper { names: &["strace", "ltrace"], short: "aeEIoOpPsSuUXb", ..PLAIN },
-    Wrapper { names: &["exec"], short: "a", ..PLAIN },
+    Wrapper {
+        names: &["nsenter"],
+        short: "tSG",
+        long: &["target", "setuid", "setgid"],
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["chrt", "taskset"],
+        operands: 1,
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["flock"],
+        short: "wE",
+        long: &["timeout", "wait"],
+        operands: 1,
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["strace", "ltrace"],
+        short: "aeEIoOpPsSuUXb",
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["exec"],
+        short: "a",
+        ..PLAIN
+    },
     Wrapper {
         names: &["xargs"],
         short: "IELnPsadRS",
@@ -130,17 +188,51 @@ const WRAPPERS: &[Wrapper] = &[
     Wrapper {
         names: &["parallel"],
         short: "jINLdaSsC",
-        long: &["jobs", "arg-file", "sshlogin", "max-args", "delimiter", "results", "joblog"],
+        long: &[
+            "jobs",
+            "arg-file",
+            "sshlogin",
+            "max-args",
+            "delimiter",
+            "results",
+            "joblog",
+        ],
         ..PLAIN
     },
-    Wrapper { names: &["pkexec"], long: &["user"], ..PLAIN },
-    Wrapper { names: &["runuser", "setpriv"], short: "ugGs", long: &["user", "group"], ..PLAIN },
-    Wrapper { names: &["proxychains", "proxychains4"], short: "f", ..PLAIN },
-    Wrapper { names: &["chpst", "softlimit"], short: "uUbendmofpcrtalsv", ..PLAIN },
+    Wrapper {
+        names: &["pkexec"],
+        long: &["user"],
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["runuser", "setpriv"],
+        short: "ugGs",
+        long: &["user", "group"],
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["proxychains", "proxychains4"],
+        short: "f",
+        ..PLAIN
+    },
+    Wrapper {
+        names: &["chpst", "softlimit"],
+        short: "uUbendmofpcrtalsv",
+        ..PLAIN
+    },
     Wrapper {
         names: &["systemd-run"],
         short: "pHMuE",
-        long: &["property", "unit", "description", "slice", "uid", "gid", "setenv", "machine"],
+        long: &[
+            "property",
+            "unit",
+            "description",
+            "slice",
+            "uid",
+            "gid",
+            "setenv",
+            "machine",
+        ],
         ..PLAIN
     },
     Wrapper {
@@ -150,7 +242,11 @@ const WRAPPERS: &[Wrapper] = &[
         script: true,
         ..PLAIN
     },
-    Wrapper { names: &["eval"], script: true, ..PLAIN },
+    Wrapper {
+        names: &["eval"],
+        script: true,
+        ..PLAIN
+    },
     Wrapper {
         names: &["ssh"],
         short: "BbcDEeFIiJLlmOoPpQRSWw",
@@ -176,14 +272,21 @@ pub(super) fn inner(name: &str, args: &[Field]) -> Vec<Inner> {
         "at" | "batch" => return vec![Inner::Input],
         "trap" => {
             let action = args.iter().find(|field| !field.text.starts_with('-'));
-            return action.map(|action| script(std::slice::from_ref(action))).into_iter().collect();
+            return action
+                .map(|action| script(std::slice::from_ref(action)))
+                .into_iter()
+                .collect();
         }
         "alias" => return args.iter().filter_map(alias).collect(),
         "set" => {
             let rest = args.iter().skip_while(|field| field.text != "--").skip(1);
             let mut values = vec![String::new()];
             values.extend(rest.map(|field| field.text.clone()));
-            return if values.len() > 1 { vec![Inner::Positional(values)] } else { Vec::new() };
+            return if values.len() > 1 {
+                vec![Inner::Positional(values)]
+            } else {
+                Vec::new()
+            };
         }
         "command" if asks_only(args) => return Vec::new(),
         _ => {}
@@ -197,7 +300,9 @@ pub(super) fn inner(name: &str, args: &[Field]) -> Vec<Inner> {
     let wrapper = if loader {
         Some(&PLAIN)
     } else {
-        WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name))
+        WRAPPERS
+            .iter()
+            .find(|wrapper| wrapper.names.contains(&name))
     };
     let Some(wrapper) = wrapper else { return found };
     let rest = args.get(command_start(wrapper, args)..).unwrap_or_default();
@@ -224,14 +329,22 @@ pub(super) fn printed(commands: &[Command]) -> Option<String> {
             let is_flag = |arg: &&String| {
                 arg.len() > 1 && arg.trim_start_matches(['-', 'n', 'e', 'E']).is_empty()
             };
-            let words: Vec<&str> =
-                command.args.iter().skip_while(is_flag).map(String::as_str).collect();
+            let words: Vec<&str> = command
+                .args
+                .iter()
+                .skip_while(is_flag)
+                .map(String::as_str)
+                .collect();
             let text = words.join(" ");
             Some(decode_escapes(&text, OCTAL_PRINT_DIGITS).unwrap_or(text))
         }
         "printf" => {
-            let args: Vec<&str> =
-                command.args.iter().map(String::as_str).skip_while(|arg| *arg == "--").collect();
+            let args: Vec<&str> = command
+                .args
+                .iter()
+                .map(String::as_str)
+                .skip_while(|arg| *arg == "--")
+                .collect();
             let (format, values) = args.split_first()?;
             let format = decode_escapes(format, OCTAL_PRINT_DIGITS)?;
             if !format.contains('%') {
@@ -301,7 +414,10 @@ fn asks_only(args: &[Field]) -> bool {
 fn script(fields: &[Field]) -> Inner {
     let words: Vec<&str> = fields.iter().map(|field| field.text.as_str()).collect();
     let expanded = fields.iter().any(|field| field.expanded);
-    Inner::Script { text: words.join(" "), expanded }
+    Inner::Script {
+        text: words.join(" "),
+        expanded,
+    }
 }
 
 fn script_file(field: &Field) -> Option<Inner> {
@@ -314,7 +430,10 @@ fn script_file(field: &Field) -> Option<Inner> {
 
 fn alias(field: &Field) -> Option<Inner> {
     let (_, value) = field.text.split_once('=')?;
-    Some(Inner::Script { text: value.to_owned(), expanded: field.expanded })
+    Some(Inner::Script {
+        text: value.to_owned(),
+        expanded: field.expanded,
+    })
 }
 
 fn shell(args: &[Field]) -> Vec<Inner> {
@@ -347,11 +466,18 @@ fn shell(args: &[Field]) -> Vec<Inner> {
     }
     let rest = args.get(at..).unwrap_or_default();
     let Some((first, values)) = rest.split_first() else {
-        return if command { Vec::new() } else { vec![Inner::Input] };
+        return if command {
+            Vec::new()
+        } else {
+            vec![Inner::Input]
+        };
     };
     if command {
         let positional = values.iter().map(|field| field.text.clone()).collect();
-        return vec![Inner::Positional(positional), script(std::slice::from_ref(first))];
+        return vec![
+            Inner::Positional(positional),
+            script(std::slice::from_ref(first)),
+        ];
     }
     if input {
         return vec![Inner::Input];
@@ -365,7 +491,10 @@ fn dash_c(args: &[Field]) -> Option<Inner> {
     while let Some(field) = rest.next() {
         let text = field.text.as_str();
         if let Some(value) = text.strip_prefix("--command=") {
-            return Some(Inner::Script { text: value.to_owned(), expanded: field.expanded });
+            return Some(Inner::Script {
+                text: value.to_owned(),
+                expanded: field.expanded,
+            });
         }
         let short = text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
         if short || matches!(text, "--command" | "--session-command") {
@@ -380,9 +509,14 @@ fn split_string(args: &[Field]) -> Option<Inner> {
     for (index, field) in args.iter().enumerate() {
         let text = field.text.as_str();
         let value = text.strip_prefix("--split-string=").or_else(|| {
-            let cluster = text.strip_prefix('-').filter(|cluster| !cluster.starts_with('-'))?;
+            let cluster = text
+                .strip_prefix('-')
+                .filter(|cluster| !cluster.starts_with('-'))?;
             let (before, value) = cluster.split_once('S')?;
-            before.chars().all(|c| c.is_ascii_alphanumeric()).then_some(value)
+            before
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric())
+                .then_some(value)
         });
         let first = match value {
             Some("") => args.get(index + 1).map(|next| next.text.as_str())?,
@@ -390,12 +524,19 @@ fn split_string(args: &[Field]) -> Option<Inner> {
             None if text == "--split-string" => args.get(index + 1)?.text.as_str(),
             None => continue,
         };
-        let skipped = if value.is_none_or(str::is_empty) { 2 } else { 1 };
+        let skipped = if value.is_none_or(str::is_empty) {
+            2
+        } else {
+            1
+        };
         let rest = args.get(index + skipped..).unwrap_or_default();
         let mut words = vec![first];
         words.extend(rest.iter().map(|field| field.text.as_str()));
         let expanded = args.iter().any(|field| field.expanded);
-        return Some(Inner::Script { text: format!("env {}", words.join(" ")), expanded });
+        return Some(Inner::Script {
+            text: format!("env {}", words.join(" ")),
+            expanded,
+        });
     }
     None
 }
@@ -403,10 +544,16 @@ fn split_string(args: &[Field]) -> Option<Inner> {
 /// The command of `xargs` with what it adds from its input, which nobody knows yet.
 fn with_input(args: &[Field], command: &[Field]) -> Vec<Field> {
     let own = args.len().saturating_sub(command.len());
-    let own: Vec<&str> = args.iter().take(own).map(|field| field.text.as_str()).collect();
+    let own: Vec<&str> = args
+        .iter()
+        .take(own)
+        .map(|field| field.text.as_str())
+        .collect();
     let mut replaced = None;
     for (index, text) in own.iter().enumerate() {
-        let attached = text.strip_prefix("-I").or_else(|| text.strip_prefix("--replace="));
+        let attached = text
+            .strip_prefix("-I")
+            .or_else(|| text.strip_prefix("--replace="));
         match attached {
             Some("") => replaced = own.get(index + 1).copied(),
             Some(value) => replaced = Some(value),
@@ -420,7 +567,12 @@ fn with_input(args: &[Field], command: &[Field]) -> Vec<Field> {
     let mut fields = command.to_vec();
     let Some(replaced) = replaced.filter(|replaced| !replaced.is_empty()) else {
         let text = super::UNKNOWN.to_owned();
-        fields.push(Field { text, open: true, may_be_flag: true, expanded: true });
+        fields.push(Field {
+            text,
+            open: true,
+            may_be_flag: true,
+            expanded: true,
+        });
         return fields;
     };
     for field in &mut fields {
@@ -461,8 +613,9 @@ fn find(args: &[Field]) -> Vec<Inner> {
                 found.push(Inner::Argv(argv));
             }
             "-exec" | "-execdir" | "-ok" | "-okdir" => {
-                let words =
-                    rest.by_ref().take_while(|field| !matches!(field.text.as_str(), ";" | "+"));
+                let words = rest
+                    .by_ref()
+                    .take_while(|field| !matches!(field.text.as_str(), ";" | "+"));
                 let mut argv = Vec::new();
                 for word in words {
                     if word.text.contains("{}") {
