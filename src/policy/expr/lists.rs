@@ -10,6 +10,9 @@ use super::functions::{first, text};
 use super::program::{Arithmetic, Function};
 use super::value::{List, Value};
 
+/// Comparisons of a sort for one unit.
+const COMPARISONS_A_UNIT: usize = 4;
+
 /// Calls a function over a list.
 ///
 /// # Errors
@@ -145,7 +148,7 @@ fn distinct<'a>(of: &List<'a>, budget: &mut Budget) -> Evaluated<Value<'a>> {
 fn sort<'a>(of: &List<'a>, budget: &mut Budget) -> Evaluated<Value<'a>> {
     let mut items = of.to_vec();
     let depth = usize::BITS - items.len().leading_zeros();
-    budget.take(items.len().saturating_mul(depth as usize))?;
+    budget.take(items.len().saturating_mul(depth as usize) / COMPARISONS_A_UNIT)?;
     if let Some((first, rest)) = items.split_first() {
         for item in rest {
             if first.type_name() != item.type_name() && numeric_order(first, item).is_none() {

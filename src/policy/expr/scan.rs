@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::{ExprError, SOURCE_LIMIT_BYTES};
 
 /// Deepest nesting of brackets, operands and selections the parser is given.
-const NESTING_LIMIT_LEVELS: usize = 48;
+const NESTING_LIMIT_LEVELS: usize = 40;
 
 /// One token; its text is a slice of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,9 @@ fn token(rest: &str) -> Result<(Kind, usize), Fault> {
         '=' => Some("compare with `==`"),
         '&' => Some("write `&&`"),
         '|' => Some("write `||`"),
-        '“' | '”' | '‘' | '’' | '`' => Some("quote with \" or '"),
+        '“' | '”' | '‘' | '’' => Some("quote with \" or '"),
+        '`' => Some("write a name in quotes as args[\"a-name\"]"),
+        letter if letter.is_alphabetic() => Some("write such a name as args[\"…\"]"),
         _ => None,
     };
     Err(fault)

@@ -35,6 +35,10 @@ pub enum Class {
     Address,
     /// What can be written as text.
     Scalar,
+    /// What can be a number.
+    Countable,
+    /// What can be a boolean.
+    Truth,
     /// Text or a timestamp, or seconds.
     Moment,
     Span,
@@ -62,6 +66,8 @@ impl Class {
                 let timed = matches!(given, Type::Timestamp | Type::Duration | Type::Ip);
                 timed || given.is_number() || matches!(given, Type::Text | Type::Bool)
             }
+            Self::Countable => given.is_number() || matches!(given, Type::Text | Type::Timestamp),
+            Self::Truth => matches!(given, Type::Text | Type::Bool),
             Self::Moment => matches!(given, Type::Text | Type::Timestamp | Type::Int),
             Self::Span => matches!(given, Type::Text | Type::Duration),
         }
@@ -82,6 +88,8 @@ impl Class {
             Self::Sized => "text, a list or a map",
             Self::Address => "an IP address",
             Self::Scalar => "text, a number, a boolean or a time",
+            Self::Countable => "a number, text or a timestamp",
+            Self::Truth => "text or a boolean",
             Self::Moment => "text or a timestamp",
             Self::Span => "text or a duration",
         }
@@ -156,7 +164,9 @@ fn common(given: &[Type]) -> Type {
     }
 }
 
-use Class::{Address, Any, Int, List, Moment, Number, Optional, Scalar, Sized, Span, Text};
+use Class::{
+    Address, Any, Countable, Int, List, Moment, Number, Optional, Scalar, Sized, Span, Text, Truth,
+};
 use Function as F;
 
 /// Every function but the macros, the accessors of times and those of the run.
@@ -180,10 +190,10 @@ pub static SIGNATURES: &[Signature] = &[
     method("substring", &[Text, Int], text, F::Substring),
     method("substring", &[Text, Int, Int], text, F::Substring),
     global("string", &[Scalar], text, F::ToText),
-    global("int", &[Scalar], int, F::ToInt),
-    global("uint", &[Scalar], |_| Type::UInt, F::ToUInt),
-    global("double", &[Scalar], |_| Type::Double, F::ToDouble),
-    global("bool", &[Scalar], boolean, F::ToBool),
+    global("int", &[Countable], int, F::ToInt),
+    global("uint", &[Countable], |_| Type::UInt, F::ToUInt),
+    global("double", &[Countable], |_| Type::Double, F::ToDouble),
+    global("bool", &[Truth], boolean, F::ToBool),
     global("timestamp", &[Moment], |_| Type::Timestamp, F::ToTimestamp),
     global("duration", &[Span], |_| Type::Duration, F::ToDuration),
     global("dyn", &[Any], anything, F::ToDyn),
