@@ -1,1 +1,234 @@
-//! The nouns: what a call, its caller, its run, its verdict and its outcome are.
+//! The nouns: what a call, its verdict, its refusal and its outcome are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::json::Digest;
+use crate::policy::expr::Violation;
+pub use crate::policy::reason::{Class, RetryScope, StopReason};
+pub use crate::policy::view::{Caller, Effect, ToolFacts};
+
+/// The label of one task of an agent; everything is joined by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub Arc<str>);
+
+/// Why a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// A rule or limit said `stop`.
+    Stopped(StopReason),
+    /// Nothing was heard of it for `runs.idle_end`.
+    Idle,
+    /// The least recently seen run made room for a new one.
+    Evicted,
+    /// The gate was shut down.
+    Shutdown,
+}
+
+/// What was decided over a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    Allow,
+    Warn,
+    Deny,
+    Stop,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    Ok,
+    Error,
+    Timeout,
+    Denied,
+    Cancelled,
+    /// A write that was sent and not answered: whether it happened is not known.
+    Unknown,
+}
+
+/// Why a call did not end well. Closed: the names users see are these and no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    Timeout,
+    Connect,
+    Http4xx,
+    Http5xx,
+    MalformedResponse,
+    Policy,
+    Limit,
+    Request,
+    Internal,
+    Cancelled,
+}
+
+/// How a forwarded call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub status: Status,
+    /// Absent exactly when `status` is `ok`.
+    pub error_class: Option<ErrorClass>,
+    /// What the tool answered; absent when it did not.
+    pub http_status: Option<u16>,
+}
+
+/// What is known so far of a call: filled in as it moves on, so that its record can say as much
+/// as was known wherever it ends.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// `http`, `mcp` or `llm`.
+    pub protocol: &'static str,
+    pub method: String,
+    /// The run, and where its id came from.
+    pub run: Option<(RunId, &'static str)>,
+    /// The call's position in its run, from 1.
+    pub step: Option<u64>,
+    pub trace_id: String,
+    pub span_id: String,
+    pub parent_span_id: String,
+    pub tool: Option<Arc<ToolFacts>>,
+    /// Digest of the canonical arguments, and their size in bytes.
+    pub args: Option<(Digest, u64)>,
+    pub policy_version: Arc<str>,
+    /// The first rule that let the call pass with a warning.
+    pub warned_by: Option<Arc<str>>,
+    /// Rules and limits in observe mode that would have acted.
+    pub observed: Vec<Arc<str>>,
+    /// The request may have reached the tool.
+    pub sent: bool,
+}
+
+/// How an admitted call ended, for its record.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    pub outcome: Outcome,
+    /// Digest and size in bytes of the result; absent when there was none.
+    pub result: Option<(Digest, u64)>,
+    /// Time spent waiting for the tool.
+    pub upstream: Duration,
+    /// Attempts made to reach the tool.
+    pub attempts: u32,
+}
+
+/// A decision not to forward.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub reason: StopReason,
+    /// Whether the run ends with this refusal.
+    pub ends_run: bool,
+    /// `policy/rule` or the limit's id; absent when no rule of the operator's was involved.
+    pub rule: Option<Arc<str>>,
+    /// What the agent is told: the rule and the next legal step. Never a secret.
+    pub message: String,
+    /// The smallest changes that would pass.
+    pub violations: Vec<Violation>,
+    /// When the same call may be tried again.
+    pub retry_after: Option<Duration>,
+    /// The answer's status where the reason's own does not say enough (405, 413, 415).
+    pub status_hint: Option<StatusHint>,
+}
+
+/// A more exact HTTP answer for an unacceptable request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusHint {
+    MethodNotAllowed,
+    UnsupportedMediaType,
+    RequestTimeout,
+}
+
+impl RunEnd {
+    /// The name users see as the stop event's `stop_reason`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stopped(reason) => reason.name(),
+            Self::Idle => "idle",
+            Self::Evicted => "evicted",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl Verdict {
+    /// The name users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Deny => "deny",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+impl Status {
+    /// The name users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl ErrorClass {
+    /// The name users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Http4xx => "http_4xx",
+            Self::Http5xx => "http_5xx",
+            Self::MalformedResponse => "malformed_response",
+            Self::Policy => "policy",
+            Self::Limit => "limit",
+            Self::Request => "request",
+            Self::Internal => "internal",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The class of a refusal.
+    pub fn of_refusal(reason: StopReason) -> Self {
+        match reason.class() {
+            Class::Policy => Self::Policy,
+            Class::Limit => Self::Limit,
+            Class::Request => Self::Request,
+            Class::Internal | Class::Upstream => Self::Internal,
+        }
+    }
+}
+
+impl Refusal {
+    /// A refusal without a rule of the operator's: the request itself is at fault, or the gate is.
+    pub fn without_rule(reason: StopReason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            ends_run: false,
+            rule: None,
+            message: message.into(),
+            violations: Vec::new(),
+            retry_after: None,
+            status_hint: None,
+        }
+    }
+
+    /// The same refusal with a more exact HTTP status.
+    pub fn with_hint(mut self, hint: StatusHint) -> Self {
+        self.status_hint = Some(hint);
+        self
+    }
+
+    /// What was decided.
+    pub fn verdict(&self) -> Verdict {
+        if self.ends_run { Verdict::Stop } else { Verdict::Deny }
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}

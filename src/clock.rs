@@ -40,18 +40,12 @@ pub struct ManualClock {
 impl Clock {
     /// The machine's own clocks.
     pub fn system() -> Self {
-        Self::System {
-            origin: read_instant(),
-            offset_ms: 0,
-        }
+        Self::System { origin: read_instant(), offset_ms: 0 }
     }
 
     /// The machine's clocks, with the wall clock set to `wall_ms` at this moment.
     pub fn system_starting_at(wall_ms: i64) -> Self {
-        Self::System {
-            origin: read_instant(),
-            offset_ms: wall_ms.saturating_sub(read_wall_ms()),
-        }
+        Self::System { origin: read_instant(), offset_ms: wall_ms.saturating_sub(read_wall_ms()) }
     }
 
     /// Reads both clocks.
@@ -69,10 +63,7 @@ impl Clock {
 impl ManualClock {
     /// A clock that stands at `start_wall_ms` (milliseconds since the Unix epoch).
     pub fn new(start_wall_ms: i64) -> Self {
-        Self {
-            start_wall_ms,
-            elapsed_ns: Arc::new(AtomicU64::new(0)),
-        }
+        Self { start_wall_ms, elapsed_ns: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Moves both clocks forward.
@@ -85,25 +76,16 @@ impl ManualClock {
     pub fn now(&self) -> Now {
         let mono = Duration::from_nanos(self.elapsed_ns.load(Ordering::SeqCst));
         let elapsed_ms = i64::try_from(mono.as_millis()).unwrap_or(i64::MAX);
-        Now {
-            mono,
-            wall_ms: self.start_wall_ms.saturating_add(elapsed_ms),
-        }
+        Now { mono, wall_ms: self.start_wall_ms.saturating_add(elapsed_ms) }
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this module is the one reader of time"
-)]
+#[expect(clippy::disallowed_methods, reason = "this module is the one reader of time")]
 fn read_instant() -> Instant {
     Instant::now()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this module is the one reader of time"
-)]
+#[expect(clippy::disallowed_methods, reason = "this module is the one reader of time")]
 fn read_wall_ms() -> i64 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),

@@ -2,6 +2,7 @@
 //!
 //! Modules stand in reading order: what a call is, how it is identified, judged, forwarded,
 //! classified and recorded. ARCHITECTURE.md tells the story with file names.
+#![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod clock;
 pub mod json;
@@ -10,3 +11,29 @@ pub mod yaml;
 pub mod policy;
 
 pub mod call;
+
+pub mod identify;
+pub mod ledger;
+pub mod protocol;
+
+pub mod config;
+
+pub mod guard;
+
+pub mod forward;
+
+pub mod classify;
+
+pub mod record;
+pub mod respond;
+
+pub mod snapshot;
+
+pub mod pipeline;
+
+pub mod admin;
+pub mod server;
+
+pub mod rehearse;
+
+pub mod cli;

@@ -60,28 +60,19 @@ impl<'p> ArgumentsBuilder<'p> {
 impl Document {
     /// `{}`
     fn empty_object() -> Self {
-        let nodes = vec![Node::Object {
-            len: 0,
-            end: 1,
-            order: 0,
-        }];
-        Self {
-            nodes,
-            ..Self::default()
-        }
+        let mut empty = Self::default();
+        let root = empty.push_node(Node::Null);
+        empty.close_object(root, std::iter::empty());
+        empty
     }
 
     /// `{name: value}`
     fn wrapping(name: &str, value: Value<'_>) -> Self {
-        let mut wrapper = Self {
-            nodes: vec![Node::Null],
-            ..Self::default()
-        };
+        let mut wrapper = Self::default();
+        let root = wrapper.push_node(Node::Null);
         let name = wrapper.push_string(name);
         wrapper.push_value(value);
-        let order = wrapper.push_order(&[name]);
-        let end = wrapper.position();
-        wrapper.set_node(0, Node::Object { len: 1, end, order });
+        wrapper.close_object(root, std::iter::once(name));
         wrapper
     }
 
@@ -98,90 +89,12 @@ impl Document {
             names.push(self.push_string(name));
             self.push_string(value);
         }
-        names.sort_by(|left, right| self.string(*left).cmp(self.string(*right)));
-        let mut neighbours = names.iter().zip(names.iter().skip(1));
-        let twice = neighbours.find(|(left, right)| self.string(**left) == self.string(**right));
-        if let Some((name, _)) = twice {
-            return Err(ArgumentsError::Duplicate {
-                name: self.string(*name).to_owned(),
-            });
+        if let Some(name) = self.sort_names(&mut names) {
+            return Err(ArgumentsError::Duplicate { name: name.to_owned() });
         }
-        // The root closes last, so its names end the list: the longer list takes their place.
+        // The root closed last, so its names end the list: the longer list takes their place.
         self.order.truncate(order as usize);
-        let order = self.push_order(&names);
-        let len = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        let end = self.position();
-        self.set_node(0, Node::Object { len, end, order });
+        self.close_object(0, names.into_iter());
         Ok(())
-    }
-
-    /// Appends a copy of a value. Recursion is bounded by the depth limit it was read with.
-    pub(super) fn push_value(&mut self, value: Value<'_>) {
-        match value {
-            Value::Null => self.push_node(Node::Null),
-            Value::Bool(value) => self.push_node(Node::Bool(value)),
-            Value::Int(value) => self.push_node(Node::Int(value)),
-            Value::UInt(value) => self.push_node(Node::UInt(value)),
-            Value::Float(value) => self.push_node(Node::Float(value)),
-            Value::Str(text) => self.push_string(text),
-            Value::Array(array) => {
-                let at = self.push_node(Node::Null);
-                array.iter().for_each(|element| self.push_value(element));
-                let end = self.position();
-                let len = u32::try_from(array.len()).unwrap_or(u32::MAX);
-                self.set_node(at, Node::Array { len, end });
-                at
-            }
-            Value::Object(object) => {
-                let at = self.push_node(Node::Null);
-                let mut names = Vec::with_capacity(object.len());
-                for (name, value) in object.iter() {
-                    names.push(self.push_string(name));
-                    self.push_value(value);
-                }
-                names.sort_by(|left, right| self.string(*left).cmp(self.string(*right)));
-                let order = self.push_order(&names);
-                let end = self.position();
-                let len = u32::try_from(names.len()).unwrap_or(u32::MAX);
-                self.set_node(at, Node::Object { len, end, order });
-                at
-            }
-        };
-    }
-
-    /// Gives back what growing reserved and nothing filled.
-    pub(super) fn shrink(&mut self) {
-        self.nodes.shrink_to_fit();
-        self.order.shrink_to_fit();
-        self.decoded.shrink_to_fit();
-    }
-
-    fn push_string(&mut self, text: &str) -> u32 {
-        let start = u32::try_from(self.decoded.len()).unwrap_or(u32::MAX);
-        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        self.decoded.push_str(text);
-        self.push_node(Node::Decoded { start, len })
-    }
-
-    fn push_node(&mut self, node: Node) -> u32 {
-        let at = self.position();
-        self.nodes.push(node);
-        at
-    }
-
-    fn push_order(&mut self, names: &[u32]) -> u32 {
-        let start = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
-        self.order.extend_from_slice(names);
-        start
-    }
-
-    fn position(&self) -> u32 {
-        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
-    }
-
-    fn set_node(&mut self, at: u32, node: Node) {
-        if let Some(slot) = self.nodes.get_mut(at as usize) {
-            *slot = node;
-        }
     }
 }

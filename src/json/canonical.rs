@@ -34,7 +34,7 @@ fn write_node(document: &Document, at: u32, out: &mut Vec<u8>) {
         Node::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Node::UInt(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Node::Float(value) => python_float::write(value, out),
-        Node::Plain { .. } => write_plain(document.string(at), out),
+        Node::Plain { start, len } => out.extend_from_slice(document.quoted(start, len)),
         Node::Decoded { .. } => write_escaped(document.string(at), out),
         Node::Array { len, .. } => {
             out.push(b'[');
@@ -67,13 +67,6 @@ fn write_bool(value: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
-/// A string known to hold nothing that needs an escape.
-fn write_plain(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
-}
-
 /// A string with the escapes that Python writes: the short ones where there is one, `\u00xx` for
 /// other control characters, and nothing else.
 fn write_escaped(text: &str, out: &mut Vec<u8>) {
@@ -96,10 +89,7 @@ fn write_escaped(text: &str, out: &mut Vec<u8>) {
             _ => 0,
         };
         if short == 0 {
-            let low = HEX
-                .get(usize::from(byte & 0x0f))
-                .copied()
-                .unwrap_or_default();
+            let low = HEX.get(usize::from(byte & 0x0f)).copied().unwrap_or_default();
             out.extend_from_slice(if *byte < 0x10 { b"\\u000" } else { b"\\u001" });
             out.push(low);
         } else {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest as _, Sha256};
+use ring::digest::{Context, SHA256};
+use ring::hmac::{self, HMAC_SHA256};
 
 use crate::json::value::Value;
 
@@ -28,10 +28,7 @@ impl Digest {
     /// Its first 64 bits, for keys that live in memory only.
     pub fn short(self) -> u64 {
         let mut first = [0; 8];
-        first
-            .iter_mut()
-            .zip(self.0)
-            .for_each(|(to, from)| *to = from);
+        first.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
         u64::from_be_bytes(first)
     }
 
@@ -56,64 +53,57 @@ impl fmt::Debug for Digest {
 }
 
 /// A key that makes digests of guessable arguments useless to whoever lacks it (RFC 2104).
-#[derive(Clone)]
-pub struct HmacKey(Hmac<Sha256>);
+///
+/// Printing it for debugging shows the algorithm only.
+#[derive(Clone, Debug)]
+pub struct HmacKey(hmac::Key);
 
 impl HmacKey {
     /// A key of any length; longer than 64 bytes it is hashed first, as RFC 2104 has it.
-    pub fn new(secret: &[u8]) -> Option<Self> {
-        Hmac::new_from_slice(secret).ok().map(Self)
-    }
-}
-
-impl fmt::Debug for HmacKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HmacKey(..)")
+    pub fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(HMAC_SHA256, secret))
     }
 }
 
 /// Hashes what arrives in pieces, such as a streamed result.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Hasher(State);
 
 #[derive(Clone)]
 enum State {
-    Plain(Sha256),
-    Keyed(Hmac<Sha256>),
-}
-
-impl fmt::Debug for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain(_) => "Plain(..)",
-            Self::Keyed(_) => "Keyed(..)",
-        })
-    }
+    Plain(Context),
+    Keyed(hmac::Context),
 }
 
 impl Hasher {
     /// Starts a digest, keyed if there is a key.
     pub fn new(key: Option<&HmacKey>) -> Self {
         Self(match key {
-            Some(key) => State::Keyed(key.0.clone()),
-            None => State::Plain(Sha256::new()),
+            Some(key) => State::Keyed(hmac::Context::with_key(&key.0)),
+            None => State::Plain(Context::new(&SHA256)),
         })
     }
 
     /// Adds the next piece.
     pub fn update(&mut self, piece: &[u8]) {
         match &mut self.0 {
-            State::Plain(hash) => hash.update(piece),
-            State::Keyed(hash) => Mac::update(hash, piece),
+            State::Plain(context) => context.update(piece),
+            State::Keyed(context) => context.update(piece),
         }
     }
 
     /// The digest of all pieces.
     pub fn finish(self) -> Digest {
         match self.0 {
-            State::Plain(hash) => Digest::of_hash(&hash.finalize()),
-            State::Keyed(hash) => Digest::of_hash(&hash.finalize().into_bytes()),
+            State::Plain(context) => Digest::of_hash(context.finish().as_ref()),
+            State::Keyed(context) => Digest::of_hash(context.sign().as_ref()),
         }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hasher(..)")
     }
 }
 

@@ -64,7 +64,7 @@ pub struct Document {
 impl Document {
     /// Reads `bytes` as exactly one JSON text (RFC 8259) nested at most `depth_limit` deep.
     ///
-    /// Limits above 127 act as 127.
+    /// Limits above 126 act as 126.
     ///
     /// # Errors
     /// Anything two decoders could read differently is refused; [`crate::json::JsonErrorKind`]
@@ -92,11 +92,7 @@ impl Document {
     }
 
     pub(super) fn node(&self, at: u32) -> Node {
-        usize::try_from(at)
-            .ok()
-            .and_then(|at| self.nodes.get(at))
-            .copied()
-            .unwrap_or(Node::Null)
+        usize::try_from(at).ok().and_then(|at| self.nodes.get(at)).copied().unwrap_or(Node::Null)
     }
 
     /// The node after the value at `at` and everything inside it.
@@ -118,12 +114,17 @@ impl Document {
         string_of(self.node(at), &self.text, &self.decoded)
     }
 
+    /// A plain string as it stands in the text, quotes included.
+    pub(super) fn quoted(&self, start: u32, len: u32) -> &[u8] {
+        let before = (start as usize).saturating_sub(1);
+        let after = (start as usize).saturating_add(len as usize).saturating_add(1);
+        self.text.as_bytes().get(before..after).unwrap_or(b"\"\"")
+    }
+
     /// The nodes of an object's member names in canonical order.
     pub(super) fn sorted_names(&self, order: u32, len: u32) -> &[u32] {
         let start = order as usize;
-        self.order
-            .get(start..start.saturating_add(len as usize))
-            .unwrap_or_default()
+        self.order.get(start..start.saturating_add(len as usize)).unwrap_or_default()
     }
 }
 
@@ -141,8 +142,7 @@ pub(super) fn string_of<'a>(node: Node, text: &'a str, decoded: &'a str) -> &'a 
         | Node::Object { .. } => return "",
     };
     let start = start as usize;
-    home.get(start..start.saturating_add(len as usize))
-        .unwrap_or_default()
+    home.get(start..start.saturating_add(len as usize)).unwrap_or_default()
 }
 
 impl fmt::Debug for Document {

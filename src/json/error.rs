@@ -50,19 +50,10 @@ impl JsonError {
         message: impl fmt::Display,
     ) -> Self {
         let before = text.get(..offset).unwrap_or(text);
-        let line_start = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         let column = before.len() - line_start + 1;
-        Self {
-            kind,
-            offset: before.len(),
-            line,
-            column,
-            message: message.to_string(),
-        }
+        Self { kind, offset: before.len(), line, column, message: message.to_string() }
     }
 
     /// An error where serde_json stopped: it counts lines from 1 and columns as the bytes of the
@@ -89,8 +80,5 @@ pub(super) fn duplicate_key_message(name: &str) -> String {
     if name.chars().count() > NAME_SHOWN_LIMIT_CHARS {
         return "an object has a member name twice".to_owned();
     }
-    format!(
-        "an object has the member name \"{}\" twice",
-        name.escape_debug()
-    )
+    format!("an object has the member name \"{}\" twice", name.escape_debug())
 }

@@ -4,6 +4,7 @@
 //! readers can see different arguments in the same bytes.
 
 mod arguments;
+mod build;
 mod canonical;
 mod digest;
 mod document;
@@ -12,6 +13,7 @@ mod loop_key;
 mod number;
 mod parse;
 mod python_float;
+mod tape;
 mod value;
 
 pub use arguments::{ArgumentsBuilder, ArgumentsError, BODY_ARGUMENT};

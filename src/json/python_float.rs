@@ -37,10 +37,7 @@ impl Digits {
         let mut point = exponent.saturating_add(i32::try_from(whole.len()).unwrap_or(i32::MAX));
         let leading = digits.iter().take_while(|digit| **digit == b'0').count();
         if leading == digits.len() {
-            return Self {
-                digits: smallvec::smallvec![b'0'],
-                point: 1,
-            };
+            return Self { digits: smallvec::smallvec![b'0'], point: 1 };
         }
         digits.drain(..leading);
         point = point.saturating_sub(i32::try_from(leading).unwrap_or(i32::MAX));
@@ -53,10 +50,7 @@ impl Digits {
     fn write_positional(&self, out: &mut Vec<u8>) {
         let Ok(point) = usize::try_from(self.point) else {
             out.extend_from_slice(b"0.");
-            out.extend(std::iter::repeat_n(
-                b'0',
-                self.point.unsigned_abs() as usize,
-            ));
+            out.extend(std::iter::repeat_n(b'0', self.point.unsigned_abs() as usize));
             out.extend_from_slice(&self.digits);
             return;
         };

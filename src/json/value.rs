@@ -93,29 +93,17 @@ impl<'a> Value<'a> {
 
     /// The object, when this is one.
     pub fn as_object(self) -> Option<Object<'a>> {
-        if let Self::Object(object) = self {
-            Some(object)
-        } else {
-            None
-        }
+        if let Self::Object(object) = self { Some(object) } else { None }
     }
 
     /// The array, when this is one.
     pub fn as_array(self) -> Option<Array<'a>> {
-        if let Self::Array(array) = self {
-            Some(array)
-        } else {
-            None
-        }
+        if let Self::Array(array) = self { Some(array) } else { None }
     }
 
     /// The string, when this is one.
     pub fn as_str(self) -> Option<&'a str> {
-        if let Self::Str(text) = self {
-            Some(text)
-        } else {
-            None
-        }
+        if let Self::Str(text) = self { Some(text) } else { None }
     }
 }
 
@@ -138,9 +126,7 @@ impl<'a> Array<'a> {
     /// The element at an index from 0. Takes time in proportion to the index when elements are
     /// themselves arrays or objects: prefer [`Array::iter`] to walk.
     pub fn get(self, index: usize) -> Option<Value<'a>> {
-        let index = u32::try_from(index)
-            .ok()
-            .filter(|index| *index < self.len)?;
+        let index = u32::try_from(index).ok().filter(|index| *index < self.len)?;
         let first = self.at.saturating_add(1);
         let scalars_only = self.document.next(self.at) == first.saturating_add(self.len);
         if scalars_only {
@@ -152,12 +138,8 @@ impl<'a> Array<'a> {
     /// The elements in order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Value<'a>> + Clone {
         let document = self.document;
-        Walk {
-            document,
-            at: self.at.saturating_add(1),
-            left: self.len,
-        }
-        .map(move |at| document.value(at))
+        Walk { document, at: self.at.saturating_add(1), left: self.len }
+            .map(move |at| document.value(at))
     }
 }
 
@@ -175,22 +157,14 @@ impl<'a> Object<'a> {
     /// The member with exactly this name.
     pub fn get(self, name: &str) -> Option<Value<'a>> {
         let names = self.sorted_names();
-        let found = names
-            .binary_search_by(|at| self.document.string(*at).cmp(name))
-            .ok()?;
-        names
-            .get(found)
-            .map(|at| self.document.value(at.saturating_add(1)))
+        let found = names.binary_search_by(|at| self.document.string(*at).cmp(name)).ok()?;
+        names.get(found).map(|at| self.document.value(at.saturating_add(1)))
     }
 
     /// The members in source order.
     pub fn iter(self) -> impl ExactSizeIterator<Item = (&'a str, Value<'a>)> + Clone {
         let document = self.document;
-        let names = MemberWalk(Walk {
-            document,
-            at: self.at.saturating_add(1),
-            left: self.len,
-        });
+        let names = MemberWalk(Walk { document, at: self.at.saturating_add(1), left: self.len });
         names.map(move |at| (document.string(at), document.value(at.saturating_add(1))))
     }
 

@@ -78,8 +78,6 @@ impl History {
 
     /// Tallies over the run's whole life, by tool.
     pub fn tallies(&self) -> impl Iterator<Item = (&str, Tally)> {
-        self.tallies
-            .iter()
-            .map(|(tool, tally)| (tool.as_ref(), *tally))
+        self.tallies.iter().map(|(tool, tally)| (tool.as_ref(), *tally))
     }
 }

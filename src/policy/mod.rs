@@ -1,8 +1,15 @@
 //! What rules mean: the files' model, expressions, and the ruling over one call.
 
 pub mod builtins;
+pub mod compile;
+pub mod decide;
 pub mod expr;
 pub mod glob;
 pub mod history;
+pub mod matcher;
+pub mod message;
+pub mod model;
+pub mod raw;
 pub mod reason;
+pub mod set;
 pub mod view;

@@ -22,6 +22,14 @@ impl Effect {
             Self::Write => "write",
         }
     }
+
+    /// Whether a call may change something.
+    pub fn changes(self) -> bool {
+        match self {
+            Self::Read => false,
+            Self::Write => true,
+        }
+    }
 }
 
 /// What is known of a tool: `tool.*` in expressions.

@@ -2,6 +2,7 @@
 
 mod access;
 mod describe;
+mod keys;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -15,7 +16,7 @@ use super::codes;
 use super::diagnostic::Diagnostic;
 use super::fault::{Failure, SCALAR, ScalarFault};
 use super::field::FIELD;
-use super::node::{Entry, Key, Kind, Node};
+use super::node::{Key, Kind, Node};
 use super::read::Shape;
 use super::scalar::{Meaning, meaning};
 use super::source::{Source, Span};
@@ -48,14 +49,14 @@ impl<'a> Context<'a> {
         source: &'a Arc<Source>,
         shape: Shape,
         repaired: Vec<Span>,
-        faults: Vec<Diagnostic>,
+        bad: HashSet<usize>,
     ) -> Self {
         Self {
             source,
             shape,
             repaired,
-            faults: RefCell::new(faults),
-            bad: RefCell::default(),
+            faults: RefCell::default(),
+            bad: RefCell::new(bad),
             incomplete: RefCell::default(),
         }
     }
@@ -70,7 +71,7 @@ impl<'a> Context<'a> {
         let introduced = key.map_or(node.span, |key| key.span);
         match failure {
             Failure::Reported | Failure::Follows => {}
-            Failure::Missing(name) => self.push(missing(name), introduced),
+            Failure::Missing(name) => self.push(keys::missing(name), introduced),
             Failure::New(fault) => {
                 let empty = node.span.start == node.span.end;
                 let place = if empty { introduced } else { node.span };
@@ -82,9 +83,7 @@ impl<'a> Context<'a> {
     }
 
     fn push(&self, diagnostic: Diagnostic, span: Span) {
-        self.faults
-            .borrow_mut()
-            .push(diagnostic.at(self.source, span));
+        self.faults.borrow_mut().push(diagnostic.at(self.source, span));
     }
 
     /// Bad, or standing where the text was overwritten after a syntax error.
@@ -94,43 +93,18 @@ impl<'a> Context<'a> {
     }
 
     fn planned(&self, name: &str, word: &str) -> bool {
-        lookup(self.shape.planned, name).contains(&word)
+        keys::lookup(self.shape.planned, name).contains(&word)
     }
-}
-
-fn lookup(
-    table: &'static [(&'static str, &'static [&'static str])],
-    name: &str,
-) -> &'static [&'static str] {
-    table
-        .iter()
-        .find(|(owner, _)| *owner == name)
-        .map_or(&[], |(_, words)| words)
-}
-
-fn missing(name: &str) -> Diagnostic {
-    Diagnostic::error(codes::MISSING_KEY, format!("missing key `{name}`"))
 }
 
 impl<'a> Reader<'a> {
     pub fn new(node: &'a Node, context: &'a Context<'a>) -> Self {
-        Self {
-            node,
-            key: None,
-            context,
-        }
+        Self { node, key: None, context }
     }
 
     fn wrong_type(self, expected: &str) -> Failure {
-        let text = ScalarFault::new(format!(
-            "expected {expected}, found {}",
-            describe(self.node)
-        ));
-        Failure::New(Box::new(super::fault::Fault {
-            code: codes::TYPE,
-            text,
-            span: None,
-        }))
+        let text = ScalarFault::new(format!("expected {expected}, found {}", describe(self.node)));
+        Failure::New(Box::new(super::fault::Fault { code: codes::TYPE, text, span: None }))
     }
 
     /// Text, or a fault that teaches to quote it.
@@ -148,51 +122,6 @@ impl<'a> Reader<'a> {
                 Err(Failure::new(codes::TYPE, text))
             }
         }
-    }
-
-    /// Reports the keys that a struct does not have and the required ones that are absent.
-    fn check_keys(
-        self,
-        entries: &'a [Entry],
-        name: &str,
-        fields: &'static [&'static str],
-    ) -> Result<(), Failure> {
-        for entry in entries {
-            let key = entry.key.text.as_str();
-            if fields.contains(&key) || self.context.is_bad(&entry.value) {
-                continue;
-            }
-            self.context.bad.borrow_mut().insert(entry.value.id);
-            let diagnostic = if self.context.planned(name, key) {
-                let message = format!("`{key}` is not supported by this version");
-                Diagnostic::error(codes::UNSUPPORTED, message)
-            } else {
-                let mut unknown =
-                    Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{key}`"));
-                unknown.help = Some(match closest(key, fields.iter().copied()) {
-                    Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("known here: {}", list(fields)),
-                });
-                unknown
-            };
-            self.context.push(diagnostic, entry.key.span);
-        }
-        let required = lookup(self.context.shape.required, name).iter();
-        let absent: Vec<&str> = required
-            .filter(|key| entries.iter().all(|entry| entry.key.text != **key))
-            .copied()
-            .collect();
-        if absent.is_empty() {
-            return Ok(());
-        }
-        if self.context.incomplete.borrow_mut().insert(self.node.id) {
-            let place = self.key.map_or(self.node.span, |key| key.span);
-            for key in absent {
-                self.context.push(missing(key), place);
-            }
-        }
-        // The keys that are there are still to be read before the whole is given up.
-        Ok(())
     }
 
     fn integer<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -214,11 +143,7 @@ impl<'a> Reader<'a> {
 
     /// The parts that [`super::Text`] and [`super::Field`] are made of.
     fn parts<V: Visitor<'a>>(self, visitor: V, text: bool) -> Result<V::Value, Failure> {
-        let raw = self
-            .context
-            .source
-            .text
-            .get(self.node.span.start..self.node.span.end);
+        let raw = self.context.source.text.get(self.node.span.start..self.node.span.end);
         let raw = raw.unwrap_or_default();
         match &self.node.kind {
             Kind::Scalar { value, style } if text => {
@@ -363,17 +288,12 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         let Kind::Mapping(entries) = &self.node.kind else {
             return Err(self.wrong_type(&format!("a mapping with {}", list(fields))));
         };
-        self.check_keys(entries, name, fields)?;
+        keys::check(self, entries, name, fields);
         let incomplete = || self.context.incomplete.borrow().contains(&self.node.id);
         match visitor.visit_map(Members::new(entries, self.context)) {
-            Ok(_) if incomplete() => Err(Failure::Follows),
             Err(Failure::Missing(key)) => {
                 let present = entries.iter().any(|entry| entry.key.text == key);
-                Err(if present || incomplete() {
-                    Failure::Follows
-                } else {
-                    Failure::Missing(key)
-                })
+                Err(if present || incomplete() { Failure::Follows } else { Failure::Missing(key) })
             }
             other => other,
         }
@@ -400,7 +320,11 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             let text = ScalarFault::new(format!("`{word}` is not supported by this version"));
             return Err(Failure::new(codes::UNSUPPORTED, text));
         }
-        let text = ScalarFault::new(format!("`{word}` is none of {}", list(variants)));
+        let expected = match variants {
+            [only] => format!("`{only}`"),
+            _ => format!("one of {}", list(variants)),
+        };
+        let text = ScalarFault::new(format!("expected {expected}, found `{word}`"));
         Err(Failure::new(
             codes::CHOICE,
             match closest(word, variants.iter().copied()) {

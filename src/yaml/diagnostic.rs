@@ -67,9 +67,7 @@ impl Diagnostic {
 
     /// Line and column of the start, both from 1, the column in characters.
     pub fn line_column(&self) -> Option<(usize, usize)> {
-        self.source
-            .as_ref()
-            .map(|source| source.line_column(self.span.start))
+        self.source.as_ref().map(|source| source.line_column(self.span.start))
     }
 
     /// The fault for a person: the line itself, underlined, with help and notes.
@@ -93,10 +91,7 @@ impl Diagnostic {
 impl Serialize for Diagnostic {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let start = self.line_column();
-        let end = self
-            .source
-            .as_ref()
-            .map(|source| source.line_column(self.span.end));
+        let end = self.source.as_ref().map(|source| source.line_column(self.span.end));
         let mut fields = serializer.serialize_struct("Diagnostic", 10)?;
         fields.serialize_field("code", self.code)?;
         fields.serialize_field("severity", &self.severity)?;

@@ -26,10 +26,7 @@ pub struct ScalarFault {
 impl ScalarFault {
     /// A fault without help.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
+        Self { message: message.into(), help: None }
     }
 
     /// Adds what to write instead.
@@ -114,11 +111,7 @@ pub(super) struct Fault {
 
 impl Failure {
     pub fn new(code: &'static str, text: ScalarFault) -> Self {
-        Self::New(Box::new(Fault {
-            code,
-            text,
-            span: None,
-        }))
+        Self::New(Box::new(Fault { code, text, span: None }))
     }
 }
 
@@ -162,6 +155,17 @@ fn unexpected(found: &Unexpected<'_>, expected: &dyn Expected) -> ScalarFault {
         "i64" | "isize" => "a whole number of 64 bits",
         "f64" => "a number",
         other => other,
+    };
+    let found = match found {
+        Unexpected::Bool(value) => format!("`{value}`"),
+        Unexpected::Unsigned(value) => format!("the number `{value}`"),
+        Unexpected::Signed(value) => format!("the number `{value}`"),
+        Unexpected::Float(value) => format!("the number `{value}`"),
+        Unexpected::Str(_) => "text".to_owned(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a mapping".to_owned(),
+        Unexpected::Unit => "nothing".to_owned(),
+        other => other.to_string(),
     };
     ScalarFault::new(format!("expected {range}, found {found}"))
 }

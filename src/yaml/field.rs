@@ -23,18 +23,12 @@ pub struct Field<T> {
 impl<T> Field<T> {
     /// The same place with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
-        Field {
-            value: change(self.value),
-            span: self.span,
-        }
+        Field { value: change(self.value), span: self.span }
     }
 
     /// The value borrowed, at the same place.
     pub fn as_ref(&self) -> Field<&T> {
-        Field {
-            value: &self.value,
-            span: self.span,
-        }
+        Field { value: &self.value, span: self.span }
     }
 }
 
@@ -59,18 +53,12 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldVisitor<T> {
         let start = parts.next_element()?.ok_or_else(missing)?;
         let end = parts.next_element()?.ok_or_else(missing)?;
         let value = parts.next_element()?.ok_or_else(missing)?;
-        Ok(Field {
-            value,
-            span: Span { start, end },
-        })
+        Ok(Field { value, span: Span { start, end } })
     }
 
     /// From any other: a value without a place.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Field<T>, D::Error> {
-        Ok(Field {
-            value: T::deserialize(inner)?,
-            span: Span::default(),
-        })
+        Ok(Field { value: T::deserialize(inner)?, span: Span::default() })
     }
 }
 

@@ -1,6 +1,6 @@
 //! From text to a tree of values: bounded, with every duplicate key reported.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
@@ -27,6 +27,8 @@ pub(super) struct Document {
     /// Values that do not mean what was written, because the text around a syntax error was
     /// overwritten; nothing is to be said of them.
     pub repaired: Vec<Span>,
+    /// Ids of values with a tag, which was reported.
+    pub tagged: HashSet<usize>,
 }
 
 /// Loads the one document of a file. Faults do not stop loading as long as a tree can be made.
@@ -43,7 +45,7 @@ pub(super) fn load(source: &Arc<Source>, faults: &mut Vec<Diagnostic>) -> Option
         let Err(error) = loader.run(&text) else {
             faults.append(&mut loader.faults);
             let root = loader.root?;
-            return Some(Document { root, repaired });
+            return Some(Document { root, repaired, tagged: loader.tagged });
         };
         match error {
             Stop::Syntax(error) => {
@@ -98,6 +100,7 @@ struct Loader<'s> {
     values: usize,
     root: Option<Node>,
     documents: usize,
+    tagged: HashSet<usize>,
     faults: Vec<Diagnostic>,
 }
 
@@ -110,6 +113,7 @@ impl<'s> Loader<'s> {
             values: 0,
             root: None,
             documents: 0,
+            tagged: HashSet::new(),
             faults: Vec::new(),
         }
     }
@@ -126,8 +130,8 @@ impl<'s> Loader<'s> {
             if let Some(tag) = place.tag_span() {
                 let start = tag.start.byte_offset().unwrap_or(start);
                 let end = tag.end.byte_offset().unwrap_or(end);
-                self.faults
-                    .push(syntax::tag(self.source, Span { start, end }));
+                self.faults.push(syntax::tag(self.source, Span { start, end }));
+                self.tagged.insert(self.values);
             }
             self.take(event, Span { start, end })?;
         }
@@ -156,10 +160,7 @@ impl<'s> Loader<'s> {
                     value.into_owned()
                 };
                 let span = self.trimmed(span);
-                let kind = Kind::Scalar {
-                    value,
-                    style: style_of(style),
-                };
+                let kind = Kind::Scalar { value, style: style_of(style) };
                 self.complete(Node { id, span, kind }, anchor);
                 Ok(())
             }
@@ -181,12 +182,7 @@ impl<'s> Loader<'s> {
 
     fn open(&mut self, span: Span, anchor: usize, open: Open) -> Result<(), Stop> {
         let id = self.count(1, span)?;
-        self.stack.push(Frame {
-            id,
-            anchor,
-            start: span.start,
-            open,
-        });
+        self.stack.push(Frame { id, anchor, start: span.start, open });
         Ok(())
     }
 
@@ -194,22 +190,12 @@ impl<'s> Loader<'s> {
         let Some(frame) = self.stack.pop() else {
             return;
         };
-        let span = self.trimmed(Span {
-            start: frame.start,
-            end,
-        });
+        let span = self.trimmed(Span { start: frame.start, end });
         let kind = match frame.open {
             Open::Sequence(items) => Kind::Sequence(items),
             Open::Mapping(mapping) => Kind::Mapping(mapping.entries),
         };
-        self.complete(
-            Node {
-                id: frame.id,
-                span,
-                kind,
-            },
-            frame.anchor,
-        );
+        self.complete(Node { id: frame.id, span, kind }, frame.anchor);
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Stop> {
@@ -253,22 +239,13 @@ impl<'s> Loader<'s> {
     }
 
     fn stop(&self, code: &'static str, message: &str, span: Span) -> Stop {
-        Stop::Fault(Box::new(
-            Diagnostic::error(code, message).at(self.source, span),
-        ))
+        Stop::Fault(Box::new(Diagnostic::error(code, message).at(self.source, span)))
     }
 
     /// Collections and block scalars end where the next token begins: leave the white space out.
     fn trimmed(&self, span: Span) -> Span {
-        let text = self
-            .source
-            .text
-            .get(span.start..span.end)
-            .unwrap_or_default();
-        Span {
-            start: span.start,
-            end: span.start + text.trim_end().len(),
-        }
+        let text = self.source.text.get(span.start..span.end).unwrap_or_default();
+        Span { start: span.start, end: span.start + text.trim_end().len() }
     }
 }
 
@@ -293,10 +270,7 @@ impl OpenMapping {
             return None;
         }
         self.seen.insert(text.clone(), node.span);
-        Some(Key {
-            text,
-            span: node.span,
-        })
+        Some(Key { text, span: node.span })
     }
 }
 

@@ -32,7 +32,7 @@ pub use self::diagnostic::{Diagnostic, Severity};
 pub use self::entries::Entries;
 pub use self::fault::{ScalarFault, parse_scalar};
 pub use self::field::Field;
-pub use self::read::{Shape, read, read_shaped};
+pub use self::read::{Shape, read, read_partial, read_shaped};
 pub use self::source::{Source, Span};
 pub use self::suggest::closest;
 pub use self::text::Text;

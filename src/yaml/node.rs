@@ -58,15 +58,9 @@ impl Style {
 
     /// The inverse of [`Style::name`].
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Plain,
-            Self::SingleQuoted,
-            Self::DoubleQuoted,
-            Self::Literal,
-            Self::Folded,
-        ]
-        .into_iter()
-        .find(|style| style.name() == name)
+        [Self::Plain, Self::SingleQuoted, Self::DoubleQuoted, Self::Literal, Self::Folded]
+            .into_iter()
+            .find(|style| style.name() == name)
     }
 }
 

@@ -41,17 +41,26 @@ pub fn read_shaped<T: DeserializeOwned>(
     shape: Shape,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<T> {
+    let before = faults.len();
+    // A value without a key that stood twice, or with a tag ignored, is not what was written.
+    read_partial(source, shape, faults).filter(|_| faults.len() == before)
+}
+
+/// As [`read_shaped`], but what could be read comes despite faults, so that it can be checked
+/// further. It lacks what was at fault and must not be used.
+pub fn read_partial<T: DeserializeOwned>(
+    source: &Arc<Source>,
+    shape: Shape,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<T> {
     let mut found = Vec::new();
     let document = load(source, &mut found);
-    let clean = found.is_empty();
     let mut value = None;
     if let Some(document) = document {
-        let context = Context::new(source, shape, document.repaired, found);
+        let context = Context::new(source, shape, document.repaired, document.tagged);
         value = attempts(&context, &document.root);
-        found = context.into_faults();
+        found.append(&mut context.into_faults());
     }
-    // A value without a key that stood twice, or with a tag ignored, is not what was written.
-    let value = value.filter(|_| clean && found.is_empty());
     found.sort_by_key(|fault| fault.span.start);
     if found.len() > FAULT_LIMIT {
         let more = found.len() - FAULT_LIMIT;

@@ -38,11 +38,7 @@ pub(super) fn render(fault: &Diagnostic, color: bool) -> String {
     }
     let notes = fault.notes.iter();
     group = group.elements(notes.map(|note| Level::NOTE.message(normalize_untrusted_str(note))));
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     renderer.decor_style(DecorStyle::Ascii).render(&[group])
 }
 

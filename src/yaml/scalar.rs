@@ -41,10 +41,7 @@ fn plain(text: &str) -> Meaning<'_> {
 
 fn number(text: &str) -> Option<Meaning<'_>> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if matches!(
-        unsigned,
-        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN"
-    ) {
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
         return Some(Meaning::NotANumber(text));
     }
     if let Some(meaning) = radix(text, "0x", 16).or_else(|| radix(text, "0o", 8)) {

@@ -36,10 +36,7 @@ impl Source {
         let end = self.floor(span.end.max(start));
         let part = self.text.get(start..end).unwrap_or_default();
         let first = part.split('\n').next().unwrap_or_default().trim_end();
-        Span {
-            start,
-            end: start + first.len(),
-        }
+        Span { start, end: start + first.len() }
     }
 
     /// The nearest character boundary at or before `offset`.
@@ -55,18 +52,13 @@ impl Source {
 impl Span {
     /// From the start of `self` to the end of `other`.
     pub fn to(self, other: Self) -> Self {
-        Self {
-            start: self.start,
-            end: other.end.max(self.start),
-        }
+        Self { start: self.start, end: other.end.max(self.start) }
     }
 }
 
 impl fmt::Debug for Source {
     /// Names the file only: its text may hold what must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
     }
 }

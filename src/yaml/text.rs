@@ -31,10 +31,9 @@ impl Text {
     pub fn locate(&self, range: Range<usize>) -> Span {
         let segments = text_map::segments(&self.raw, &self.value, self.style);
         match text_map::locate(&segments, range) {
-            Some(raw) => Span {
-                start: self.span.start + raw.start,
-                end: self.span.start + raw.end,
-            },
+            Some(raw) => {
+                Span { start: self.span.start + raw.start, end: self.span.start + raw.end }
+            }
             None => self.span,
         }
     }
@@ -63,23 +62,13 @@ impl<'de> Visitor<'de> for TextVisitor {
         let style = Style::from_name(&style).ok_or_else(|| Error::custom("unknown style"))?;
         let raw: String = part(parts.next_element()?)?;
         let value = part(parts.next_element()?)?;
-        Ok(Text {
-            value,
-            span: Span { start, end },
-            raw: raw.into(),
-            style,
-        })
+        Ok(Text { value, span: Span { start, end }, raw: raw.into(), style })
     }
 
     /// From any other: a text without places.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Text, D::Error> {
         let value = String::deserialize(inner)?;
-        Ok(Text {
-            value,
-            span: Span::default(),
-            raw: Box::default(),
-            style: Style::Plain,
-        })
+        Ok(Text { value, span: Span::default(), raw: Box::default(), style: Style::Plain })
     }
 }
 

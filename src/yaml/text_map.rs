@@ -17,13 +17,7 @@ pub(super) struct Segment {
 
 /// The segments of a value, in order. Empty when the value does not match the raw text.
 pub(super) fn segments(raw: &str, value: &str, style: Style) -> Vec<Segment> {
-    let walk = Walk {
-        raw,
-        value,
-        at_raw: 0,
-        at_value: 0,
-        segments: Vec::new(),
-    };
+    let walk = Walk { raw, value, at_raw: 0, at_value: 0, segments: Vec::new() };
     let matched = match style {
         Style::Literal | Style::Folded => walk.block(),
         Style::Plain | Style::SingleQuoted | Style::DoubleQuoted => walk.flow(style),
@@ -33,9 +27,7 @@ pub(super) fn segments(raw: &str, value: &str, style: Style) -> Vec<Segment> {
 
 /// The raw range of a range of the value; `None` when no segment covers it.
 pub(super) fn locate(segments: &[Segment], range: Range<usize>) -> Option<Range<usize>> {
-    let first = segments
-        .iter()
-        .find(|segment| segment.value.end > range.start);
+    let first = segments.iter().find(|segment| segment.value.end > range.start);
     let Some(first) = first else {
         // Behind the value's end: just behind its last part.
         let end = segments.last()?.raw.end;
@@ -46,10 +38,7 @@ pub(super) fn locate(segments: &[Segment], range: Range<usize>) -> Option<Range<
     } else {
         first.raw.start
     };
-    let last = segments
-        .iter()
-        .rev()
-        .find(|segment| segment.value.start < range.end);
+    let last = segments.iter().rev().find(|segment| segment.value.start < range.end);
     let end = last.map_or(start, |last| {
         if last.byte_for_byte() {
             last.raw.start + range.end.min(last.value.end) - last.value.start
@@ -57,13 +46,7 @@ pub(super) fn locate(segments: &[Segment], range: Range<usize>) -> Option<Range<
             last.raw.end
         }
     });
-    Some(
-        start..if range.is_empty() {
-            start
-        } else {
-            end.max(start)
-        },
-    )
+    Some(start..if range.is_empty() { start } else { end.max(start) })
 }
 
 impl Segment {
@@ -164,10 +147,7 @@ impl Walk<'_> {
     }
 
     fn same_char(&self, c: char) -> Option<()> {
-        self.value
-            .get(self.at_value..)?
-            .starts_with(c)
-            .then_some(())
+        self.value.get(self.at_value..)?.starts_with(c).then_some(())
     }
 
     /// Adds a run, joined to the one before when both are copied byte for byte and touch.

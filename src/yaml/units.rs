@@ -19,13 +19,8 @@ pub struct Period(pub Duration);
 pub struct ByteSize(pub u64);
 
 /// Units of time, largest first, in milliseconds.
-const TIME_UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const TIME_UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Units of size in bytes.
 const SIZE_UNITS: [(&str, u64); 8] = [
@@ -76,13 +71,9 @@ impl ByteSize {
         }
         let (number, unit, behind) = number_and_unit(text).ok_or_else(|| bad_size(text))?;
         let known = SIZE_UNITS.iter().find(|(name, _)| *name == unit);
-        let (_, bytes) = known
-            .filter(|_| behind.is_empty())
-            .ok_or_else(|| bad_size(text))?;
+        let (_, bytes) = known.filter(|_| behind.is_empty()).ok_or_else(|| bad_size(text))?;
         let total = number.checked_mul(*bytes);
-        total
-            .map(Self)
-            .ok_or_else(|| ScalarFault::new(format!("`{text}` is too large")))
+        total.map(Self).ok_or_else(|| ScalarFault::new(format!("`{text}` is too large")))
     }
 }
 
@@ -90,19 +81,15 @@ impl ByteSize {
 fn number_and_unit(text: &str) -> Option<(u64, &str, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, rest) = text.split_at_checked(digits)?;
-    let unit = rest
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(rest.len());
+    let unit = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     let (unit, behind) = rest.split_at_checked(unit)?;
     Some((number.parse().ok()?, unit, behind))
 }
 
 fn bad_period(text: &str) -> ScalarFault {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return ScalarFault::new(format!(
-            "expected a length of time with a unit, found `{text}`"
-        ))
-        .help(format!("did you mean `{text}s`?"));
+        return ScalarFault::new(format!("expected a length of time with a unit, found `{text}`"))
+            .help(format!("did you mean `{text}s`?"));
     }
     let fault = ScalarFault::new(format!("expected a length of time, found `{text}`"));
     let lower: String = text.to_lowercase().split_whitespace().collect();

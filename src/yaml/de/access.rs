@@ -24,10 +24,7 @@ pub(super) struct Elements<'a> {
 
 impl<'a> Elements<'a> {
     pub fn new(items: &'a [Node], context: &'a Context<'a>) -> Self {
-        Self {
-            items: items.iter(),
-            context,
-        }
+        Self { items: items.iter(), context }
     }
 }
 
@@ -42,11 +39,7 @@ impl<'a> SeqAccess<'a> for Elements<'a> {
         let Some(node) = self.items.find(|node| !context.is_bad(node)) else {
             return Ok(None);
         };
-        match seed.deserialize(Reader {
-            node,
-            key: None,
-            context,
-        }) {
+        match seed.deserialize(Reader { node, key: None, context }) {
             Ok(value) => Ok(Some(value)),
             Err(Failure::Reported) => Err(Failure::Reported),
             Err(failure) => {
@@ -66,11 +59,7 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     pub fn new(entries: &'a [Entry], context: &'a Context<'a>) -> Self {
-        Self {
-            entries: entries.iter(),
-            value: None,
-            context,
-        }
+        Self { entries: entries.iter(), value: None, context }
     }
 }
 
@@ -99,16 +88,9 @@ impl<'a> MapAccess<'a> for Members<'a> {
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         let Some(entry) = self.value.take() else {
-            return Err(Failure::new(
-                codes::TYPE,
-                ScalarFault::new("a value without a key"),
-            ));
+            return Err(Failure::new(codes::TYPE, ScalarFault::new("a value without a key")));
         };
-        let reader = Reader {
-            node: &entry.value,
-            key: Some(&entry.key),
-            context: self.context,
-        };
+        let reader = Reader { node: &entry.value, key: Some(&entry.key), context: self.context };
         match seed.deserialize(reader) {
             Ok(value) => Ok(value),
             Err(Failure::Reported) => Err(Failure::Reported),
@@ -139,11 +121,7 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         if name == FIELD {
-            visitor.visit_seq(Parts {
-                span: self.key.span,
-                at: 0,
-                rest: Rest::Key(self),
-            })
+            visitor.visit_seq(Parts { span: self.key.span, at: 0, rest: Rest::Key(self) })
         } else {
             visitor.visit_newtype_struct(self)
         }
@@ -174,28 +152,16 @@ pub(super) struct Parts<'a> {
 enum Rest<'a> {
     Value(Reader<'a>),
     Key(KeyReader<'a>),
-    Text {
-        style: &'static str,
-        raw: &'a str,
-        value: &'a str,
-    },
+    Text { style: &'static str, raw: &'a str, value: &'a str },
 }
 
 impl<'a> Parts<'a> {
     pub fn value(reader: Reader<'a>) -> Self {
-        Self {
-            span: reader.node.span,
-            at: 0,
-            rest: Rest::Value(reader),
-        }
+        Self { span: reader.node.span, at: 0, rest: Rest::Value(reader) }
     }
 
     pub fn text(span: Span, style: &'static str, raw: &'a str, value: &'a str) -> Self {
-        Self {
-            span,
-            at: 0,
-            rest: Rest::Text { style, raw, value },
-        }
+        Self { span, at: 0, rest: Rest::Text { style, raw, value } }
     }
 }
 
@@ -232,11 +198,7 @@ pub(super) struct Variant<'a> {
 
 impl<'a> Variant<'a> {
     pub fn new(word: &'a str, content: Option<&'a Entry>, context: &'a Context<'a>) -> Self {
-        Self {
-            word,
-            content,
-            context,
-        }
+        Self { word, content, context }
     }
 
     fn reader(&self) -> Result<Reader<'a>, Failure> {
@@ -245,11 +207,7 @@ impl<'a> Variant<'a> {
             Failure::new(codes::TYPE, text.help(format!("write `{}: …`", self.word)))
         };
         let entry = self.content.ok_or_else(without)?;
-        Ok(Reader {
-            node: &entry.value,
-            key: Some(&entry.key),
-            context: self.context,
-        })
+        Ok(Reader { node: &entry.value, key: Some(&entry.key), context: self.context })
     }
 }
 
@@ -258,10 +216,7 @@ impl<'a> EnumAccess<'a> for Variant<'a> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'a>>(self, seed: V) -> Result<(V::Value, Self), Failure> {
-        Ok((
-            seed.deserialize(BorrowedStrDeserializer::new(self.word))?,
-            self,
-        ))
+        Ok((seed.deserialize(BorrowedStrDeserializer::new(self.word))?, self))
     }
 }
 

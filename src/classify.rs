@@ -1,0 +1,142 @@
+//! Answer -> Completed: how a call ended, and what is remembered of it.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::call::{Ending, ErrorClass, Outcome, Status};
+use crate::clock::Now;
+use crate::forward::{Measure, Tail};
+use crate::guard::{Admitted, AdmittedParts};
+use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
+use crate::ledger::{Reservation, Settlement};
+use crate::policy::history::Captured;
+use crate::protocol;
+
+/// Longest value of a call that is remembered for rules, in bytes as JSON.
+const CAPTURE_LIMIT_BYTES: usize = 16_384;
+
+/// A call that has ended: what it held is settled, what it leaves behind is known. Made here and
+/// nowhere else.
+pub struct Completed {
+    ending: Ending,
+}
+
+impl Completed {
+    /// How it ended, for the record.
+    pub fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// A call whose answer began with `status` and has ended as `measure` says.
+    pub fn answered(
+        admitted: Admitted,
+        status: StatusCode,
+        measure: Measure,
+        sent: Now,
+        attempts: u32,
+        now: Now,
+    ) -> Self {
+        let outcome = match measure.tail {
+            Tail::Whole => protocol::http::ending(status, true),
+            Tail::Broken { timed_out: false } => protocol::http::ending(status, false),
+            Tail::Broken { timed_out: true } => Outcome {
+                status: Status::Timeout,
+                error_class: Some(ErrorClass::Timeout),
+                http_status: Some(status.as_u16()),
+            },
+            Tail::Abandoned => Outcome {
+                status: Status::Cancelled,
+                error_class: Some(ErrorClass::Cancelled),
+                http_status: Some(status.as_u16()),
+            },
+        };
+        let ending = Ending {
+            outcome,
+            result: Some((measure.digest, measure.bytes)),
+            upstream: now.since(sent.mono),
+            attempts,
+        };
+        let result_key = measure.digest.short();
+        settle(admitted, &ending, result_key, measure.kept, now);
+        Self { ending }
+    }
+
+    /// A call that got no answer.
+    pub fn unanswered(
+        admitted: Admitted,
+        outcome: Outcome,
+        sent: Now,
+        attempts: u32,
+        now: Now,
+    ) -> Self {
+        let ending =
+            Ending { outcome, result: None, upstream: now.since(sent.mono), attempts };
+        // Failing the same way again is the same result.
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
+        settle(admitted, &ending, result_key, None, now);
+        Self { ending }
+    }
+}
+
+fn settle(
+    admitted: Admitted,
+    ending: &Ending,
+    result_key: u64,
+    body: Option<Bytes>,
+    now: Now,
+) {
+    let AdmittedParts { call, reservation, applicable } = admitted.into_parts();
+    let captured = captured(&applicable.captures, call.args.root(), body);
+    let settlement = Settlement {
+        tool: call.tool.name.clone(),
+        status: ending.outcome.status,
+        call_key: call.key,
+        result_key,
+        captured,
+        upstream: ending.upstream,
+    };
+    Reservation::settle(reservation, settlement, now);
+}
+
+/// The values of a call that loaded rules read later. `body` is the whole result, if it was kept.
+pub fn captured(paths: &[Arc<str>], args: Value<'_>, body: Option<Bytes>) -> Vec<Captured> {
+    let mut result = None;
+    let mut found = Vec::new();
+    for path in paths {
+        let (root, below) = path.split_once('.').unwrap_or((path, ""));
+        let start = match root {
+            "args" => Some(args),
+            _ => result
+                .get_or_insert_with(|| body.clone().and_then(decoded))
+                .as_ref()
+                .map(Document::root),
+        };
+        if let Some(value) = start.and_then(|start| member(start, below)) {
+            let fits = value.size_bytes() <= CAPTURE_LIMIT_BYTES;
+            let value = fits.then(|| value.to_document());
+            found.push(Captured { path: path.clone(), value });
+        }
+    }
+    found
+}
+
+/// A body as rules see it: a JSON value, or else text.
+fn decoded(body: Bytes) -> Option<Document> {
+    Document::parse(body.clone(), JSON_DEPTH_LIMIT).ok().or_else(|| {
+        let text = std::str::from_utf8(&body).ok()?;
+        Document::from_text(&serde_json::to_string(text).ok()?).ok()
+    })
+}
+
+fn member<'a>(start: Value<'a>, path: &str) -> Option<Value<'a>> {
+    let mut value = start;
+    for name in path.split('.').filter(|name| !name.is_empty()) {
+        let Value::Object(object) = value else { return None };
+        value = object.get(name)?;
+    }
+    Some(value)
+}

@@ -1,0 +1,131 @@
+//! The body: bounded, in one declared type, read strictly, and joined with the path and the query
+//! into the call's arguments.
+
+use bytes::{Bytes, BytesMut};
+use http::Method;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Parts;
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::call::{Refusal, StatusHint, StopReason};
+use crate::identify::Terms;
+use crate::identify::head::malformed;
+use crate::identify::query::Query;
+use crate::json::{ArgumentsBuilder, ArgumentsError, Document, JSON_DEPTH_LIMIT, Value};
+
+/// Collects the body within its limits of size and time.
+pub(super) async fn collect(
+    parts: &Parts,
+    body: Incoming,
+    terms: &Terms,
+) -> Result<Bytes, Refusal> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
+        return Err(malformed(format!("A {} request has no body here.", parts.method)));
+    }
+    declared_type(parts)?;
+    let limit = terms.body_limit_bytes;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
+    let collecting = tokio::time::timeout(terms.body_time, bounded(body, limit));
+    collecting.await.unwrap_or_else(|_| {
+        let message = format!("The body took longer than {} s.", terms.body_time.as_secs());
+        Err(malformed(message).with_hint(StatusHint::RequestTimeout))
+    })
+}
+
+async fn bounded(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+    let mut only = Bytes::new();
+    let mut joined = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| malformed("The body broke off."))?;
+        let Ok(data) = frame.into_data() else {
+            return Err(malformed("Trailers after the body are not accepted."));
+        };
+        let so_far = only.len().saturating_add(joined.len());
+        if so_far.saturating_add(data.len()) > limit {
+            return Err(too_large(limit));
+        }
+        // Most bodies come in one piece, which is then not copied.
+        if so_far == 0 {
+            only = data;
+        } else {
+            joined.extend_from_slice(&std::mem::take(&mut only));
+            joined.extend_from_slice(&data);
+        }
+    }
+    Ok(if joined.is_empty() { only } else { joined.freeze() })
+}
+
+fn declared_type(parts: &Parts) -> Result<(), Refusal> {
+    let unsupported = |message: &str| {
+        Err(malformed(message.to_owned()).with_hint(StatusHint::UnsupportedMediaType))
+    };
+    if parts.headers.contains_key(CONTENT_ENCODING) {
+        return unsupported("An encoded body is not accepted: send it without Content-Encoding.");
+    }
+    let mut types = parts.headers.get_all(CONTENT_TYPE).iter();
+    let Some(declared) = types.next() else {
+        return unsupported("The body has no Content-Type; application/json is accepted.");
+    };
+    if types.next().is_some() {
+        return unsupported("More than one Content-Type.");
+    }
+    if is_json(declared.to_str().unwrap_or_default()) {
+        Ok(())
+    } else {
+        unsupported("Only application/json in UTF-8 is accepted.")
+    }
+}
+
+/// RFC 8259 defines no parameter; the `charset` that many clients send is accepted for UTF-8.
+fn is_json(declared: &str) -> bool {
+    let mut pieces = declared.split(';').map(str::trim);
+    let essence = pieces.next().unwrap_or_default().to_ascii_lowercase();
+    let json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    json && pieces.all(|parameter| {
+        let parameter = parameter.to_ascii_lowercase();
+        matches!(parameter.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
+    })
+}
+
+/// Joins the body's members, the path's parameters and the query's into one set of arguments.
+pub(super) fn arguments(
+    bytes: &Bytes,
+    parameters: &[(String, String)],
+    query: &Query,
+) -> Result<Document, Refusal> {
+    let mut builder = ArgumentsBuilder::new();
+    if !bytes.is_empty() {
+        let body = Document::parse(bytes.clone(), JSON_DEPTH_LIMIT)
+            .map_err(|fault| malformed(format!("The body is not acceptable JSON: {fault}.")))?;
+        if !matches!(body.root(), Value::Object(_)) {
+            return Err(malformed("The body must be a JSON object."));
+        }
+        builder = builder.body(body);
+    }
+    for (name, value) in parameters {
+        builder = builder.pair(name, value);
+    }
+    for (name, value) in query.pairs() {
+        builder = builder.pair(name, value);
+    }
+    builder.build().map_err(|fault| match fault {
+        ArgumentsError::Duplicate { .. } => {
+            Refusal::without_rule(StopReason::AmbiguousArguments, format!("{fault}."))
+        }
+    })
+}
+
+fn too_large(limit: usize) -> Refusal {
+    Refusal::without_rule(
+        StopReason::TooLarge,
+        format!("The body is larger than the {limit} bytes accepted here."),
+    )
+}

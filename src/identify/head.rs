@@ -1,0 +1,169 @@
+//! What the head of a request says: the run, the trace, the path; and heads that are refused.
+
+use std::net::SocketAddr;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{Method, Version};
+
+use crate::call::{Refusal, RunId, StatusHint, StopReason};
+use crate::clock::Now;
+use crate::identify::path::{self, CanonicalPath};
+use crate::identify::query::{self, Query};
+use crate::identify::run_id;
+use crate::identify::trace::{self, TraceContext};
+use crate::identify::{Desk, fresh_run};
+
+/// A path that begins so names its run in the next segment.
+const RUN_PREFIX: &str = "/_run/";
+
+/// Headers by which a method is smuggled past whoever reads the request line.
+const METHOD_OVERRIDES: [&str; 3] =
+    ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Which run a request belongs to, and its place in a trace.
+pub(super) struct Head {
+    pub run: RunId,
+    pub run_source: &'static str,
+    pub trace: TraceContext,
+}
+
+/// What a request is aimed at.
+pub(crate) struct Target {
+    pub path: CanonicalPath,
+    pub query: Query,
+}
+
+/// Reads the run and the trace, which need no body, so that every later refusal knows its run.
+pub(super) fn read(
+    parts: &Parts,
+    peer: SocketAddr,
+    desk: &mut Desk<'_>,
+    now: Now,
+) -> Result<Head, Refusal> {
+    let incoming = trace::incoming(&parts.headers);
+    let trace = TraceContext::child_of(incoming.as_ref());
+    desk.known.trace_id = trace.trace_id();
+    desk.known.span_id = trace.span_id();
+    desk.known.parent_span_id = trace.parent_span_id().unwrap_or_default();
+    let in_path = run_in_path(parts.uri.path());
+    let terms = desk.terms;
+    let resolved = run_id::resolve(
+        &parts.headers,
+        in_path,
+        terms.run_header.as_ref(),
+        incoming.as_ref().map(|(parent, _)| parent),
+    );
+    let resolved = resolved.map_err(|fault| malformed(fault.to_string()))?;
+    let (run, run_source) = match resolved {
+        Some(resolved) => (RunId(resolved.id), resolved.source.name()),
+        None => {
+            let who = format!("{}\u{0}{}", terms.caller.agent, peer.ip());
+            let run = desk.ledger.unlabelled_run(&who, now, || fresh_run(now));
+            (run, "agent_window")
+        }
+    };
+    desk.known.run = Some((run.clone(), run_source));
+    Ok(Head { run, run_source, trace })
+}
+
+/// Refuses heads that two readers could read differently, and finds out what is asked for.
+pub(super) fn target(parts: &Parts) -> Result<Target, Refusal> {
+    method(parts)?;
+    host(parts)?;
+    framing(parts)?;
+    let path = parts.uri.path();
+    let path = match path.strip_prefix(RUN_PREFIX) {
+        Some(rest) => rest.find('/').and_then(|end| rest.get(end..)).unwrap_or("/"),
+        None => path,
+    };
+    let path = path::canonical(path).map_err(|fault| malformed(fault.to_string()))?;
+    let query = query::parse(parts.uri.query().unwrap_or_default());
+    let query = query.map_err(|fault| match fault.is_repeated() {
+        true => Refusal::without_rule(StopReason::AmbiguousArguments, fault.to_string()),
+        false => malformed(fault.to_string()),
+    })?;
+    Ok(Target { path, query })
+}
+
+/// The run id in `/_run/ID/…`, if the path begins so.
+fn run_in_path(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix(RUN_PREFIX)?;
+    Some(rest.split_once('/').map_or(rest, |(id, _)| id))
+}
+
+fn method(parts: &Parts) -> Result<(), Refusal> {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if !known.contains(&parts.method) {
+        let refusal = malformed(format!("The method {} is not served.", parts.method));
+        return Err(refusal.with_hint(StatusHint::MethodNotAllowed));
+    }
+    if METHOD_OVERRIDES.iter().any(|name| parts.headers.contains_key(*name)) {
+        return Err(malformed("A header that overrides the method is not accepted."));
+    }
+    Ok(())
+}
+
+/// RFC 9112, section 3.2: exactly one Host, and the same as the request's authority.
+fn host(parts: &Parts) -> Result<(), Refusal> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(malformed("More than one Host header."));
+    }
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    match (host.map(|host| host.as_bytes()), authority) {
+        (None, None) => Err(malformed("The Host header is missing.")),
+        (Some(host), Some(authority)) if !host.eq_ignore_ascii_case(authority.as_bytes()) => {
+            Err(malformed("The Host header and the request's authority differ."))
+        }
+        (_, Some(authority)) if authority.contains('@') => {
+            Err(malformed("User information in the request's authority is not accepted."))
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+/// One way to tell where the body ends, and no other protocol.
+fn framing(parts: &Parts) -> Result<(), Refusal> {
+    let headers = &parts.headers;
+    if headers.contains_key(UPGRADE) || nominates(headers, "upgrade") {
+        return Err(malformed("Protocol upgrades are not accepted."));
+    }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(malformed("Content-Length and Transfer-Encoding together."));
+        }
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let only = codings.next().filter(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if only.is_none() || codings.next().is_some() || parts.version == Version::HTTP_10 {
+            return Err(malformed("Transfer-Encoding must be `chunked` and stand once."));
+        }
+    }
+    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return Err(malformed("More than one Content-Length header."));
+    }
+    Ok(())
+}
+
+fn nominates(headers: &HeaderMap, name: &str) -> bool {
+    headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|nominated| nominated.trim().eq_ignore_ascii_case(name))
+}
+
+/// A request that is refused because it cannot be read in exactly one way.
+pub(super) fn malformed(message: impl Into<String>) -> Refusal {
+    Refusal::without_rule(StopReason::Malformed, message)
+}

@@ -1,0 +1,191 @@
+//! Received -> Identified: which run, which tool, which arguments. Read once, strictly; whatever
+//! two readers could read differently is refused here.
+
+pub mod baggage;
+mod body;
+mod head;
+pub mod path;
+mod percent;
+pub mod query;
+pub mod run_id;
+pub mod trace;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, Request};
+use hyper::body::Incoming;
+
+use crate::call::{Caller, Known, Refusal, RunId, ToolFacts};
+use crate::clock::{Clock, Now};
+use crate::json::{self, Document, Hasher, HmacKey};
+use crate::ledger::{Denial, Ledger, Visit};
+use crate::policy::view::CallView;
+use crate::protocol::http::{Routed, Routes};
+
+use self::trace::TraceContext;
+pub(crate) use self::head::Target;
+
+/// A request as it arrived; nothing in it has been believed yet.
+pub struct Received {
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    arrived: Now,
+}
+
+/// A call whose run, tool and arguments are known. Made here and nowhere else.
+pub struct Identified {
+    visit: Visit,
+    call: Call,
+}
+
+/// One operation that an agent asks for, exactly as it will be judged, hashed and sent.
+pub struct Call {
+    pub method: Method,
+    /// The canonical path below the upstream's own.
+    pub path: String,
+    /// The canonical query, without `?`.
+    pub query: Option<String>,
+    /// As received.
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub tool: Arc<ToolFacts>,
+    /// The name of the upstream, which only the config gives an address.
+    pub upstream: Arc<str>,
+    pub args: Document,
+    /// Size of the canonical arguments, in bytes.
+    pub args_bytes: u64,
+    /// Tool and arguments, 1 and 1.0 being equal.
+    pub key: u64,
+    pub caller: Caller,
+    pub trace: TraceContext,
+}
+
+/// What identification goes by; fixed for as long as the settings are.
+pub struct Terms {
+    pub routes: Routes,
+    pub caller: Caller,
+    /// The operator's own header for run ids.
+    pub run_header: Option<HeaderName>,
+    pub body_limit_bytes: usize,
+    /// From the head to the last byte of the body.
+    pub body_time: Duration,
+    pub digest_key: Option<HmacKey>,
+}
+
+/// Where identification looks things up and notes them.
+pub struct Desk<'a> {
+    pub terms: &'a Terms,
+    pub ledger: &'a Arc<Ledger>,
+    pub clock: &'a Clock,
+    pub known: &'a mut Known,
+}
+
+impl Received {
+    /// A request from `peer` that arrived at `arrived`.
+    pub fn new(request: Request<Incoming>, peer: SocketAddr, arrived: Now) -> Self {
+        Self { request, peer, arrived }
+    }
+}
+
+impl Identified {
+    /// The call.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The call and its stay in its run, for the guards.
+    pub(crate) fn into_parts(self) -> (Visit, Call) {
+        (self.visit, self.call)
+    }
+}
+
+impl Call {
+    /// What expressions see of it.
+    pub fn view(&self, step: u64) -> CallView<'_> {
+        CallView {
+            args: self.args.root(),
+            args_bytes: self.args_bytes,
+            protocol: "http",
+            method: self.method.as_str(),
+            path: &self.path,
+            step,
+            intended: None,
+            tool: &self.tool,
+            caller: &self.caller,
+        }
+    }
+}
+
+/// Identifies a request.
+///
+/// # Errors
+/// Whatever is malformed, ambiguous, too large, too slow or names no tool is refused; once the
+/// run is known, the refusal is noted there.
+pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identified, Refusal> {
+    let Received { request, peer, arrived } = received;
+    let (parts, body) = request.into_parts();
+    desk.known.protocol = "http";
+    desk.known.method = parts.method.as_str().to_owned();
+    let head = head::read(&parts, peer, desk, arrived)?;
+    let visit = desk.ledger.enter(
+        head.run.clone(),
+        head.run_source,
+        &desk.terms.caller,
+        arrived,
+    );
+    desk.known.step = Some(visit.step());
+    match tool_and_arguments(head, parts, body, desk).await {
+        Ok(call) => Ok(Identified { visit, call }),
+        Err(refusal) => {
+            let denial = Denial { key: Arc::from(refusal.reason.name()), stop: None };
+            visit.refuse(&denial, desk.clock.now());
+            Err(refusal)
+        }
+    }
+}
+
+async fn tool_and_arguments(
+    head: head::Head,
+    parts: http::request::Parts,
+    body: Incoming,
+    desk: &mut Desk<'_>,
+) -> Result<Call, Refusal> {
+    let terms = desk.terms;
+    let target = head::target(&parts)?;
+    let Routed { tool, upstream, path, parameters, ignored } =
+        terms.routes.find(&parts.method, &target)?;
+    desk.known.tool = Some(Arc::clone(&tool));
+    let bytes = body::collect(&parts, body, terms).await?;
+    let args = body::arguments(&bytes, &parameters, &target.query)?;
+    let mut canonical = Vec::with_capacity(bytes.len());
+    args.root().write_canonical(&mut canonical);
+    let args_bytes = canonical.len() as u64;
+    let mut hasher = Hasher::new(terms.digest_key.as_ref());
+    hasher.update(&canonical);
+    let digest = hasher.finish();
+    desk.known.args = Some((digest, args_bytes));
+    Ok(Call {
+        method: parts.method,
+        path,
+        query: target.query.canonical(),
+        headers: parts.headers,
+        body: bytes,
+        key: json::loop_key(&tool.name, args.root(), &ignored),
+        tool,
+        upstream,
+        args,
+        args_bytes,
+        caller: terms.caller.clone(),
+        trace: head.trace,
+    })
+}
+
+/// A fresh id for a run that nobody labelled.
+fn fresh_run(now: Now) -> RunId {
+    let millis = u64::try_from(now.wall_ms).unwrap_or_default();
+    let random = u128::from(fastrand::u64(..)) << 16 | u128::from(fastrand::u16(..));
+    RunId(Arc::from(format!("run_{}", ulid::Ulid::from_parts(millis, random)).as_str()))
+}

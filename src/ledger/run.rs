@@ -1,0 +1,159 @@
+//! What is remembered of one live run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::call::{Caller, RunEnd, RunId, Status, StopReason};
+use crate::clock::Now;
+use crate::ledger::scope::Scope;
+use crate::policy::history::History;
+use crate::policy::view::RunView;
+
+/// Totals of a run, for its stop event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls asked for, refused ones included.
+    pub steps: u64,
+    /// Calls admitted.
+    pub calls: u64,
+    pub ok: u64,
+    /// Admitted calls that ended in any other way.
+    pub errors: u64,
+    pub denials: u64,
+    /// Denials by rule or, where no rule was involved, by stop reason.
+    pub denials_by_rule: BTreeMap<Arc<str>, u64>,
+    /// Time spent waiting for tools, in microseconds.
+    pub upstream_us: u64,
+}
+
+/// A run that has come to its end.
+#[derive(Clone, Debug)]
+pub struct EndedRun {
+    pub id: RunId,
+    pub id_source: &'static str,
+    pub caller: Caller,
+    pub end: RunEnd,
+    /// The rule or limit that stopped it.
+    pub rule: Option<Arc<str>>,
+    /// From the first call to the last sign of life.
+    pub duration: Duration,
+    pub usage: Usage,
+}
+
+/// Told of every run's end, exactly once a run.
+pub trait RunEnds: Send + Sync {
+    fn run_ended(&self, run: EndedRun);
+}
+
+/// A run's fixed facts and its state behind a lock that is never held across an await.
+#[derive(Debug)]
+pub(super) struct RunCell {
+    pub id: RunId,
+    pub id_source: &'static str,
+    pub caller: Caller,
+    pub state: Mutex<RunState>,
+}
+
+#[derive(Debug)]
+pub(super) struct RunState {
+    pub started: Duration,
+    pub last_seen: Duration,
+    /// Calls in the gate right now; a run with any is neither swept nor evicted.
+    pub active: u32,
+    pub scope: Scope,
+    pub history: History,
+    pub usage: Usage,
+    pub stopped: Option<(StopReason, Option<Arc<str>>)>,
+    /// INVARIANT: set once, by whoever reports the end; the run is reported exactly once.
+    pub reported: bool,
+    /// Taken out of the ledger: a late arrival must look the run up again.
+    pub removed: bool,
+}
+
+/// A denial about to be noted.
+pub(super) struct DenialNote<'a> {
+    pub key: &'a Arc<str>,
+    pub stop: Option<(StopReason, Option<Arc<str>>)>,
+}
+
+impl RunCell {
+    pub fn new(id: RunId, id_source: &'static str, caller: Caller, now: Now) -> Self {
+        let state = RunState {
+            started: now.mono,
+            last_seen: now.mono,
+            active: 0,
+            scope: Scope::new(now.mono),
+            history: History::default(),
+            usage: Usage::default(),
+            stopped: None,
+            reported: false,
+            removed: false,
+        };
+        Self { id, id_source, caller, state: Mutex::new(state) }
+    }
+
+    /// The run's end report, if it is due: stopped or removed, nothing in flight, not yet reported.
+    pub fn take_end(&self, state: &mut RunState, why_removed: Option<RunEnd>) -> Option<EndedRun> {
+        if state.reported || state.active > 0 {
+            return None;
+        }
+        let (end, rule) = match (&state.stopped, why_removed) {
+            (Some((reason, rule)), _) => (RunEnd::Stopped(*reason), rule.clone()),
+            (None, Some(end)) => (end, None),
+            (None, None) => return None,
+        };
+        state.reported = true;
+        Some(EndedRun {
+            id: self.id.clone(),
+            id_source: self.id_source,
+            caller: self.caller.clone(),
+            end,
+            rule,
+            duration: state.last_seen.saturating_sub(state.started),
+            usage: state.usage.clone(),
+        })
+    }
+}
+
+impl RunState {
+    pub fn view<'a>(&'a self, id: &'a str, now: Now) -> RunView<'a> {
+        RunView {
+            id,
+            age: now.since(self.started),
+            calls: self.usage.calls,
+            errors: self.usage.errors,
+            denials: self.usage.denials,
+            history: &self.history,
+        }
+    }
+
+    pub fn note_denial(&mut self, note: DenialNote<'_>, now: Now) {
+        self.usage.denials = self.usage.denials.saturating_add(1);
+        self.scope.note_denial(note.key, now.mono);
+        let count = self.usage.denials_by_rule.entry(note.key.clone()).or_default();
+        *count = count.saturating_add(1);
+        if self.stopped.is_none() {
+            self.stopped = note.stop;
+        }
+    }
+
+    pub fn note_outcome(&mut self, status: Status, upstream: Duration, now: Now) {
+        match status {
+            Status::Ok => self.usage.ok = self.usage.ok.saturating_add(1),
+            Status::Error
+            | Status::Timeout
+            | Status::Denied
+            | Status::Cancelled
+            | Status::Unknown => {
+                self.usage.errors = self.usage.errors.saturating_add(1);
+                self.scope.note_error(now.mono);
+            }
+        }
+        let micros = u64::try_from(upstream.as_micros()).unwrap_or(u64::MAX);
+        self.usage.upstream_us = self.usage.upstream_us.saturating_add(micros);
+        self.last_seen = now.mono;
+    }
+}

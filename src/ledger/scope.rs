@@ -1,0 +1,151 @@
+//! What one key of a limit (a run, an agent, a tenant, everything) has used up.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Now;
+
+/// Times remembered of failures and of denials by one rule, for sliding windows over them.
+const TIMES_LIMIT: usize = 1_024;
+
+/// Rules whose denials are told apart in one scope; the rest are counted together.
+const DENIAL_RULES_LIMIT: usize = 4_096;
+
+/// Calls admitted under one limit.
+#[derive(Debug, Default)]
+struct CallCounter {
+    /// Sent, and so used up for good.
+    settled: u64,
+    /// Admitted and not yet sent or released.
+    reserved: u64,
+    /// Admission times, oldest first; kept only for a limit with a window, and never more
+    /// than its maximum, because a full window admits nothing.
+    times: VecDeque<Duration>,
+}
+
+/// Things that happened: how many ever, and when the latest of them did.
+#[derive(Debug, Default)]
+struct Occurrences {
+    total: u64,
+    times: VecDeque<Duration>,
+}
+
+impl Occurrences {
+    fn note(&mut self, at: Duration) {
+        self.total = self.total.saturating_add(1);
+        if self.times.len() >= TIMES_LIMIT {
+            self.times.pop_front();
+        }
+        self.times.push_back(at);
+    }
+
+    fn count(&self, within: Option<Duration>, now: Now) -> u64 {
+        match within {
+            None => self.total,
+            Some(window) => {
+                let recent = self.times.iter().rev().take_while(|at| now.since(**at) < window);
+                recent.count() as u64
+            }
+        }
+    }
+}
+
+/// The counters of one scope. Keyed by limit id, so that they survive a change of policies.
+#[derive(Debug)]
+pub struct Scope {
+    started: Duration,
+    calls: BTreeMap<Arc<str>, CallCounter>,
+    errors: Occurrences,
+    denials: BTreeMap<Arc<str>, Occurrences>,
+}
+
+impl Scope {
+    /// An unused scope whose life begins at `started` (`clock::Now::mono`).
+    pub fn new(started: Duration) -> Self {
+        Self {
+            started,
+            calls: BTreeMap::new(),
+            errors: Occurrences::default(),
+            denials: BTreeMap::new(),
+        }
+    }
+
+    /// Time since the scope's first call.
+    pub fn age(&self, now: Now) -> Duration {
+        now.since(self.started)
+    }
+
+    /// Calls used under the limit `id`, reservations included.
+    pub fn calls_used(&self, id: &str, within: Option<Duration>, now: Now) -> u64 {
+        let Some(counter) = self.calls.get(id) else { return 0 };
+        match within {
+            None => counter.settled.saturating_add(counter.reserved),
+            Some(window) => {
+                let recent = counter.times.iter().rev().take_while(|at| now.since(**at) < window);
+                recent.count() as u64
+            }
+        }
+    }
+
+    /// Calls admitted under any limit and neither sent nor released yet.
+    pub fn calls_reserved(&self) -> u64 {
+        self.calls.values().map(|counter| counter.reserved).sum()
+    }
+
+    /// Failed calls.
+    pub fn errors(&self, within: Option<Duration>, now: Now) -> u64 {
+        self.errors.count(within, now)
+    }
+
+    /// Denials by one rule.
+    pub fn denials_by(&self, rule: &str, within: Option<Duration>, now: Now) -> u64 {
+        self.denials.get(rule).map_or(0, |denials| denials.count(within, now))
+    }
+
+    /// Takes one call of the limit `id`. The caller has checked under the same lock that it fits.
+    pub(super) fn reserve_call(&mut self, id: &Arc<str>, within: Option<Duration>, now: Now) {
+        let counter = match self.calls.get_mut(id) {
+            Some(counter) => counter,
+            None => self.calls.entry(id.clone()).or_default(),
+        };
+        counter.reserved = counter.reserved.saturating_add(1);
+        if let Some(window) = within {
+            while counter.times.front().is_some_and(|at| now.since(*at) >= window) {
+                counter.times.pop_front();
+            }
+            counter.times.push_back(now.mono);
+        }
+    }
+
+    /// Turns one reservation of the limit `id` into use.
+    pub(super) fn settle_call(&mut self, id: &str) {
+        if let Some(counter) = self.calls.get_mut(id) {
+            counter.reserved = counter.reserved.saturating_sub(1);
+            counter.settled = counter.settled.saturating_add(1);
+        }
+    }
+
+    /// Gives one reservation of the limit `id`, taken at `at`, back.
+    pub(super) fn release_call(&mut self, id: &str, at: Duration) {
+        if let Some(counter) = self.calls.get_mut(id) {
+            counter.reserved = counter.reserved.saturating_sub(1);
+            if let Some(place) = counter.times.iter().rposition(|taken| *taken == at) {
+                counter.times.remove(place);
+            }
+        }
+    }
+
+    pub(super) fn note_error(&mut self, at: Duration) {
+        self.errors.note(at);
+    }
+
+    pub(super) fn note_denial(&mut self, rule: &Arc<str>, at: Duration) {
+        let key = if self.denials.contains_key(rule) || self.denials.len() < DENIAL_RULES_LIMIT {
+            rule.clone()
+        } else {
+            Arc::from("")
+        };
+        self.denials.entry(key).or_default().note(at);
+    }
+}

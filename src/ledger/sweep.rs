@@ -1,0 +1,71 @@
+//! The end of runs: idleness, eviction at the cap, shutdown.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::call::RunEnd;
+use crate::clock::Now;
+use crate::ledger::Ledger;
+use crate::ledger::run::RunCell;
+
+/// Share of the cap that one eviction frees, so that its walk is paid for by many new runs.
+const EVICTION_SHARE: usize = 64;
+
+impl Ledger {
+    /// Ends and forgets the runs that were idle for `idle_end`, stopped ones included.
+    pub fn sweep(&self, now: Now) {
+        let idle_end = self.bounds.idle_end;
+        let idle = self.runs_where(|last_seen| now.since(last_seen) >= idle_end);
+        for (_, run) in idle {
+            self.end(&run, RunEnd::Idle);
+        }
+        self.unlabelled.retain(|_, (_, seen)| now.since(*seen) < idle_end);
+    }
+
+    /// Ends every run that has no call in the gate.
+    pub fn end_all(&self) {
+        for (_, run) in self.runs_where(|_| true) {
+            self.end(&run, RunEnd::Shutdown);
+        }
+    }
+
+    /// Makes room at the cap: ends the least recently seen runs that have no call in the gate,
+    /// running ones before the memory of stopped ones.
+    pub(super) fn evict(&self) {
+        let mut idle = self.runs_where(|_| true);
+        let count = (self.bounds.live_runs / EVICTION_SHARE).max(1).min(idle.len());
+        idle.sort_unstable_by_key(|(order, _)| *order);
+        for (_, run) in idle.into_iter().take(count) {
+            self.end(&run, RunEnd::Evicted);
+        }
+    }
+
+    fn runs_where(&self, wanted: impl Fn(Duration) -> bool) -> Vec<((bool, Duration), Arc<RunCell>)> {
+        let mut found = Vec::new();
+        for run in &self.runs {
+            let state = run.state.lock();
+            if state.active == 0 && wanted(state.last_seen) {
+                found.push(((state.stopped.is_some(), state.last_seen), run.value().clone()));
+            }
+        }
+        found
+    }
+
+    fn end(&self, run: &Arc<RunCell>, why: RunEnd) {
+        let (removed, ended) = run.remove(why);
+        if removed {
+            self.forget(run);
+        }
+        if let Some(ended) = ended {
+            self.ends.run_ended(ended);
+        }
+    }
+
+    /// Takes a removed run out of the map, unless another life of the same id is already there.
+    pub(super) fn forget(&self, run: &Arc<RunCell>) {
+        if self.runs.remove_if(&run.id, |_, held| Arc::ptr_eq(held, run)).is_some() {
+            self.run_count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

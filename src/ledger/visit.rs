@@ -1,0 +1,287 @@
+//! One call's stay in its run: a step number, one atomic decision, and the run's end report.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+use crate::call::{Caller, RunEnd, RunId, StopReason};
+use crate::clock::Now;
+use crate::ledger::reservation::{Claim, Reservation};
+use crate::ledger::run::{DenialNote, RunCell};
+use crate::ledger::scope::Scope;
+use crate::ledger::{Ledger, ScopeKey};
+use crate::policy::model::{Limit, Maximum, Per, Within};
+use crate::policy::view::RunView;
+
+/// A call inside its run. While it lives the run is neither swept nor evicted; when the last
+/// visit to a stopped run ends, the run's end is reported.
+pub struct Visit {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) run: Arc<RunCell>,
+    step: u64,
+}
+
+/// What the guards see, under the locks of everything they look at.
+pub struct Look<'a> {
+    pub run: RunView<'a>,
+    /// Why the run was stopped, when it was.
+    pub stopped: Option<StopReason>,
+    run_scope: &'a Scope,
+    agent: Option<&'a Scope>,
+    tenant: Option<&'a Scope>,
+    global: Option<&'a Scope>,
+}
+
+/// A refusal as the ledger notes it.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    /// The rule or limit, or the stop reason where there is none: what repeated denials are
+    /// counted by.
+    pub key: Arc<str>,
+    /// Set when the run ends with it.
+    pub stop: Option<(StopReason, Option<Arc<str>>)>,
+}
+
+/// What the guards decided.
+pub enum Judgement<Granted, Refused> {
+    Admit(Granted),
+    Refuse(Refused, Denial),
+}
+
+impl Look<'_> {
+    /// The counters of the scope that a limit is kept by. `None` when the decision was not asked
+    /// to look at it, which no limit handed to [`Visit::decide`] can bring about.
+    pub fn scope(&self, per: Per) -> Option<&Scope> {
+        match per {
+            Per::Run => Some(self.run_scope),
+            Per::Agent => self.agent,
+            Per::Tenant => self.tenant,
+            Per::Global => self.global,
+        }
+    }
+}
+
+/// The wider scopes a decision touches. Locks are taken in the order of the fields, which is the
+/// same for every call, so two calls cannot wait for each other.
+#[derive(Default)]
+pub(super) struct Wider {
+    pub agent: Option<Arc<Mutex<Scope>>>,
+    pub tenant: Option<Arc<Mutex<Scope>>>,
+    pub global: Option<Arc<Mutex<Scope>>>,
+}
+
+impl Wider {
+    fn of(ledger: &Ledger, caller: &Caller, limits: &[Arc<Limit>]) -> Self {
+        let mut wider = Self::default();
+        for limit in limits {
+            match limit.per {
+                Per::Run => {}
+                Per::Agent if wider.agent.is_none() => {
+                    wider.agent = Some(ledger.scope(ScopeKey::agent(caller)));
+                }
+                Per::Tenant if wider.tenant.is_none() => {
+                    wider.tenant = Some(ledger.scope(ScopeKey::Tenant(caller.tenant.clone())));
+                }
+                Per::Global if wider.global.is_none() => {
+                    wider.global = Some(ledger.scope(ScopeKey::Global));
+                }
+                Per::Agent | Per::Tenant | Per::Global => {}
+            }
+        }
+        wider
+    }
+
+    pub(super) fn each(&self) -> impl Iterator<Item = &Arc<Mutex<Scope>>> {
+        [&self.agent, &self.tenant, &self.global].into_iter().flatten()
+    }
+}
+
+impl Ledger {
+    /// Enters a call into its run, which begins with its first call. Gives it its step number.
+    pub fn enter(
+        self: &Arc<Self>,
+        id: RunId,
+        id_source: &'static str,
+        caller: &Caller,
+        now: Now,
+    ) -> Visit {
+        loop {
+            let known = self.runs.get(&id).map(|run| run.value().clone());
+            let run = match known {
+                Some(run) => run,
+                None => self.begin(&id, id_source, caller, now),
+            };
+            let mut state = run.state.lock();
+            if state.removed {
+                drop(state);
+                self.forget(&run);
+                continue;
+            }
+            state.active = state.active.saturating_add(1);
+            state.usage.steps = state.usage.steps.saturating_add(1);
+            state.last_seen = now.mono;
+            let step = state.usage.steps;
+            drop(state);
+            return Visit { ledger: Arc::clone(self), run, step };
+        }
+    }
+
+    /// The run of an agent whose call carries no label: the one it was last in, unless it has
+    /// been silent for longer than `idle_end`.
+    pub fn unlabelled_run(&self, agent: &str, now: Now, fresh: impl FnOnce() -> RunId) -> RunId {
+        if self.unlabelled.len() > self.bounds.live_runs {
+            let idle_end = self.bounds.idle_end;
+            self.unlabelled.retain(|_, (_, seen)| now.since(*seen) < idle_end);
+        }
+        let mut entry =
+            self.unlabelled.entry(Arc::from(agent)).or_insert_with(|| (RunId("".into()), now.mono));
+        let (run, seen) = entry.value_mut();
+        if run.0.is_empty() || now.since(*seen) >= self.bounds.idle_end {
+            *run = fresh();
+        }
+        *seen = now.mono;
+        run.clone()
+    }
+
+    fn begin(
+        &self,
+        id: &RunId,
+        id_source: &'static str,
+        caller: &Caller,
+        now: Now,
+    ) -> Arc<RunCell> {
+        if self.run_count.load(Ordering::Relaxed) >= self.bounds.live_runs {
+            self.evict();
+        }
+        let fresh = || Arc::new(RunCell::new(id.clone(), id_source, caller.clone(), now));
+        let mut created = false;
+        let run = self
+            .runs
+            .entry(id.clone())
+            .or_insert_with(|| {
+                created = true;
+                fresh()
+            })
+            .clone();
+        if created {
+            self.run_count.fetch_add(1, Ordering::Relaxed);
+        }
+        run
+    }
+}
+
+impl Visit {
+    /// Position of this call in its run, from 1.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// The run's id.
+    pub fn run_id(&self) -> &RunId {
+        &self.run.id
+    }
+
+    /// Judges the call and takes what was granted, atomically over all scopes of `limits`.
+    ///
+    /// # Errors
+    /// What `judge` refused with; the denial is noted, and the run stopped if it says so.
+    pub fn decide<Granted, Refused>(
+        self,
+        limits: &[Arc<Limit>],
+        now: Now,
+        judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
+    ) -> Result<(Granted, Reservation), Refused> {
+        let wider = Wider::of(&self.ledger, &self.run.caller, limits);
+        let run = Arc::clone(&self.run);
+        let mut state = run.state.lock();
+        let mut agent = wider.agent.as_ref().map(|scope| scope.lock());
+        let mut tenant = wider.tenant.as_ref().map(|scope| scope.lock());
+        let mut global = wider.global.as_ref().map(|scope| scope.lock());
+        let judgement = judge(&Look {
+            run: state.view(&run.id.0, now),
+            stopped: state.stopped.as_ref().map(|(reason, _)| *reason),
+            run_scope: &state.scope,
+            agent: agent.as_deref(),
+            tenant: tenant.as_deref(),
+            global: global.as_deref(),
+        });
+        match judgement {
+            Judgement::Refuse(refused, denial) => {
+                for scope in [&mut agent, &mut tenant, &mut global].into_iter().flatten() {
+                    scope.note_denial(&denial.key, now.mono);
+                }
+                state.note_denial(DenialNote { key: &denial.key, stop: denial.stop }, now);
+                Err(refused)
+            }
+            Judgement::Admit(granted) => {
+                let mut claims = SmallVec::new();
+                for limit in limits {
+                    if !limit.max.iter().any(|max| matches!(max, Maximum::Calls(_))) {
+                        continue;
+                    }
+                    let within = window(limit);
+                    let scope = match limit.per {
+                        Per::Run => Some(&mut state.scope),
+                        Per::Agent => inner(&mut agent),
+                        Per::Tenant => inner(&mut tenant),
+                        Per::Global => inner(&mut global),
+                    };
+                    if let Some(scope) = scope {
+                        scope.reserve_call(&limit.id, within, now);
+                        claims.push(Claim { per: limit.per, limit: limit.id.clone() });
+                    }
+                }
+                state.usage.calls = state.usage.calls.saturating_add(1);
+                drop((global, tenant, agent));
+                drop(state);
+                Ok((granted, Reservation::new(self, wider, claims, now.mono)))
+            }
+        }
+    }
+
+    /// Notes a refusal that needed no look at the run: a request that could not be read.
+    pub fn refuse(self, denial: &Denial, now: Now) {
+        let mut state = self.run.state.lock();
+        state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut state = self.run.state.lock();
+        state.active = state.active.saturating_sub(1);
+        let ended = self.run.take_end(&mut state, None);
+        drop(state);
+        if let Some(ended) = ended {
+            self.ledger.ends.run_ended(ended);
+        }
+    }
+}
+
+fn inner<'a>(guard: &'a mut Option<MutexGuard<'_, Scope>>) -> Option<&'a mut Scope> {
+    guard.as_deref_mut()
+}
+
+/// A limit's window in time, if it has one.
+pub(super) fn window(limit: &Limit) -> Option<Duration> {
+    match limit.within {
+        Some(Within::Duration(window)) => Some(window),
+        Some(Within::Steps(_)) | None => None,
+    }
+}
+
+impl RunCell {
+    /// Ends a run that nobody is in. `None` when somebody is, or when it was reported before.
+    pub(super) fn remove(&self, why: RunEnd) -> (bool, Option<super::EndedRun>) {
+        let mut state = self.state.lock();
+        if state.active > 0 {
+            return (false, None);
+        }
+        state.removed = true;
+        let ended = self.take_end(&mut state, Some(why));
+        (true, ended)
+    }
+}

@@ -1,0 +1,162 @@
+//! The story of a call, top to bottom: identify, admit, forward, classify, record.
+//!
+//! [`handle`] is the finishing wrapper: it opens the record first and sees that it is closed on
+//! every way out. [`story`] is the way itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+
+use crate::call::{Effect, Refusal, StopReason, Verdict};
+use crate::classify::Completed;
+use crate::clock::{Clock, Now};
+use crate::forward::{self, AnswerBody, Forwarded, Metered};
+use crate::guard::{self, Admitted};
+use crate::identify::{self, Desk, Received};
+use crate::json::Hasher;
+use crate::ledger::Ledger;
+use crate::record::{Page, Recorder};
+use crate::respond::{self, About};
+use crate::snapshot::Snapshot;
+
+/// Everything that lives longer than a call.
+pub struct Gate {
+    pub clock: Clock,
+    pub ledger: Arc<Ledger>,
+    pub recorder: Arc<Recorder>,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+/// A call on its way back: what was sent, when, and what came of it.
+struct Sent {
+    forwarded: Forwarded,
+    at: Now,
+}
+
+impl Gate {
+    /// A gate that starts with `snapshot`.
+    pub fn new(
+        clock: Clock,
+        ledger: Arc<Ledger>,
+        recorder: Arc<Recorder>,
+        snapshot: Arc<Snapshot>,
+    ) -> Self {
+        Self { clock, ledger, recorder, snapshot: ArcSwap::new(snapshot) }
+    }
+
+    /// The settings and policies in force. A call takes them once, at its start.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+}
+
+/// Answers one request, and leaves exactly one record of it.
+pub async fn handle(
+    gate: Arc<Gate>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<AnswerBody> {
+    let snapshot = gate.snapshot();
+    let Some(mut page) = gate.recorder.open(&snapshot.terms.caller) else {
+        return unrecordable();
+    };
+    match story(&gate, &snapshot, request, peer, &mut page).await {
+        Ok(sent) => answer(gate, &snapshot, sent, page),
+        Err(refusal) => {
+            let response = respond::refuse(&refusal, about(&page));
+            page.refused(&refusal);
+            response.map(Either::Right)
+        }
+    }
+}
+
+async fn story(
+    gate: &Gate,
+    snapshot: &Snapshot,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    page: &mut Page,
+) -> Result<Sent, Refusal> {
+    let received = Received::new(request, peer, page.opened());
+    let known = &mut page.known;
+    known.policy_version = snapshot.policies.version.clone();
+    let mut desk =
+        Desk { terms: &snapshot.terms, ledger: &gate.ledger, clock: &gate.clock, known };
+    let identified = identify::identify(received, &mut desk).await?;
+    recordable(gate, identified.call().tool.effect)?;
+    let now = gate.clock.now();
+    let admitted = guard::admit(identified, &snapshot.policies, now, known)?;
+    let upstream = snapshot.upstream(&admitted.call().upstream)?;
+    known.sent = true;
+    let at = gate.clock.now();
+    Ok(Sent { forwarded: forward::send(admitted, upstream).await, at })
+}
+
+/// A call that changes something does not happen while it cannot be recorded.
+fn recordable(gate: &Gate, effect: Effect) -> Result<(), Refusal> {
+    if gate.recorder.is_writing() || !effect.changes() {
+        return Ok(());
+    }
+    let message = "Calls that change something wait until they can be recorded again.";
+    Err(Refusal::without_rule(StopReason::GateUnavailable, message))
+}
+
+/// Turns what came of a call into the answer. Its end is classified and recorded when the last of
+/// the answer is about to leave, before the agent can know that it has it all.
+fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Response<AnswerBody> {
+    let Sent { forwarded: Forwarded { admitted, answer, attempts }, at } = sent;
+    let upstream = match answer {
+        Ok(upstream) => upstream,
+        Err(outcome) => {
+            let mut response = respond::failed(&outcome, about(&page));
+            announce(response.headers_mut(), &admitted, &page);
+            let now = gate.clock.now();
+            let completed = Completed::unanswered(admitted, outcome, at, attempts, now);
+            page.ended(completed.ending());
+            return response.map(Either::Right);
+        }
+    };
+    let (mut parts, body) = upstream.into_parts();
+    announce(&mut parts.headers, &admitted, &page);
+    let keep = forward::keeps_result(admitted.applicable());
+    let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
+    let status = parts.status;
+    let idle = snapshot.idle_timeout(&admitted.call().upstream);
+    let finish = move |measure| {
+        let now = gate.clock.now();
+        let completed = Completed::answered(admitted, status, measure, at, attempts, now);
+        page.ended(completed.ending());
+    };
+    let body = Metered::new(body, hasher, keep, idle, Box::new(finish));
+    Response::from_parts(parts, Either::Left(body))
+}
+
+/// Says on an answer which decision let it pass, and what the agent should know.
+fn announce(headers: &mut HeaderMap, admitted: &Admitted, page: &Page) {
+    let verdict = if admitted.warnings().is_empty() { Verdict::Allow } else { Verdict::Warn };
+    respond::mark(headers, verdict, about(page));
+    for warning in admitted.warnings() {
+        respond::warn(headers, &warning.rule, &warning.message);
+    }
+}
+
+fn about(page: &Page) -> About<'_> {
+    About {
+        call_id: page.call_id(),
+        run_id: page.known.run.as_ref().map(|(id, _)| &*id.0),
+        tool: page.known.tool.as_deref(),
+    }
+}
+
+/// So many records wait to be written that this call could not leave one: it does not happen.
+fn unrecordable() -> Response<AnswerBody> {
+    let message = "The gate cannot record more calls at this moment.";
+    let refusal = Refusal::without_rule(StopReason::GateUnavailable, message);
+    let about = About { call_id: "none", run_id: None, tool: None };
+    respond::refuse(&refusal, about).map(Either::<Metered, Full<Bytes>>::Right)
+}

@@ -1,0 +1,216 @@
+//! Rules, checked and compiled.
+
+use super::{Compiler, File, codes};
+use crate::policy::expr::{Program, Site};
+use crate::policy::glob::Glob;
+use crate::policy::model::{Mode, Requirement, Rule, Verb};
+use crate::policy::raw::{RawRequirement, RawRule, RawVerb};
+use crate::policy::reason::StopReason;
+use crate::yaml::{Diagnostic, Field, Text, codes as yaml_codes};
+
+impl Compiler<'_> {
+    pub(super) fn rule(&mut self, file: &File<'_>, raw: &Field<RawRule>) {
+        let place = raw.span;
+        let raw = &raw.value;
+        let id = self.id(file, &raw.id);
+        let tools = self.tools(file, raw.tools.as_ref());
+        let never = "this rule can never fire";
+        let when = raw
+            .when
+            .as_ref()
+            .and_then(|text| self.condition(file, text, Site::Rule, never));
+        let requires = self.requirements(file, raw);
+        let message = raw.message.as_ref().map(|text| self.message(file, text));
+        let then = raw.then.map(|then| Verb::from(then.value));
+        if file.is_whole(place) {
+            self.check_completeness(file, raw, then);
+        }
+        let then = then.unwrap_or(Verb::Deny);
+        if then == Verb::Allow {
+            self.allow_at
+                .push(file.place(raw.then.map_or(place, |then| then.span)));
+        }
+        let mode = Self::mode(file, raw.mode.as_ref());
+        let reason = reason(raw.when.as_ref(), when.as_ref(), &requires);
+        let rule = Rule {
+            name: file.name(&id),
+            id,
+            policy: file.policy.clone(),
+            tools,
+            when,
+            requires,
+            then,
+            message: message.unwrap_or_default(),
+            mode,
+            explain: raw.explain.is_none(),
+            reason,
+        };
+        self.capture(&rule);
+        self.parts.rules.push(rule);
+    }
+
+    /// What a rule must have beside an id.
+    fn check_completeness(&mut self, file: &File<'_>, raw: &RawRule, then: Option<Verb>) {
+        let id = &raw.id;
+        let Some(then) = then else {
+            let fault = Diagnostic::error(yaml_codes::MISSING_KEY, "missing key `then`");
+            let fault = fault.help("what the rule does: `allow`, `warn`, `deny` or `stop`");
+            return self.fault(file, id.span, fault);
+        };
+        let message = raw.message.as_ref().map(|message| message.value.trim());
+        if then.refuses() && message.is_none_or(str::is_empty) {
+            let what = format!("a rule with `then: {}` needs a `message`", then.name());
+            let fault = Diagnostic::error(codes::NO_MESSAGE, what)
+                .help("tell the model what to do instead");
+            self.fault(
+                file,
+                raw.message.as_ref().map_or(id.span, |text| text.span),
+                fault,
+            );
+        }
+        if let (Verb::Allow, Some(requires)) = (then, &raw.requires) {
+            let fault = Diagnostic::error(
+                codes::ALLOW_REQUIRES,
+                "`requires` fires when something is missing, so `then: allow` would allow exactly then",
+            );
+            let fault = fault.help("refuse with `then: deny`, or ask `run.succeeded(…)` in `when`");
+            self.fault(file, requires.span, fault);
+        }
+    }
+
+    fn requirements(&mut self, file: &File<'_>, raw: &RawRule) -> Vec<Requirement> {
+        let Some(list) = &raw.requires else {
+            return Vec::new();
+        };
+        if list.value.is_empty() && file.is_whole(list.span) {
+            let fault = Diagnostic::error(codes::EMPTY, "`requires` lists nothing");
+            self.fault(file, list.span, fault);
+        }
+        list.value
+            .iter()
+            .map(|raw| self.requirement(file, raw))
+            .collect()
+    }
+
+    fn requirement(&mut self, file: &File<'_>, raw: &RawRequirement) -> Requirement {
+        if raw.call.value.starts_with("tag:") {
+            let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, "`call` does not take tags");
+            self.fault(
+                file,
+                raw.call.span,
+                fault.help("name the tools: `payments.*`"),
+            );
+        } else {
+            self.tool(file, &raw.call.value, raw.call.span);
+        }
+        let never = "no earlier call can ever satisfy this";
+        let condition = raw
+            .r#where
+            .as_ref()
+            .and_then(|text| self.condition(file, text, Site::Where, never));
+        if let Some(count) = raw.count.filter(|count| count.value == 0) {
+            let fault = Diagnostic::error(codes::EMPTY, "`count: 0` requires nothing");
+            self.fault(file, count.span, fault.help("leave `count` out to mean 1"));
+        }
+        let last = raw.last.is_some_and(|last| last.value);
+        if let (true, Some(count)) = (last, raw.count.filter(|count| count.value > 1)) {
+            let fault = Diagnostic::error(
+                codes::CONTRADICTION,
+                "`last: true` looks at one call, `count` asks for more",
+            );
+            self.fault(file, count.span, fault);
+        }
+        if let Some(within) = raw.within.filter(|within| within.value.0.is_zero()) {
+            let fault = Diagnostic::error(codes::WITHIN, "a window of no length");
+            self.fault(file, within.span, fault);
+        }
+        Requirement {
+            call: Glob::new(&raw.call.value),
+            within: raw.within.map(|within| within.value.0),
+            condition,
+            count: raw.count.map_or(1, |count| count.value),
+            last,
+        }
+    }
+
+    /// Notes which values of earlier calls the rule reads.
+    fn capture(&mut self, rule: &Rule) {
+        if rule.mode == Mode::Off {
+            return;
+        }
+        for program in rule.when.iter().chain(rule.message.programs()) {
+            self.capture_of(program, None);
+        }
+        for required in &rule.requires {
+            if let Some(program) = &required.condition {
+                self.capture_of(program, Some(&required.call));
+            }
+        }
+    }
+
+    /// Notes which values of earlier calls an expression reads; `prior` is a call of `prior_tools`.
+    pub(super) fn capture_of(&mut self, program: &Program, prior_tools: Option<&Glob>) {
+        for (tools, path) in program.captures_by_tool() {
+            if let Some(tools) = tools.as_ref().or(prior_tools) {
+                self.parts.captures.push((tools.clone(), path.clone()));
+            }
+        }
+    }
+}
+
+impl From<RawVerb> for Verb {
+    fn from(raw: RawVerb) -> Self {
+        match raw {
+            RawVerb::Allow => Self::Allow,
+            RawVerb::Warn => Self::Warn,
+            RawVerb::Deny => Self::Deny,
+            RawVerb::Stop => Self::Stop,
+        }
+    }
+}
+
+/// What a refusal by the rule is recorded as: what the agent would have to change.
+fn reason(source: Option<&Text>, when: Option<&Program>, requires: &[Requirement]) -> StopReason {
+    if !requires.is_empty() {
+        return StopReason::PreconditionMissing;
+    }
+    let reads = |name: &str| source.is_some_and(|text| names_variable(&text.value, name));
+    let reads_arguments = when.is_some_and(|when| !when.argument_paths().is_empty());
+    if reads_arguments || reads("args") {
+        StopReason::ArgsDenied
+    } else if reads("now") {
+        StopReason::OutsideWindow
+    } else {
+        StopReason::ToolNotAllowed
+    }
+}
+
+/// Does the expression name this variable, outside of quotes and not as a member?
+fn names_variable(expression: &str, variable: &str) -> bool {
+    let is_word = |char: char| char.is_alphanumeric() || char == '_';
+    let mut quote: Option<char> = None;
+    let mut before = ' ';
+    let mut word = String::new();
+    let mut chars = expression.chars().chain([' ']);
+    while let Some(char) = chars.next() {
+        match quote {
+            Some(_) if char == '\\' => {
+                chars.next();
+            }
+            Some(closing) if char == closing => quote = None,
+            Some(_) => {}
+            None if is_word(char) => word.push(char),
+            None => {
+                if word == variable && before != '.' {
+                    return true;
+                }
+                if !word.is_empty() || !char.is_whitespace() {
+                    before = char;
+                }
+                word.clear();
+                quote = matches!(char, '"' | '\'').then_some(char);
+            }
+        }
+    }
+    false
+}

@@ -1,0 +1,189 @@
+//! The ruling over one call: every applicable rule is asked, the strongest verb decides.
+//!
+//! Pure: it sees the rules and a view of the call, and nothing is allocated when nothing fires.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::policy::expr::{EvalError, Program, Violation};
+use crate::policy::history::Step;
+use crate::policy::model::{DefaultDeny, Mode, Requirement, Rule, Verb};
+use crate::policy::reason::StopReason;
+use crate::policy::set::Applicable;
+use crate::policy::view::Env;
+
+/// One rule that fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// `policy/id`
+    pub rule: Arc<str>,
+    pub verb: Verb,
+    pub reason: StopReason,
+    /// What the model is told. Empty when an `allow` or `warn` rule has no message.
+    pub message: String,
+    /// The comparisons that made the rule fire, with what would have passed.
+    pub violations: Vec<Violation>,
+}
+
+/// What the rules say about one call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruling {
+    /// Enforced rules that fired with `warn`, `deny` or `stop`, strongest first, then by name.
+    pub findings: Vec<Finding>,
+    /// The same of rules in observe mode: what would have happened.
+    pub observed: Vec<Finding>,
+    /// The first enforced `allow` rule that fired.
+    pub allowed_by: Option<Arc<str>>,
+}
+
+impl Ruling {
+    /// The finding that refuses the call, if one does.
+    pub fn decisive(&self) -> Option<&Finding> {
+        self.findings
+            .first()
+            .filter(|finding| finding.verb.refuses())
+    }
+
+    /// The findings that let the call pass with a word to the agent.
+    pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.verb == Verb::Warn)
+    }
+}
+
+/// Asks every applicable rule about the call.
+///
+/// An expression that cannot be evaluated does not pass: its rule refuses as
+/// [`StopReason::RuleError`], whatever its verb is.
+pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
+    let mut ruling = Ruling::default();
+    let mut would_allow = false;
+    for rule in &applicable.rules {
+        let finding = match (fires(rule, env), rule.then) {
+            (Ok(false), _) => continue,
+            (Ok(true), Verb::Allow) => {
+                would_allow = true;
+                if rule.mode == Mode::Enforce && ruling.allowed_by.is_none() {
+                    ruling.allowed_by = Some(rule.name.clone());
+                }
+                continue;
+            }
+            (Ok(true), Verb::Warn | Verb::Deny | Verb::Stop) => fired(rule, env),
+            (Err(error), _) => unevaluable(rule, &error),
+        };
+        ruling.add(rule.mode, finding);
+    }
+    if let Some(default) = &applicable.default_deny {
+        let lifted = match default.mode {
+            Mode::Enforce => ruling.allowed_by.is_some(),
+            Mode::Observe | Mode::Off => would_allow,
+        };
+        if !lifted {
+            ruling.add(default.mode, by_default(default, env));
+        }
+    }
+    // Stable: rules come in the order of their names.
+    ruling.findings.sort_by(|a, b| b.verb.cmp(&a.verb));
+    ruling.observed.sort_by(|a, b| b.verb.cmp(&a.verb));
+    ruling
+}
+
+impl Ruling {
+    fn add(&mut self, mode: Mode, finding: Finding) {
+        match mode {
+            Mode::Enforce => self.findings.push(finding),
+            Mode::Observe => self.observed.push(finding),
+            Mode::Off => {}
+        }
+    }
+}
+
+fn fires(rule: &Rule, env: &Env<'_>) -> Result<bool, EvalError> {
+    if let Some(when) = &rule.when
+        && !when.eval_bool(env)?
+    {
+        return Ok(false);
+    }
+    Ok(rule.requires.is_empty() || rule.requires.iter().any(|required| !is_met(required, env)))
+}
+
+/// Were there enough earlier calls? One for which `where` cannot be evaluated does not count.
+fn is_met(required: &Requirement, env: &Env<'_>) -> bool {
+    let calls = |step: &&Step| step.succeeded && required.call.matches(&step.tool);
+    if required.last {
+        let latest = env.run.history.steps().rev().find(calls);
+        return latest.is_some_and(|step| satisfies(required, step, env));
+    }
+    if required.within.is_none() && required.condition.is_none() {
+        // Tallies reach back further than the remembered steps.
+        let tallied = env
+            .run
+            .history
+            .tallies()
+            .filter(|(tool, _)| required.call.matches(tool));
+        if tallied.fold(0u64, |sum, (_, tally)| sum.saturating_add(tally.succeeded))
+            >= required.count
+        {
+            return true;
+        }
+    }
+    let wanted = usize::try_from(required.count).unwrap_or(usize::MAX);
+    let found = env.run.history.steps().rev().filter(calls);
+    found
+        .filter(|step| satisfies(required, step, env))
+        .take(wanted)
+        .count()
+        >= wanted
+}
+
+fn satisfies(required: &Requirement, step: &Step, env: &Env<'_>) -> bool {
+    let recent = |within: Duration| env.now.since(step.ended) <= within;
+    required.within.is_none_or(recent)
+        && required.condition.as_ref().is_none_or(|condition| {
+            condition
+                .eval_bool(&Env {
+                    prior: Some(step),
+                    ..*env
+                })
+                .unwrap_or(false)
+        })
+}
+
+fn fired(rule: &Rule, env: &Env<'_>) -> Finding {
+    let explain = |when: &Program| when.violations(env);
+    let when = rule
+        .when
+        .as_ref()
+        .filter(|_| rule.explain && rule.then.refuses());
+    Finding {
+        rule: rule.name.clone(),
+        verb: rule.then,
+        reason: rule.reason,
+        message: rule.message.render(env),
+        violations: when.map(explain).unwrap_or_default(),
+    }
+}
+
+fn unevaluable(rule: &Rule, error: &EvalError) -> Finding {
+    Finding {
+        rule: rule.name.clone(),
+        verb: Verb::Deny,
+        reason: StopReason::RuleError,
+        message: format!("The rule {} could not be evaluated: {error}.", rule.name),
+        violations: Vec::new(),
+    }
+}
+
+fn by_default(default: &DefaultDeny, env: &Env<'_>) -> Finding {
+    Finding {
+        rule: default.name.clone(),
+        verb: Verb::Deny,
+        reason: StopReason::ToolNotAllowed,
+        message: format!(
+            "No rule allows {} here. Use another tool.",
+            env.call.tool.name
+        ),
+        violations: Vec::new(),
+    }
+}

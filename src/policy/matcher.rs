@@ -1,0 +1,79 @@
+//! Which tools a rule or limit is about: globs over `server.operation`, or tags.
+
+use std::sync::Arc;
+
+use crate::policy::glob::Glob;
+use crate::policy::view::ToolFacts;
+
+/// One entry of a `tools` list.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// A tool's whole name.
+    Exact(Arc<str>),
+    Glob(Glob),
+    /// `tag:NAME`
+    Tag(Arc<str>),
+}
+
+/// A `tools` list.
+#[derive(Clone, Debug, Default)]
+pub struct Matcher {
+    /// `None`: the list is absent, so every tool matches.
+    patterns: Option<Vec<Pattern>>,
+}
+
+impl Pattern {
+    /// Reads one entry of a `tools` list. Every text is one: what has no `*` and no `tag:` is a name.
+    pub fn parse(text: &str) -> Self {
+        if let Some(tag) = text.strip_prefix("tag:") {
+            Self::Tag(Arc::from(tag))
+        } else if text.contains('*') {
+            Self::Glob(Glob::new(text))
+        } else {
+            Self::Exact(Arc::from(text))
+        }
+    }
+
+    /// Is `tool` meant?
+    pub fn matches(&self, tool: &ToolFacts) -> bool {
+        match self {
+            Self::Exact(name) => *name == tool.name,
+            Self::Glob(glob) => glob.matches(&tool.name),
+            Self::Tag(tag) => tool.tags.contains(tag),
+        }
+    }
+}
+
+impl Matcher {
+    /// Matches every tool.
+    pub fn every() -> Self {
+        Self { patterns: None }
+    }
+
+    /// Matches what one of `patterns` matches.
+    pub fn any_of(patterns: Vec<Pattern>) -> Self {
+        Self {
+            patterns: Some(patterns),
+        }
+    }
+
+    /// Is `tool` meant?
+    pub fn matches(&self, tool: &ToolFacts) -> bool {
+        match &self.patterns {
+            None => true,
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(tool)),
+        }
+    }
+
+    /// The tool names it consists of; `None` when a glob, a tag or absence makes it open.
+    pub fn exact_names(&self) -> Option<Vec<Arc<str>>> {
+        self.patterns
+            .as_ref()?
+            .iter()
+            .map(|pattern| match pattern {
+                Pattern::Exact(name) => Some(name.clone()),
+                Pattern::Glob(_) | Pattern::Tag(_) => None,
+            })
+            .collect()
+    }
+}

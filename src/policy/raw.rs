@@ -1,0 +1,211 @@
+//! A policy file as it is written: kind `Policy`, before anything is checked but its shape.
+//!
+//! Keys and words that the format knows but this version does not act on stand in [`SHAPE`], so that
+//! they are refused by name.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::yaml::{Entries, Field, Period, Shape, Text};
+
+/// What the types of a policy file do not say.
+pub const SHAPE: Shape = Shape {
+    required: &[
+        ("RawPolicy", &["apiVersion", "kind", "metadata"]),
+        ("RawMetadata", &["name"]),
+        ("RawRule", &["id"]),
+        ("RawRequirement", &["call"]),
+        ("RawLimit", &["id", "per", "max", "then"]),
+    ],
+    planned: &[
+        ("RawRule", &["set", "redact", "approvers", "expires"]),
+        ("RawPhase", &["result"]),
+        ("RawVerb", &["approve"]),
+        ("RawLimit", &["warn_at", "approvers", "expires"]),
+    ],
+};
+
+/// The version of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    #[serde(rename = "toolgate/v1")]
+    V1,
+}
+
+/// What the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum PolicyKind {
+    Policy,
+}
+
+/// Rules and limits over the calls of a run. The order of files and of rules never matters:
+/// stop outranks deny, deny outranks warn, warn outranks allow.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawPolicy {
+    #[serde(rename = "apiVersion")]
+    pub api_version: ApiVersion,
+    pub kind: PolicyKind,
+    pub metadata: RawMetadata,
+    /// How seriously all rules and limits of the file are taken; `enforce` when absent.
+    pub mode: Option<Field<RawMode>>,
+    /// Refuse every call that no `allow` rule lets pass. One policy of all may set it.
+    pub default: Option<Field<RawDefault>>,
+    #[serde(default)]
+    pub rules: Vec<Field<RawRule>>,
+    #[serde(default)]
+    pub limits: Vec<Field<RawLimit>>,
+}
+
+/// What the policy is called and whom to ask about it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawMetadata {
+    /// Unique among all policies; agents and records see `NAME/RULE-ID`.
+    pub name: Field<String>,
+    pub owner: Option<String>,
+    pub description: Option<String>,
+}
+
+/// How seriously a rule is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawMode {
+    /// Evaluate and record what would have happened; never act.
+    Observe,
+    /// Act.
+    Enforce,
+    /// Check when loading, then leave out.
+    Off,
+}
+
+/// What happens to calls that nothing allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawDefault {
+    Deny,
+}
+
+/// Fires when `when` holds and, if there are `requires`, one of them is missing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRule {
+    /// Unique among all policies; agents and records see it.
+    pub id: Field<String>,
+    /// Globs over `server.operation`, or `tag:NAME`; absent means every tool.
+    pub tools: Option<Field<Vec<Field<String>>>>,
+    /// `call`, which is also meant when it is absent.
+    pub phase: Option<RawPhase>,
+    /// A CEL boolean; absent means always.
+    pub when: Option<Text>,
+    /// Calls that must have completed successfully earlier in this run.
+    pub requires: Option<Field<Vec<RawRequirement>>>,
+    /// What the rule does when it fires.
+    pub then: Option<Field<RawVerb>>,
+    /// What the model is told; `{…}` interpolates CEL. Required with `deny` and `stop`.
+    pub message: Option<Text>,
+    /// Overrides the policy's mode.
+    pub mode: Option<Field<RawMode>>,
+    /// `none`: a refusal does not say which values would have passed.
+    pub explain: Option<Field<RawExplain>>,
+}
+
+/// When a rule is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawPhase {
+    /// Before the call is forwarded.
+    Call,
+}
+
+/// What a rule or limit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawVerb {
+    /// Lift `default: deny` for this call.
+    Allow,
+    /// Let the call pass and tell the agent.
+    Warn,
+    /// Refuse the call.
+    Deny,
+    /// Refuse the call and end the run.
+    Stop,
+}
+
+/// What a refusal says about values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawExplain {
+    None,
+}
+
+/// An earlier call that must have completed successfully in this run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRequirement {
+    /// A glob over `server.operation`.
+    pub call: Field<String>,
+    /// How long ago at most, such as `30m`.
+    pub within: Option<Field<Period>>,
+    /// A CEL boolean that sees the earlier call as `prior`.
+    pub r#where: Option<Text>,
+    /// How many such calls; 1 when absent.
+    pub count: Option<Field<u64>>,
+    /// The most recent such call must be the one that satisfies `where` and `within`.
+    pub last: Option<Field<bool>>,
+}
+
+/// A budget that calls draw on.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawLimit {
+    /// Unique among all policies; agents and records see it.
+    pub id: Field<String>,
+    /// What is counted together: `run`, `agent`, `tenant` or `global`.
+    #[schemars(with = "PerSchema")]
+    pub per: Text,
+    /// Globs over `server.operation`, or `tag:NAME`; absent means every tool.
+    pub tools: Option<Field<Vec<Field<String>>>>,
+    /// Measures with their maxima; the limit is reached when one of them is.
+    #[schemars(with = "MaxSchema")]
+    pub max: Field<Entries<Text>>,
+    /// A sliding window: a duration such as `24h`, or `20 steps`. Absent means the lifetime of what
+    /// `per` names.
+    pub within: Option<Text>,
+    /// What happens to a call beyond the maximum.
+    pub then: Field<RawVerb>,
+    /// What the model is told; `{…}` interpolates CEL.
+    pub message: Option<Text>,
+    /// Overrides the policy's mode.
+    pub mode: Option<Field<RawMode>>,
+    /// `none`: a refusal does not say what the maximum is.
+    pub explain: Option<Field<RawExplain>>,
+}
+
+/// The words that `per` takes, for editors.
+#[derive(JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum PerSchema {
+    Run,
+    Agent,
+    Tenant,
+    Global,
+}
+
+/// The measures that `max` takes, for editors.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct MaxSchema {
+    /// Calls admitted.
+    calls: Option<u64>,
+    /// Time since the run's first call, such as `15m`.
+    wall_time: Option<String>,
+    /// Calls with the same tool, the same arguments and the same result.
+    identical_calls: Option<u32>,
+    /// Refusals by one and the same rule.
+    denials_same_rule: Option<u64>,
+    /// Forwarded calls that failed.
+    errors: Option<u64>,
+}

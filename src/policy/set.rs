@@ -1,0 +1,223 @@
+//! All loaded policies, indexed by tool: a call pays for the rules that name its tool, not for all.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use sha2::{Digest, Sha256};
+
+use crate::policy::glob::Glob;
+use crate::policy::matcher::Matcher;
+use crate::policy::model::{DefaultDeny, Limit, Mode, Rule};
+use crate::policy::view::ToolFacts;
+use crate::yaml::Source;
+
+/// Tools whose applicable rules are remembered. Tool names may come from callers, so the memory is
+/// emptied when it is full.
+const CACHE_LIMIT_TOOLS: usize = 4_096;
+
+/// Bytes of the digest that make a version: 12 hex digits.
+const VERSION_BYTES: usize = 6;
+
+/// Everything that applies to one tool.
+#[derive(Debug, Default)]
+pub struct Applicable {
+    /// Strongest verb first, then by policy and id.
+    pub rules: Vec<Arc<Rule>>,
+    /// By policy and id.
+    pub limits: Vec<Arc<Limit>>,
+    /// Paths of this tool's calls that some rule reads later, as [`Captured::path`] has them.
+    ///
+    /// [`Captured::path`]: crate::policy::history::Captured::path
+    pub captures: Vec<Arc<str>>,
+    pub default_deny: Option<Arc<DefaultDeny>>,
+}
+
+impl Applicable {
+    /// Does some rule read results of this tool later? Only then must they be kept as they pass.
+    pub fn reads_results(&self) -> bool {
+        self.captures.iter().any(|path| path.starts_with("result"))
+    }
+}
+
+/// What the compiler hands over; nothing in it is off.
+#[derive(Debug, Default)]
+pub struct Parts {
+    pub rules: Vec<Rule>,
+    pub limits: Vec<Limit>,
+    /// Paths of earlier calls that some rule reads, with the tools they are read of.
+    pub captures: Vec<(Glob, Arc<str>)>,
+    pub default_deny: Option<DefaultDeny>,
+}
+
+/// One consistent set of policies; replaced as a whole on reload.
+#[derive(Debug)]
+pub struct PolicySet {
+    /// First 12 hex digits of SHA-256 over the sources, whatever their order.
+    pub version: Arc<str>,
+    rules: Index<Rule>,
+    limits: Index<Limit>,
+    captures: Vec<(Glob, Arc<str>)>,
+    default_deny: Option<Arc<DefaultDeny>>,
+    cache: DashMap<Arc<str>, Cached>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    tags: Arc<[Arc<str>]>,
+    applicable: Arc<Applicable>,
+}
+
+/// Rules or limits in their order, found by tool.
+#[derive(Debug)]
+struct Index<T> {
+    entries: Vec<Arc<T>>,
+    /// Positions of entries that name tools in full.
+    named: HashMap<Arc<str>, Vec<usize>>,
+    /// Positions of entries that must be asked.
+    open: Vec<usize>,
+}
+
+impl PolicySet {
+    /// No policies: everything passes.
+    pub fn empty() -> Self {
+        Self::new(&[], Parts::default())
+    }
+
+    /// Orders and indexes what was compiled from `sources`.
+    pub fn new(sources: &[Arc<Source>], parts: Parts) -> Self {
+        let Parts {
+            mut rules,
+            mut limits,
+            captures,
+            default_deny,
+        } = parts;
+        rules.retain(|rule| rule.mode != Mode::Off);
+        limits.retain(|limit| limit.mode != Mode::Off);
+        rules.sort_by(|a, b| b.then.cmp(&a.then).then_with(|| a.name.cmp(&b.name)));
+        limits.sort_by(|a, b| a.name.cmp(&b.name));
+        Self {
+            version: version(sources),
+            rules: Index::new(rules, |rule| &rule.tools),
+            limits: Index::new(limits, |limit| &limit.tools),
+            captures,
+            default_deny: default_deny
+                .filter(|default| default.mode != Mode::Off)
+                .map(Arc::new),
+            cache: DashMap::new(),
+        }
+    }
+
+    /// Does nothing apply to anything?
+    pub fn is_empty(&self) -> bool {
+        self.rules.entries.is_empty()
+            && self.limits.entries.is_empty()
+            && self.default_deny.is_none()
+    }
+
+    /// Every rule that is not off, strongest verb first, then by name.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules.entries
+    }
+
+    /// Every limit that is not off, by name.
+    pub fn limits(&self) -> &[Arc<Limit>] {
+        &self.limits.entries
+    }
+
+    /// `default: deny`, when a policy that is not off sets it.
+    pub fn default_deny(&self) -> Option<&DefaultDeny> {
+        self.default_deny.as_deref()
+    }
+
+    /// What applies to `tool`; computed at its first call and remembered.
+    pub fn applicable(&self, tool: &ToolFacts) -> Arc<Applicable> {
+        if let Some(cached) = self.cache.get(&tool.name) {
+            // The same name with other tags is another tool of another configuration.
+            return if cached.tags == tool.tags {
+                cached.applicable.clone()
+            } else {
+                Arc::new(self.select(tool))
+            };
+        }
+        let applicable = Arc::new(self.select(tool));
+        if self.cache.len() >= CACHE_LIMIT_TOOLS {
+            self.cache.clear();
+        }
+        let cached = Cached {
+            tags: tool.tags.clone(),
+            applicable: applicable.clone(),
+        };
+        self.cache.insert(tool.name.clone(), cached);
+        applicable
+    }
+
+    fn select(&self, tool: &ToolFacts) -> Applicable {
+        let read = self
+            .captures
+            .iter()
+            .filter(|(glob, _)| glob.matches(&tool.name));
+        let paths: BTreeSet<&Arc<str>> = read.map(|(_, path)| path).collect();
+        Applicable {
+            rules: self.rules.select(tool, |rule| &rule.tools),
+            limits: self.limits.select(tool, |limit| &limit.tools),
+            captures: paths.into_iter().cloned().collect(),
+            default_deny: self.default_deny.clone(),
+        }
+    }
+}
+
+impl<T> Index<T> {
+    fn new(entries: Vec<T>, tools: impl Fn(&T) -> &Matcher) -> Self {
+        let mut named: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+        let mut open = Vec::new();
+        for (position, entry) in entries.iter().enumerate() {
+            match tools(entry).exact_names() {
+                Some(names) => {
+                    for name in names {
+                        named.entry(name).or_default().push(position);
+                    }
+                }
+                None => open.push(position),
+            }
+        }
+        Self {
+            entries: entries.into_iter().map(Arc::new).collect(),
+            named,
+            open,
+        }
+    }
+
+    fn select(&self, tool: &ToolFacts, tools: impl Fn(&T) -> &Matcher) -> Vec<Arc<T>> {
+        let named = self.named.get(&tool.name).into_iter().flatten().copied();
+        // Ordered and free of repeats, so that entries come in their own order.
+        let positions: BTreeSet<usize> = named.chain(self.open.iter().copied()).collect();
+        let candidates = positions
+            .into_iter()
+            .filter_map(|position| self.entries.get(position));
+        candidates
+            .filter(|entry| tools(entry).matches(tool))
+            .cloned()
+            .collect()
+    }
+}
+
+fn version(sources: &[Arc<Source>]) -> Arc<str> {
+    let mut texts: Vec<&str> = sources.iter().map(|source| source.text.as_str()).collect();
+    texts.sort_unstable();
+    let mut hasher = Sha256::new();
+    for text in texts {
+        // The length keeps two files apart from the same text in one.
+        hasher.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(text);
+    }
+    let mut hex = String::with_capacity(VERSION_BYTES * 2);
+    for byte in hasher.finalize().iter().take(VERSION_BYTES) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Arc::from(hex)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The event: one schema for calls and stops, one JSON object a line.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::ledger::Usage;
+
+/// What an event tells of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    #[default]
+    Call,
+    Stop,
+}
+
+/// One event. Absent fields are left out of the line. Contents never stand here: arguments and
+/// results are digests and sizes.
+#[derive(Debug, Default, Serialize)]
+pub struct Event<'a> {
+    /// Milliseconds since the Unix epoch, when the call arrived or the run ended.
+    pub ts_ms: i64,
+    pub kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id_source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_span_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<&'a str>,
+    /// Attempts made to reach the tool; absent when none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args_sha: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_sha: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_bytes: Option<u64>,
+    /// Milliseconds from arrival to the end of the answer; of a run, from its first call to its
+    /// last sign of life.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+    /// Milliseconds spent waiting for the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_ms: Option<f64>,
+    /// Microseconds of `duration_ms` that were not spent waiting for the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'a str>,
+    /// Rules and limits in observe mode that would have acted.
+    #[serde(skip_serializing_if = "<[Arc<str>]>::is_empty")]
+    pub rules_observed: &'a [Arc<str>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageTotals<'a>>,
+}
+
+/// Totals of a run, on its stop event.
+#[derive(Debug, Serialize)]
+pub struct UsageTotals<'a> {
+    pub steps: u64,
+    pub calls: u64,
+    pub ok: u64,
+    pub errors: u64,
+    pub denials: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub denials_by_rule: &'a BTreeMap<Arc<str>, u64>,
+}
+
+impl<'a> From<&'a Usage> for UsageTotals<'a> {
+    fn from(usage: &'a Usage) -> Self {
+        Self {
+            steps: usage.steps,
+            calls: usage.calls,
+            ok: usage.ok,
+            errors: usage.errors,
+            denials: usage.denials,
+            denials_by_rule: &usage.denials_by_rule,
+        }
+    }
+}
+
+/// Text that was configured, or nothing.
+pub(super) fn given(text: &str) -> Option<&str> {
+    if text.is_empty() { None } else { Some(text) }
+}
+
+/// Milliseconds with three decimals.
+pub(super) fn millis(duration: Duration) -> f64 {
+    let micros = u32::try_from(duration.as_micros()).map_or_else(
+        |_| duration.as_secs_f64() * 1e6,
+        f64::from,
+    );
+    micros.round() / 1e3
+}

@@ -1,0 +1,231 @@
+//! Prometheus metrics. Never labelled by run; label sets are closed or capped.
+
+use std::collections::hash_map::RandomState;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::call::{ErrorClass, Verdict};
+
+/// Series of tool durations; calls to tools beyond them are counted under `other`, because tool
+/// names may come from callers.
+const TOOL_SERIES_LIMIT: usize = 1_024;
+
+/// What stands for a label's value beyond the cap.
+const OTHER: &str = "other";
+
+type ToolKey = (Arc<str>, Arc<str>, Option<ErrorClass>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    verdict: &'static str,
+    rule: String,
+    stop_reason: &'static str,
+    mode: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ToolLabels {
+    tool: String,
+    r#type: &'static str,
+    agent: String,
+    error_type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RunEndLabels {
+    stop_reason: &'static str,
+    agent: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AgentLabels {
+    agent: String,
+}
+
+pub(super) struct Metrics {
+    registry: Registry,
+    decisions: Family<DecisionLabels, Counter>,
+    /// The series of nearly every call, looked up once.
+    allowed: Counter,
+    tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram>,
+    tool_series: DashMap<ToolKey, Histogram, RandomState>,
+    gate_duration: Histogram,
+    in_flight: Gauge,
+    runs_ended: Family<RunEndLabels, Counter>,
+    run_calls: Family<AgentLabels, Histogram, fn() -> Histogram>,
+    run_duration: Family<AgentLabels, Histogram, fn() -> Histogram>,
+}
+
+/// A closed call, as the metrics see it.
+pub(super) struct Observation<'a> {
+    pub verdict: Verdict,
+    pub rule: &'a str,
+    pub stop_reason: &'static str,
+    pub observed: &'a [Arc<str>],
+    /// Tool, agent and time of a call that was forwarded.
+    pub forwarded: Option<(&'a Arc<str>, &'a Arc<str>, Duration)>,
+    pub error_class: Option<ErrorClass>,
+    pub gate: Duration,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let decisions = Family::<DecisionLabels, Counter>::default();
+        let tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 14)));
+        let gate_duration = Histogram::new(exponential_buckets(0.000_005, 2.0, 16));
+        let in_flight = Gauge::default();
+        let runs_ended = Family::<RunEndLabels, Counter>::default();
+        let run_calls: Family<AgentLabels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.0, 8)));
+        let run_duration: Family<AgentLabels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.1, 2.0, 13)));
+        registry.register("toolgate_decisions", "Decisions over calls", decisions.clone());
+        registry.register(
+            "gen_ai_execute_tool_duration_seconds",
+            "Time of forwarded tool calls, from arrival to the end of the answer, in seconds",
+            tool_duration.clone(),
+        );
+        registry.register(
+            "toolgate_gate_duration_seconds",
+            "Time of a call that was not spent waiting for its tool, in seconds",
+            gate_duration.clone(),
+        );
+        registry.register("toolgate_in_flight", "Calls in the gate", in_flight.clone());
+        registry.register("toolgate_runs_ended", "Runs that came to an end", runs_ended.clone());
+        registry.register(
+            "gen_ai_invoke_agent_tool_calls",
+            "Admitted tool calls of an ended run",
+            run_calls.clone(),
+        );
+        registry.register(
+            "gen_ai_invoke_agent_duration_seconds",
+            "Time from a run's first call to its last sign of life, in seconds",
+            run_duration.clone(),
+        );
+        let allowed = decisions
+            .get_or_create(&DecisionLabels {
+                verdict: Verdict::Allow.name(),
+                rule: String::new(),
+                stop_reason: "",
+                mode: "enforce",
+            })
+            .clone();
+        Self {
+            registry,
+            decisions,
+            allowed,
+            tool_duration,
+            tool_series: DashMap::default(),
+            gate_duration,
+            in_flight,
+            runs_ended,
+            run_calls,
+            run_duration,
+        }
+    }
+
+    pub fn opened(&self) {
+        self.in_flight.inc();
+    }
+
+    pub fn closed(&self, seen: &Observation<'_>) {
+        self.in_flight.dec();
+        if seen.verdict == Verdict::Allow && seen.rule.is_empty() {
+            self.allowed.inc();
+        } else {
+            self.decided(seen.verdict, seen.rule, seen.stop_reason, "enforce");
+        }
+        for rule in seen.observed {
+            self.decided(Verdict::Deny, rule, "", "observe");
+        }
+        self.gate_duration.observe(seen.gate.as_secs_f64());
+        if let Some((tool, agent, duration)) = seen.forwarded {
+            self.tool_histogram(tool, agent, seen.error_class).observe(duration.as_secs_f64());
+        }
+    }
+
+    fn decided(&self, verdict: Verdict, rule: &str, stop_reason: &'static str, mode: &'static str) {
+        let labels =
+            DecisionLabels { verdict: verdict.name(), rule: rule.to_owned(), stop_reason, mode };
+        self.decisions.get_or_create(&labels).inc();
+    }
+
+    fn tool_histogram(
+        &self,
+        tool: &Arc<str>,
+        agent: &Arc<str>,
+        error: Option<ErrorClass>,
+    ) -> Histogram {
+        let key = (tool.clone(), agent.clone(), error);
+        if let Some(series) = self.tool_series.get(&key) {
+            return series.clone();
+        }
+        let known = self.tool_series.len() < TOOL_SERIES_LIMIT;
+        let labels = ToolLabels {
+            tool: if known { tool.to_string() } else { OTHER.to_owned() },
+            r#type: "function",
+            agent: agent.to_string(),
+            error_type: error.map_or("", ErrorClass::name),
+        };
+        let series = self.tool_duration.get_or_create(&labels).clone();
+        if known {
+            self.tool_series.insert(key, series.clone());
+        }
+        series
+    }
+
+    pub fn run_ended(&self, reason: &'static str, agent: &str, calls: u64, duration: Duration) {
+        let ended = RunEndLabels { stop_reason: reason, agent: agent.to_owned() };
+        self.runs_ended.get_or_create(&ended).inc();
+        let by_agent = AgentLabels { agent: agent.to_owned() };
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        self.run_calls.get_or_create(&by_agent).observe(f64::from(calls));
+        self.run_duration.get_or_create(&by_agent).observe(duration.as_secs_f64());
+    }
+
+    pub fn render(&self, open_metrics: bool) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        if open_metrics { text } else { classic(&text) }
+    }
+}
+
+/// The classic exposition format: there a counter's type line names its `_total` series, and
+/// there is no end marker.
+fn classic(open_metrics: &str) -> String {
+    let counters: Vec<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines().filter(|line| *line != "# EOF") {
+        let described = ["# TYPE ", "# HELP "].iter().find_map(|start| {
+            let rest = line.strip_prefix(start)?;
+            let (name, rest) = rest.split_once(' ')?;
+            counters.contains(&name).then_some((start, name, rest))
+        });
+        match described {
+            Some((start, name, rest)) => {
+                text.push_str(start);
+                text.push_str(name);
+                text.push_str("_total ");
+                text.push_str(rest);
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}

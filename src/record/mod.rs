@@ -1,0 +1,104 @@
+//! Completed -> one event and the metrics: the only place that emits.
+//!
+//! A call opens a [`Page`] before anything else is done with it. Whatever happens then, the page
+//! is written once: closed with an outcome or a refusal, or, when it is dropped by a client that
+//! went away or by a panic, as what it was.
+
+mod event;
+mod ids;
+mod journal;
+mod metrics;
+mod page;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::call::{Caller, RunEnd};
+use crate::clock::Clock;
+use crate::ledger::{EndedRun, RunEnds};
+
+pub use event::{Event, UsageTotals};
+pub use journal::{Destination, JournalError};
+pub use page::Page;
+
+use event::Kind;
+use journal::Journal;
+use metrics::Metrics;
+
+/// Emits events and metrics of one gate.
+pub struct Recorder {
+    clock: Clock,
+    journal: Journal,
+    metrics: Metrics,
+    sequence: AtomicU64,
+}
+
+impl Recorder {
+    /// Opens the journal and starts its writer.
+    ///
+    /// # Errors
+    /// When the events file cannot be opened for appending.
+    pub fn start(clock: Clock, destination: &Destination) -> Result<Arc<Self>, JournalError> {
+        Ok(Arc::new(Self {
+            clock,
+            journal: Journal::start(destination)?,
+            metrics: Metrics::new(),
+            sequence: AtomicU64::new(0),
+        }))
+    }
+
+    /// Opens the record of a call. `None` when so many records wait to be written that this
+    /// one might be lost: the call must then be refused.
+    pub fn open(self: &Arc<Self>, caller: &Caller) -> Option<Page> {
+        let slot = self.journal.reserve()?;
+        self.metrics.opened();
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        Some(Page::new(Arc::clone(self), slot, self.clock.now(), sequence, caller.clone()))
+    }
+
+    /// Whether what is recorded is also being written.
+    pub fn is_writing(&self) -> bool {
+        self.journal.is_writing()
+    }
+
+    /// The metrics in the OpenMetrics text format, or in the classic one.
+    pub fn render_metrics(&self, open_metrics: bool) -> String {
+        self.metrics.render(open_metrics)
+    }
+
+    /// Waits until everything recorded so far is written. `false` when `patience` ran out first.
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.journal.flush(patience)
+    }
+}
+
+impl RunEnds for Recorder {
+    fn run_ended(&self, run: EndedRun) {
+        let EndedRun { id, id_source, caller, end, rule, duration, usage } = run;
+        let now = self.clock.now();
+        let verdict = match end {
+            RunEnd::Stopped(_) => Some("stop"),
+            RunEnd::Idle | RunEnd::Evicted | RunEnd::Shutdown => None,
+        };
+        let event = Event {
+            ts_ms: now.wall_ms,
+            kind: Kind::Stop,
+            run_id: Some(&id.0),
+            run_id_source: Some(id_source),
+            tenant: event::given(&caller.tenant),
+            project: event::given(&caller.project),
+            user: event::given(&caller.user),
+            agent: event::given(&caller.agent),
+            duration_ms: Some(event::millis(duration)),
+            upstream_ms: Some(event::millis(Duration::from_micros(usage.upstream_us))),
+            verdict,
+            rule: rule.as_deref(),
+            stop_reason: Some(end.name()),
+            usage: Some(UsageTotals::from(&usage)),
+            ..Event::default()
+        };
+        self.metrics.run_ended(end.name(), &caller.agent, usage.calls, duration);
+        self.journal.append(&event);
+    }
+}

@@ -1,0 +1,180 @@
+//! The one record of a call, open from its arrival to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::{
+    Caller, Ending, ErrorClass, Known, Outcome, Refusal, Status, StopReason, Verdict,
+};
+use crate::clock::Now;
+use crate::json::Digest;
+use crate::record::event::{self, Event, Kind};
+use crate::record::journal::Slot;
+use crate::record::metrics::Observation;
+use crate::record::{Recorder, ids};
+
+/// The open record. Dropped without being closed, it says that the client went away, or that a
+/// task panicked.
+pub struct Page {
+    recorder: Arc<Recorder>,
+    slot: Option<Slot>,
+    opened: Now,
+    call_id: String,
+    caller: Caller,
+    /// What is known so far.
+    pub known: Known,
+}
+
+/// What the last line of a record says.
+struct Close<'a> {
+    outcome: Outcome,
+    verdict: Verdict,
+    rule: Option<&'a str>,
+    stop_reason: Option<StopReason>,
+    result: Option<(Digest, u64)>,
+    upstream: Duration,
+    attempts: Option<u32>,
+}
+
+impl Page {
+    pub(super) fn new(
+        recorder: Arc<Recorder>,
+        slot: Slot,
+        opened: Now,
+        sequence: u64,
+        caller: Caller,
+    ) -> Self {
+        let call_id = ids::call_id(opened.wall_ms, sequence);
+        Self { recorder, slot: Some(slot), opened, call_id, caller, known: Known::default() }
+    }
+
+    /// `dec_` and 26 characters; sorts by time.
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// When the call arrived.
+    pub fn opened(&self) -> Now {
+        self.opened
+    }
+
+    /// Closes the record of a refused call.
+    pub fn refused(mut self, refusal: &Refusal) {
+        let outcome = Outcome {
+            status: Status::Denied,
+            error_class: Some(ErrorClass::of_refusal(refusal.reason)),
+            http_status: None,
+        };
+        self.close(&Close {
+            outcome,
+            verdict: refusal.verdict(),
+            rule: refusal.rule.as_deref(),
+            stop_reason: Some(refusal.reason),
+            result: None,
+            upstream: Duration::ZERO,
+            attempts: None,
+        });
+    }
+
+    /// Closes the record of a forwarded call.
+    pub fn ended(mut self, ending: &Ending) {
+        let Ending { outcome, result, upstream, attempts } = *ending;
+        let warned_by = self.known.warned_by.clone();
+        self.close(&Close {
+            outcome,
+            verdict: if warned_by.is_some() { Verdict::Warn } else { Verdict::Allow },
+            rule: warned_by.as_deref(),
+            stop_reason: None,
+            result,
+            upstream,
+            attempts: Some(attempts),
+        });
+    }
+
+    fn close(&mut self, close: &Close<'_>) {
+        let Some(slot) = self.slot.take() else { return };
+        let now = self.recorder.clock.now();
+        let duration = now.since(self.opened.mono);
+        let gate = duration.saturating_sub(close.upstream);
+        let known = &self.known;
+        let args_sha = known.args.map(|(digest, _)| digest.to_string());
+        let result_sha = close.result.map(|(digest, _)| digest.to_string());
+        let tool = known.tool.as_deref();
+        slot.fill(&Event {
+            ts_ms: self.opened.wall_ms,
+            kind: Kind::Call,
+            run_id: known.run.as_ref().map(|(id, _)| &*id.0),
+            run_id_source: known.run.as_ref().map(|(_, source)| *source),
+            step_id: known.step,
+            call_id: Some(&self.call_id),
+            trace_id: event::given(&known.trace_id),
+            span_id: event::given(&known.span_id),
+            parent_span_id: event::given(&known.parent_span_id),
+            tenant: event::given(&self.caller.tenant),
+            project: event::given(&self.caller.project),
+            user: event::given(&self.caller.user),
+            agent: event::given(&self.caller.agent),
+            tool: tool.map(|tool| &*tool.name),
+            tool_version: tool.and_then(|tool| event::given(&tool.version)),
+            protocol: event::given(known.protocol),
+            method: event::given(&known.method),
+            effect: tool.map(|tool| tool.effect.name()),
+            attempt: close.attempts,
+            args_sha: args_sha.as_deref(),
+            args_bytes: known.args.map(|(_, bytes)| bytes),
+            result_sha: result_sha.as_deref(),
+            result_bytes: close.result.map(|(_, bytes)| bytes),
+            duration_ms: Some(event::millis(duration)),
+            upstream_ms: close.attempts.map(|_| event::millis(close.upstream)),
+            gate_us: Some(u64::try_from(gate.as_micros()).unwrap_or(u64::MAX)),
+            status: Some(close.outcome.status.name()),
+            error_class: close.outcome.error_class.map(ErrorClass::name),
+            http_status: close.outcome.http_status,
+            verdict: Some(close.verdict.name()),
+            rule: close.rule,
+            rules_observed: &known.observed,
+            stop_reason: close.stop_reason.map(StopReason::name),
+            retry_scope: close.stop_reason.map(|reason| reason.retry_scope().name()),
+            policy_version: event::given(&known.policy_version),
+            usage: None,
+        });
+        self.recorder.metrics.closed(&Observation {
+            verdict: close.verdict,
+            rule: close.rule.unwrap_or_default(),
+            stop_reason: close.stop_reason.map(StopReason::name).unwrap_or_default(),
+            observed: &known.observed,
+            forwarded: match (close.attempts, tool) {
+                (Some(_), Some(tool)) => Some((&tool.name, &self.caller.agent, duration)),
+                (Some(_), None) | (None, _) => None,
+            },
+            error_class: close.outcome.error_class,
+            gate,
+        });
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if self.slot.is_none() {
+            return;
+        }
+        let changes = self.known.tool.as_ref().is_some_and(|tool| tool.effect.changes());
+        let (status, class) = if std::thread::panicking() {
+            (Status::Error, ErrorClass::Internal)
+        } else if self.known.sent && changes {
+            (Status::Unknown, ErrorClass::Cancelled)
+        } else {
+            (Status::Cancelled, ErrorClass::Cancelled)
+        };
+        let outcome = Outcome { status, error_class: Some(class), http_status: None };
+        self.close(&Close {
+            outcome,
+            verdict: Verdict::Allow,
+            rule: None,
+            stop_reason: None,
+            result: None,
+            upstream: Duration::ZERO,
+            attempts: self.known.sent.then_some(1),
+        });
+    }
+}

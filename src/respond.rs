@@ -1,0 +1,244 @@
+//! Refusals and failures -> HTTP: the only status-code table.
+
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+use hyper::ext::ReasonPhrase;
+
+use crate::call::{
+    ErrorClass, Outcome, Refusal, RetryScope, Status, StatusHint, StopReason, ToolFacts, Verdict,
+};
+use crate::protocol::http::{Problem, Shown};
+
+/// The run a call was counted to, on every answer.
+pub const RUN_ID_HEADER: &str = "toolgate-run-id";
+/// The verdict and the id of the decision, on every answer.
+pub const DECISION_HEADER: &str = "toolgate-decision";
+/// What a `warn` rule wants the agent to know.
+pub const WARNING_HEADER: &str = "toolgate-warning";
+
+/// Longest warning passed on in a header, in bytes.
+const WARNING_LIMIT_BYTES: usize = 512;
+
+/// Which call an answer is for.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    pub call_id: &'a str,
+    pub run_id: Option<&'a str>,
+    pub tool: Option<&'a ToolFacts>,
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal.status_hint {
+        Some(StatusHint::MethodNotAllowed) => return StatusCode::METHOD_NOT_ALLOWED,
+        Some(StatusHint::UnsupportedMediaType) => return StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Some(StatusHint::RequestTimeout) => return StatusCode::REQUEST_TIMEOUT,
+        None => {}
+    }
+    match refusal.reason {
+        StopReason::ToolNotAllowed
+        | StopReason::OutsideWindow
+        | StopReason::ArgsDenied
+        | StopReason::PreconditionMissing
+        | StopReason::RuleError
+        | StopReason::BudgetCalls
+        | StopReason::BudgetWallTime
+        | StopReason::BudgetErrors
+        | StopReason::RunStopped
+        | StopReason::LoopDetected => StatusCode::FORBIDDEN,
+        StopReason::Malformed | StopReason::AmbiguousArguments => StatusCode::BAD_REQUEST,
+        StopReason::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        StopReason::GateUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn title_of(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::ToolNotAllowed => "Tool not allowed",
+        StopReason::OutsideWindow => "Not allowed at this time",
+        StopReason::ArgsDenied => "Arguments not allowed",
+        StopReason::PreconditionMissing => "Precondition missing",
+        StopReason::RuleError => "Rule could not be evaluated",
+        StopReason::BudgetCalls => "Call budget used up",
+        StopReason::BudgetWallTime => "Time budget used up",
+        StopReason::BudgetErrors => "Too many failed calls",
+        StopReason::RunStopped => "Run stopped",
+        StopReason::LoopDetected => "Loop detected",
+        StopReason::Malformed => "Malformed request",
+        StopReason::AmbiguousArguments => "Ambiguous arguments",
+        StopReason::TooLarge => "Request too large",
+        StopReason::GateUnavailable => "Gate unavailable",
+    }
+}
+
+/// The answer to a refused call.
+pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes>> {
+    let status = status_of(refusal);
+    let detail = refusal_detail(refusal, about.tool);
+    let mut response = problem(
+        &Shown {
+            reason: refusal.reason.name(),
+            title: title_of(refusal.reason),
+            status: status.as_u16(),
+            detail: &detail,
+            call_id: about.call_id,
+            error_class: refusal.reason.class().name(),
+            executed: Some(false),
+            retry_scope: refusal.reason.retry_scope().name(),
+            retry_after_ms: refusal
+                .retry_after
+                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            rule: refusal.rule.as_deref(),
+            violations: &refusal.violations,
+            run_id: about.run_id,
+        },
+        status,
+    );
+    let headers = response.headers_mut();
+    mark(headers, refusal.verdict(), about);
+    if let Some(after) = refusal.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
+    }
+    if refusal.reason.class() == crate::call::Class::Request {
+        // Where a request was not understood, its end may not be where it seems to be.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What was not done, then the rule and the next legal step, then what not to try.
+fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
+    let what = tool.map_or("The call", |tool| &*tool.name);
+    let mut detail = format!("{what} was NOT executed.");
+    let message = refusal.message.trim();
+    if !message.is_empty() {
+        detail.push(' ');
+        detail.push_str(message);
+    }
+    let passing: Vec<String> = refusal
+        .violations
+        .iter()
+        .filter(|violation| violation.path.starts_with("/args/") && !violation.passes.is_empty())
+        .map(|violation| {
+            format!("{} {}", violation.path.trim_start_matches('/').replace('/', "."), violation.passes)
+        })
+        .collect();
+    if !passing.is_empty() {
+        detail.push_str(" Passes with: ");
+        detail.push_str(&passing.join("; "));
+        detail.push('.');
+    }
+    let closing = match refusal.reason.retry_scope() {
+        RetryScope::None => " Do not try it again or by another way.",
+        RetryScope::DifferentArgs => " Do not repeat it unchanged.",
+        RetryScope::AfterPrecondition => " Repeat it once that is done, not before.",
+        RetryScope::SameArgsLater => " Repeat this exact call later.",
+    };
+    detail.push_str(closing);
+    detail
+}
+
+/// The answer to a call that was admitted and got no answer of the tool's own.
+pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
+    let tool = about.tool.map_or("The tool", |tool| &*tool.name);
+    let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
+    let (status, title, executed, said) = match (class, outcome.status) {
+        (ErrorClass::Connect, _) => (
+            StatusCode::BAD_GATEWAY,
+            "Tool unreachable",
+            Some(false),
+            "could not be reached and was NOT executed. The same call may be tried later.",
+        ),
+        (ErrorClass::Timeout, Status::Unknown) => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "Outcome unknown",
+            None,
+            "did not answer in time. It may or may not have been executed: look before you \
+             repeat it.",
+        ),
+        (ErrorClass::Timeout, _) => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "Tool timed out",
+            None,
+            "did not answer in time. It only reads, so the same call may be tried later.",
+        ),
+        (_, Status::Unknown) => (
+            StatusCode::BAD_GATEWAY,
+            "Outcome unknown",
+            None,
+            "closed the connection without an answer. It may or may not have been executed: look \
+             before you repeat it.",
+        ),
+        (_, _) => (
+            StatusCode::BAD_GATEWAY,
+            "Tool gave no answer",
+            None,
+            "closed the connection without an answer. The same call may be tried later.",
+        ),
+    };
+    let scope = if outcome.status == Status::Unknown {
+        RetryScope::AfterPrecondition
+    } else {
+        RetryScope::SameArgsLater
+    };
+    let detail = format!("{tool} {said}");
+    let mut response = problem(
+        &Shown {
+            reason: class.name(),
+            title,
+            status: status.as_u16(),
+            detail: &detail,
+            call_id: about.call_id,
+            error_class: class.name(),
+            executed,
+            retry_scope: scope.name(),
+            retry_after_ms: None,
+            rule: None,
+            violations: &[],
+            run_id: about.run_id,
+        },
+        status,
+    );
+    mark(response.headers_mut(), Verdict::Allow, about);
+    response
+}
+
+fn problem(shown: &Shown<'_>, status: StatusCode) -> Response<Full<bytes::Bytes>> {
+    let problem = Problem::new(shown);
+    let mut response = Response::new(Full::new(bytes::Bytes::from(problem.to_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    if let Ok(phrase) = ReasonPhrase::try_from(problem.reason_phrase()) {
+        response.extensions_mut().insert(phrase);
+    }
+    response
+}
+
+/// Says which run and decision an answer belongs to.
+pub fn mark(headers: &mut HeaderMap, verdict: Verdict, about: About<'_>) {
+    let decision = format!("{}; id={}", verdict.name(), about.call_id);
+    if let Ok(value) = HeaderValue::from_str(&decision) {
+        headers.insert(DECISION_HEADER, value);
+    }
+    if let Some(value) = about.run_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(RUN_ID_HEADER, value);
+    }
+}
+
+/// Passes a warning on in a header, as far as a header can say it.
+pub fn warn(headers: &mut HeaderMap, rule: &str, message: &str) {
+    let text = format!("{rule}: {message}");
+    let visible: String = text
+        .chars()
+        .map(|letter| if matches!(letter, ' '..='~') { letter } else { ' ' })
+        .take(WARNING_LIMIT_BYTES)
+        .collect();
+    if let Ok(value) = HeaderValue::from_str(&visible) {
+        headers.append(WARNING_HEADER, value);
+    }
+}
