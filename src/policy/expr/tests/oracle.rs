@@ -26,9 +26,7 @@ fn oracle_value(value: json::Value<'_>) -> Oracle {
             Oracle::List(array.iter().map(oracle_value).collect::<Vec<_>>().into())
         }
         json::Value::Object(object) => {
-            let entries = object
-                .iter()
-                .map(|(k, v)| (Key::from(k.to_owned()), oracle_value(v)));
+            let entries = object.iter().map(|(k, v)| (Key::from(k.to_owned()), oracle_value(v)));
             Oracle::Map(entries.collect::<HashMap<_, _>>().into())
         }
     }
