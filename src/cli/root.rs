@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::check::{self, CheckOptions};
+use crate::cli::init;
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
+use crate::cli::schema::{self, SchemaKind};
 use crate::cli::test::{self, TestOptions};
 
 /// A gate between an AI agent and its tools.
@@ -25,6 +27,18 @@ enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Test(TestArgs),
+    /// Write a first config, policy and policy test
+    Init {
+        /// Where to write them.
+        #[arg(value_name = "FOLDER", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Print the JSON Schema of a file, for editors
+    Schema {
+        /// Which file.
+        #[arg(long, value_enum, default_value_t)]
+        kind: SchemaKind,
+    },
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -90,6 +104,20 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => run_check(args),
         Command::Test(args) => run_test(args),
+        Command::Init { folder } => match init::run(&folder) {
+            Ok(said) => {
+                print!("{said}");
+                Exit::Ok
+            }
+            Err(error) => {
+                eprintln!("toolgate: {error}");
+                Exit::Io
+            }
+        },
+        Command::Schema { kind } => {
+            print!("{}", schema::run(kind));
+            Exit::Ok
+        }
         Command::Version => {
             println!("toolgate {}", env!("CARGO_PKG_VERSION"));
             Exit::Ok
