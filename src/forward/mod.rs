@@ -13,11 +13,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::call::{ErrorClass, Outcome, Status};
-use crate::identify::Call;
 use crate::guard::Admitted;
+use crate::identify::Call;
 use crate::policy::set::Applicable;
 
-pub use body::{Finish, Metered, Measure, Tail};
+pub use body::{Finish, Measure, Metered, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 
 /// Attempts to hand one request to a connection. More than one only when the connection turned
@@ -48,7 +48,8 @@ pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = outgoing.clone();
         admitted.reservation().mark_sent();
-        let answer = tokio::time::timeout(upstream.response_timeout, upstream.client.request(request));
+        let answer =
+            tokio::time::timeout(upstream.response_timeout, upstream.client.request(request));
         let outcome = match answer.await {
             Ok(Ok(mut response)) => {
                 headers::strip_hop_by_hop(response.headers_mut());

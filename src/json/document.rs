@@ -64,7 +64,7 @@ pub struct Document {
 impl Document {
     /// Reads `bytes` as exactly one JSON text (RFC 8259) nested at most `depth_limit` deep.
     ///
-    /// Limits above 127 act as 127.
+    /// Limits above 126 act as 126.
     ///
     /// # Errors
     /// Anything two decoders could read differently is refused; [`crate::json::JsonErrorKind`]

@@ -3,24 +3,25 @@
 //! serde_json hands over an integer beyond 64 bits as a double, and `-0` as `-0.0`. Python reads
 //! both as integers, so the literal decides what they are.
 
+use std::ops::Range;
+
 /// The number literals of a JSON text that is known to be valid up to the last one asked for.
 #[derive(Debug)]
 pub(super) struct NumberLiterals<'t> {
     text: &'t [u8],
     position: usize,
-    start: usize,
     /// Literals passed so far.
     passed: usize,
 }
 
 impl<'t> NumberLiterals<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
-        Self { text, position: 0, start: 0, passed: 0 }
+        Self { text, position: 0, passed: 0 }
     }
 
-    /// The literal with the given index from 0. Indices must not go down from call to call, so
-    /// that all calls together read the text once.
-    pub(super) fn nth(&mut self, index: usize) -> Option<&'t [u8]> {
+    /// Where the literal with the given index from 0 stands. Indices must go up from call to call,
+    /// so that all calls together read the text once.
+    pub(super) fn nth(&mut self, index: usize) -> Option<Range<usize>> {
         loop {
             let literal = self.next_literal()?;
             self.passed += 1;
@@ -30,31 +31,26 @@ impl<'t> NumberLiterals<'t> {
         }
     }
 
-    /// Where the last literal starts, in bytes.
-    pub(super) fn start(&self) -> usize {
-        self.start
-    }
-
-    fn next_literal(&mut self) -> Option<&'t [u8]> {
+    fn next_literal(&mut self) -> Option<Range<usize>> {
         loop {
             let rest = self.text.get(self.position..)?;
             let found = rest.iter().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'))?;
             let token = rest.get(found..)?;
-            self.position += found;
+            let start = self.position + found;
             if token.first() == Some(&b'"') {
-                self.position += string_len(token);
+                self.position = start + string_len(token);
                 continue;
             }
             let len = token.iter().take_while(|byte| is_number_byte(**byte)).count();
-            self.position += len;
-            return token.get(..len);
+            self.position = start + len;
+            return Some(start..self.position);
         }
     }
 }
 
 /// Whether a literal is written as an integer.
-pub(super) fn is_integer(literal: &[u8]) -> bool {
-    !literal.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+pub(super) fn is_integer(literal: &str) -> bool {
+    !literal.contains(['.', 'e', 'E'])
 }
 
 fn is_number_byte(byte: u8) -> bool {

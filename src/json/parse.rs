@@ -11,8 +11,8 @@ use crate::json::document::{Document, Node};
 use crate::json::error::{JsonError, JsonErrorKind};
 use crate::json::tape::Tape;
 
-/// serde_json itself stops at 128, so that its recursion stays bounded.
-const DEPTH_CEILING: usize = 127;
+/// One less than what serde_json itself allows, whose recursion is bounded by it.
+const DEPTH_CEILING: usize = 126;
 
 /// Reads one JSON text; see [`Document::parse`].
 pub(super) fn parse(bytes: Bytes, depth_limit: usize) -> Result<Document, JsonError> {

@@ -86,17 +86,18 @@ impl<'t> Tape<'t> {
         self.numbers += 1;
         let negative_zero = value == 0.0 && value.is_sign_negative();
         let suspicious = negative_zero || value.abs() >= FIRST_SUSPICIOUS_FLOAT;
-        if !(suspicious && self.literals.nth(index).is_some_and(is_integer)) {
+        let literal = if suspicious { self.literals.nth(index) } else { None };
+        let integer = literal.filter(|range| self.text.get(range.clone()).is_some_and(is_integer));
+        let Some(integer) = integer else {
             self.document.push_node(Node::Float(value));
             return Ok(());
-        }
+        };
         if negative_zero {
             self.document.push_node(Node::Int(0));
             return Ok(());
         }
-        let offset = Some(self.literals.start());
         let message = "an integer is outside of 64 bits; send it as a string".to_owned();
-        Err(self.refuse(JsonErrorKind::NumberRange, offset, message))
+        Err(self.refuse(JsonErrorKind::NumberRange, Some(integer.start), message))
     }
 
     /// Closes the object begun at `at`. Sorting its names puts equal ones side by side.
@@ -111,10 +112,9 @@ impl<'t> Tape<'t> {
         let mut neighbours = names.iter().zip(names.iter().skip(1));
         if let Some((one, other)) = neighbours.find(|(one, other)| compare(one, other).is_eq()) {
             let message = duplicate_key_message(string(one));
-            let offset = match document.node(one.at.max(other.at)) {
-                Node::Plain { start, .. } => Some(start as usize),
-                _ => None,
-            };
+            let later = document.node(one.at.max(other.at));
+            let offset =
+                if let Node::Plain { start, .. } = later { Some(start as usize) } else { None };
             return Err(self.refuse(JsonErrorKind::DuplicateKey, offset, message));
         }
         document.close_object(at, names.iter().map(|name| name.at));

@@ -68,6 +68,24 @@ impl RetryScope {
 }
 
 impl StopReason {
+    /// Every reason, so that a name can be looked up.
+    pub const ALL: [Self; 14] = [
+        Self::ToolNotAllowed,
+        Self::OutsideWindow,
+        Self::ArgsDenied,
+        Self::PreconditionMissing,
+        Self::RuleError,
+        Self::BudgetCalls,
+        Self::BudgetWallTime,
+        Self::BudgetErrors,
+        Self::RunStopped,
+        Self::LoopDetected,
+        Self::Malformed,
+        Self::AmbiguousArguments,
+        Self::TooLarge,
+        Self::GateUnavailable,
+    ];
+
     /// The name users see as `stop_reason`.
     pub fn name(self) -> &'static str {
         match self {

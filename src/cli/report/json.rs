@@ -11,12 +11,9 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut object = Map::new();
     object.insert("command".to_owned(), json!(report.command));
     object.insert("errors".to_owned(), json!(report.count(Severity::Error)));
-    object.insert(
-        "warnings".to_owned(),
-        json!(report.count(Severity::Warning)),
-    );
+    object.insert("warnings".to_owned(), json!(report.count(Severity::Warning)));
     for (name, value) in &report.facts {
-        object.insert((*name).to_owned(), json!(value));
+        object.insert((*name).to_owned(), value.clone());
     }
     let cases: Vec<Value> = report.cases.iter().map(case).collect();
     object.insert("cases".to_owned(), Value::Array(cases));

@@ -7,6 +7,8 @@ mod sarif;
 
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use crate::yaml::{Diagnostic, Severity};
 
 /// How a command ended, as its exit code.
@@ -61,9 +63,7 @@ pub struct Case {
 impl Case {
     /// Is there anything to mend?
     pub fn failed(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 }
 
@@ -75,8 +75,8 @@ pub struct Report {
     pub cases: Vec<Case>,
     /// The last line for people.
     pub summary: String,
-    /// Further facts for `--output json`: names and values.
-    pub facts: Vec<(&'static str, String)>,
+    /// Further facts for `--output json`.
+    pub facts: Vec<(&'static str, Value)>,
 }
 
 impl Report {
@@ -87,9 +87,7 @@ impl Report {
 
     /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings()
-            .filter(|finding| finding.severity == severity)
-            .count()
+        self.findings().filter(|finding| finding.severity == severity).count()
     }
 
     /// Turns warnings into errors.
@@ -126,11 +124,7 @@ impl Report {
 
     /// Ok, unless there is an error.
     pub fn exit(&self) -> Exit {
-        if self.count(Severity::Error) == 0 {
-            Exit::Ok
-        } else {
-            Exit::Findings
-        }
+        if self.count(Severity::Error) == 0 { Exit::Ok } else { Exit::Findings }
     }
 }
 

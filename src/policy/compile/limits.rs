@@ -4,29 +4,16 @@ use std::time::Duration;
 
 use super::{Compiler, File, codes};
 use crate::policy::history::HISTORY_LIMIT_STEPS;
-use crate::policy::message::Message;
 use crate::policy::model::{Limit, Maximum, Mode, Per, Verb, Within};
 use crate::policy::raw::{RawLimit, RawVerb};
 use crate::yaml::{Diagnostic, Field, Period, Text, closest, codes as yaml_codes};
 
-const MEASURES: [&str; 5] = [
-    "calls",
-    "wall_time",
-    "identical_calls",
-    "denials_same_rule",
-    "errors",
-];
+const MEASURES: [&str; 5] =
+    ["calls", "wall_time", "identical_calls", "denials_same_rule", "errors"];
 
 /// Measures that the format knows and this version does not.
-const PLANNED_MEASURES: [&str; 7] = [
-    "cost_usd",
-    "tokens",
-    "rate",
-    "burst",
-    "in_flight",
-    "denials",
-    "cycle_repeats",
-];
+const PLANNED_MEASURES: [&str; 7] =
+    ["cost_usd", "tokens", "rate", "burst", "in_flight", "denials", "cycle_repeats"];
 
 /// Measures with an expression, of which the same is true.
 const PLANNED_EXPRESSIONS: [&str; 2] = ["sum(", "distinct("];
@@ -44,11 +31,7 @@ impl Compiler<'_> {
         let tools = self.tools(file, raw.tools.as_ref());
         if raw.max.value.0.is_empty() && file.is_whole(raw.max.span) {
             let fault = Diagnostic::error(codes::EMPTY, "`max` names no measure");
-            self.fault(
-                file,
-                raw.max.span,
-                fault.help("for example `max: { calls: 100 }`"),
-            );
+            self.fault(file, raw.max.span, fault.help("for example `max: { calls: 100 }`"));
         }
         let mut max = Vec::new();
         for (name, value) in &raw.max.value {
@@ -58,19 +41,14 @@ impl Compiler<'_> {
             self.check_per(file, name, maximum, per);
             max.push(maximum);
         }
-        let within = raw
-            .within
-            .as_ref()
-            .and_then(|text| self.within(file, text, &max));
+        let within = raw.within.as_ref().and_then(|text| self.within(file, text, &max));
         let then = Verb::from(raw.then.value);
         if raw.then.value == RawVerb::Allow {
             let fault = Diagnostic::error(codes::CONTRADICTION, "a limit cannot allow");
             self.fault(file, raw.then.span, fault.help("`warn`, `deny` or `stop`"));
         }
-        let message = match &raw.message {
-            Some(text) => self.message(file, text),
-            None => default_message(per, &max),
-        };
+        // Without one, the guard says what was used up.
+        let message = raw.message.as_ref().map(|text| self.message(file, text)).unwrap_or_default();
         let mode = Self::mode(file, raw.mode.as_ref());
         if mode != Mode::Off {
             for program in message.programs() {
@@ -98,9 +76,7 @@ impl Compiler<'_> {
             return per;
         }
         let names = PERS.iter().map(|per| per.name());
-        let is_word = word
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let fault = if PLANNED_PERS.contains(&word) || !is_word {
             let message = format!("`per: {word}` is not supported by this version");
             let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, message);
@@ -128,8 +104,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        read.map_err(|fault| self.fault(file, value.span, fault))
-            .ok()
+        read.map_err(|fault| self.fault(file, value.span, fault)).ok()
     }
 
     /// Some measures exist of runs only.
@@ -139,11 +114,7 @@ impl Compiler<'_> {
             Maximum::Calls(_) | Maximum::DenialsSameRule(_) | Maximum::Errors(_) => false,
         };
         if of_runs_only && per != Per::Run {
-            let message = format!(
-                "`{}` is measured per run, not per {}",
-                name.value,
-                per.name()
-            );
+            let message = format!("`{}` is measured per run, not per {}", name.value, per.name());
             let fault = Diagnostic::error(codes::PER, message);
             self.fault(file, name.span, fault.help("write `per: run`"));
         }
@@ -159,11 +130,8 @@ impl Compiler<'_> {
         };
         for maximum in max {
             if let Some(help) = unfit(*maximum, within) {
-                let message = format!(
-                    "`{}` cannot be counted within {}",
-                    maximum.name(),
-                    text.value
-                );
+                let message =
+                    format!("`{}` cannot be counted within {}", maximum.name(), text.value);
                 let fault = Diagnostic::error(codes::WITHIN, message);
                 self.fault(file, text.span, fault.help(help));
             }
@@ -188,10 +156,8 @@ fn unknown_measure(name: &str) -> Diagnostic {
 
 fn count(value: &Text) -> Result<u64, Diagnostic> {
     match value.value.parse() {
-        Ok(0) => Err(
-            Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass")
-                .help("refuse the tools with a rule instead"),
-        ),
+        Ok(0) => Err(Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass")
+            .help("refuse the tools with a rule instead")),
         Ok(count) => Ok(count),
         Err(_) => {
             let message = format!("expected a whole number from 1, found `{}`", value.value);
@@ -215,10 +181,9 @@ fn repeats(value: &Text) -> Result<u32, Diagnostic> {
 
 fn period(value: &Text) -> Result<Duration, Diagnostic> {
     match Period::parse(&value.value) {
-        Ok(Period(duration)) if duration.is_zero() => Err(Diagnostic::error(
-            codes::EMPTY,
-            "a maximum of 0 lets no call pass",
-        )),
+        Ok(Period(duration)) if duration.is_zero() => {
+            Err(Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass"))
+        }
         Ok(Period(duration)) => Ok(duration),
         Err(error) => {
             let mut fault = Diagnostic::error(codes::MEASURE, error.message);
@@ -230,10 +195,7 @@ fn period(value: &Text) -> Result<Duration, Diagnostic> {
 
 /// `24h` or `20 steps`.
 fn window(text: &str) -> Result<Within, Diagnostic> {
-    let steps = text
-        .trim()
-        .strip_suffix("steps")
-        .or_else(|| text.trim().strip_suffix("step"));
+    let steps = text.trim().strip_suffix("steps").or_else(|| text.trim().strip_suffix("step"));
     if let Some(number) = steps {
         let steps = number.trim().parse::<usize>().ok();
         let remembered = |steps: &usize| (1..=HISTORY_LIMIT_STEPS).contains(steps);
@@ -248,9 +210,7 @@ fn window(text: &str) -> Result<Within, Diagnostic> {
         }
         Ok(Period(duration)) => Ok(Within::Duration(duration)),
         Err(error) => {
-            let help = error
-                .help
-                .unwrap_or_else(|| "for example `24h` or `20 steps`".to_owned());
+            let help = error.help.unwrap_or_else(|| "for example `24h` or `20 steps`".to_owned());
             Err(Diagnostic::error(codes::WITHIN, error.message).help(help))
         }
     }
@@ -273,53 +233,4 @@ fn unfit(maximum: Maximum, within: Within) -> Option<&'static str> {
             Within::Steps(_),
         ) => Some("for example `within: 24h`"),
     }
-}
-
-/// What the model is told when the author says nothing.
-fn default_message(per: Per, max: &[Maximum]) -> Message {
-    let whose = match per {
-        Per::Run => "This run",
-        Per::Agent => "This agent",
-        Per::Tenant => "This tenant",
-        Per::Global => "The gate",
-    };
-    let sentences: Vec<String> = max
-        .iter()
-        .map(|maximum| sentence(whose, *maximum))
-        .collect();
-    Message::literal(sentences.join(" "))
-}
-
-fn sentence(whose: &str, maximum: Maximum) -> String {
-    match maximum {
-        Maximum::Calls(calls) => format!("{whose} may make {calls} calls."),
-        Maximum::WallTime(time) => format!("{whose} may take {}.", spell(time)),
-        Maximum::IdenticalCalls(times) => format!(
-            "A call may be made {times} times with the same arguments and the same result. \
-             Change the arguments or say what blocks you."
-        ),
-        Maximum::DenialsSameRule(times) => {
-            format!("{whose} may be refused {times} times by the same rule. Do something else.")
-        }
-        Maximum::Errors(errors) => format!("{whose} may make {errors} calls that fail."),
-    }
-}
-
-/// A length of time as [`Period`] reads it.
-fn spell(time: Duration) -> String {
-    let mut rest = time.as_millis();
-    let mut text = String::new();
-    for (unit, ms) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ] {
-        if rest >= ms {
-            text.push_str(&format!("{}{unit}", rest / ms));
-            rest %= ms;
-        }
-    }
-    text
 }

@@ -5,9 +5,45 @@
 //! names and types and builds the tree of `program`, `eval` walks it over borrowed values, and
 //! `explain` finds the comparisons that made a rule fire.
 
+mod arithmetic;
+mod calls;
+mod compare;
+mod comprehension;
+mod convert;
+mod cost;
+mod eval;
+mod explain;
+mod facts;
+mod fold;
+mod functions;
+mod history;
+mod lists;
+mod lower;
+mod operators;
+mod parse;
+mod program;
+mod scan;
+mod select;
+mod signatures;
+mod strings;
+mod time;
+mod types;
+mod value;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
+use self::cost::{fault, mismatch};
+use self::eval::Machine;
+use self::lower::Lowering;
+use self::program::Node;
+use self::types::Type;
+use self::value::Value;
 use crate::policy::glob::Glob;
 use crate::policy::view::Env;
 
@@ -19,6 +55,9 @@ pub const KEY_LIMIT_BYTES: usize = 256;
 
 /// Longest text that one `{…}` of a message may contribute, in bytes; a longer one is cut.
 pub const TEXT_LIMIT_BYTES: usize = 256;
+
+/// Stack of the thread that compiles, in bytes; only what is used is ever backed by memory.
+const COMPILE_STACK_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// Where an expression stands: decides what it sees and what it may come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +128,8 @@ pub struct Violation {
 /// A checked expression, ready to be evaluated any number of times.
 #[derive(Debug)]
 pub struct Program {
+    root: Node,
+    site: Site,
     captures: Vec<Arc<str>>,
     captures_by_tool: Vec<(Option<Glob>, Arc<str>)>,
     argument_paths: Vec<(Arc<str>, Range<usize>)>,
@@ -99,13 +140,88 @@ pub struct Program {
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn compile(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
-    let _ = site;
-    Err(vec![ExprError {
-        code: "TG201",
-        message: "not an expression".to_owned(),
-        span: 0..source.len(),
-        help: None,
-    }])
+    // The generated parser takes up to 200 KiB of stack for each level of brackets. On a thread of
+    // its own it has that, and a panic in it stays with this one expression.
+    let outcome = thread::scope(|scope| {
+        let builder = thread::Builder::new().stack_size(COMPILE_STACK_BYTES);
+        let compiler = builder.spawn_scoped(scope, || compile_here(source, site));
+        compiler.ok().and_then(|compiler| compiler.join().ok())
+    });
+    outcome.unwrap_or_else(|| {
+        Err(vec![parse::syntax(
+            "this cannot be parsed",
+            0..source.len(),
+        )])
+    })
+}
+
+fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
+    let parsed = parse::parse(source)?;
+    let mut lowering = Lowering::new(site, parsed.places);
+    let (root, of) = lowering.lower(&parsed.tree);
+    if let Some(message) = unfit(site, &of) {
+        let span = lowering.places.extent(&parsed.tree);
+        lowering.fail("TG204", message, span);
+    }
+    if !lowering.errors.is_empty() {
+        lowering
+            .errors
+            .sort_by_key(|error| (error.span.start, error.span.end));
+        return Err(lowering.errors);
+    }
+    let mut captures: Vec<Arc<str>> = Vec::new();
+    for (_, path) in &lowering.captures {
+        if !captures.contains(path) {
+            captures.push(path.clone());
+        }
+    }
+    Ok(Program {
+        root,
+        site,
+        captures,
+        captures_by_tool: lowering.captures,
+        argument_paths: lowering.argument_paths,
+    })
+}
+
+/// Why a value of that type is no use at that site.
+fn unfit(site: Site, of: &Type) -> Option<String> {
+    let fits = match site {
+        Site::Rule | Site::Where => matches!(of, Type::Bool | Type::Dyn),
+        Site::Key => {
+            matches!(
+                of,
+                Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn
+            )
+        }
+        Site::Message => showable(of),
+    };
+    let expected = match site {
+        Site::Rule | Site::Where => "a boolean",
+        Site::Key => "text, a whole number or a boolean",
+        Site::Message => "a value that can be shown",
+    };
+    (!fits).then(|| format!("expected {expected}, this is {of}"))
+}
+
+fn showable(of: &Type) -> bool {
+    match of {
+        Type::List(of) | Type::Map(of) | Type::Optional(of) => showable(of),
+        Type::Step(_) | Type::Command | Type::Statement | Type::Url | Type::Email | Type::Cidr => {
+            false
+        }
+        Type::Dyn
+        | Type::Null
+        | Type::Bool
+        | Type::Int
+        | Type::UInt
+        | Type::Double
+        | Type::Text
+        | Type::Timestamp
+        | Type::Duration
+        | Type::Kind
+        | Type::Ip => true,
+    }
 }
 
 impl Program {
@@ -113,32 +229,45 @@ impl Program {
     ///
     /// # Errors
     /// See [`EvalErrorKind`]; also a result that is not a boolean.
-    pub fn eval_bool(&self, _env: &Env<'_>) -> Result<bool, EvalError> {
-        Err(EvalError {
-            kind: EvalErrorKind::Type,
-            message: "not a boolean".to_owned(),
-        })
+    pub fn eval_bool(&self, env: &Env<'_>) -> Result<bool, EvalError> {
+        Machine::new(env).test(&self.root)
     }
 
     /// Evaluates an expression of [`Site::Key`] or [`Site::Message`] to text.
     ///
     /// # Errors
-    /// See [`EvalErrorKind`]; also a key of more than [`KEY_LIMIT_BYTES`].
-    pub fn eval_text(&self, _env: &Env<'_>) -> Result<String, EvalError> {
-        Err(EvalError {
-            kind: EvalErrorKind::Type,
-            message: "not text".to_owned(),
-        })
+    /// See [`EvalErrorKind`]; also a value that cannot be shown, and for a key any value but text,
+    /// a whole number or a boolean, and text of more than [`KEY_LIMIT_BYTES`].
+    pub fn eval_text(&self, env: &Env<'_>) -> Result<String, EvalError> {
+        let value = Machine::new(env).eval(&self.root)?;
+        if self.site != Site::Key {
+            let shown = convert::shown(&value, TEXT_LIMIT_BYTES);
+            return shown
+                .map(cut)
+                .ok_or_else(|| mismatch("a value that can be shown", value.kind()));
+        }
+        let key = match &value {
+            Value::Text(text) => text.to_string(),
+            Value::Int(value) => value.to_string(),
+            Value::UInt(value) => value.to_string(),
+            Value::Bool(value) => value.to_string(),
+            other => return Err(mismatch("text, a whole number or a boolean", other.kind())),
+        };
+        if key.len() > KEY_LIMIT_BYTES {
+            let message = format!("a key may have {KEY_LIMIT_BYTES} bytes");
+            return Err(fault(EvalErrorKind::Cost, message));
+        }
+        Ok(key)
     }
 
     /// The comparisons that made an expression true, each with the smallest change that passes.
-    pub fn violations(&self, _env: &Env<'_>) -> Vec<Violation> {
-        Vec::new()
+    pub fn violations(&self, env: &Env<'_>) -> Vec<Violation> {
+        explain::violations(&self.root, env)
     }
 
     /// The value this expression always has, when it does not depend on the call.
     pub fn constant(&self) -> Option<bool> {
-        None
+        explain::constant(&self.root)
     }
 
     /// The paths of earlier calls this expression reads, as in `history::Captured::path`.
@@ -157,4 +286,13 @@ impl Program {
     pub fn argument_paths(&self) -> &[(Arc<str>, Range<usize>)] {
         &self.argument_paths
     }
+}
+
+/// Cuts text to [`TEXT_LIMIT_BYTES`] at a character.
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_LIMIT_BYTES {
+        text.truncate(text.floor_char_boundary(TEXT_LIMIT_BYTES));
+        text.push('…');
+    }
+    text
 }

@@ -451,8 +451,11 @@ fn assignment(word: &Word) -> Option<(String, usize)> {
 fn is_condition(words: &[Word]) -> bool {
     let first = words.first().map(Word::text).unwrap_or_default();
     let second = words.get(1).map(Word::text).unwrap_or_default();
-    let binary = matches!(second.as_str(), "=" | "==" | "!=" | "=~" | "<" | ">")
-        || (second.starts_with('-') && words.len() == 3);
+    const BINARY: &[&str] = &[
+        "=", "==", "!=", "=~", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot",
+        "-ef",
+    ];
+    let binary = BINARY.contains(&second.as_str());
     words.is_empty()
         || first.starts_with(['-', '!', '('])
         || binary

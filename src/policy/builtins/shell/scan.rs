@@ -213,11 +213,10 @@ impl<'t, 's> Reader<'t, 's> {
             }
             self.value_of(name)
         };
-        word.pieces.push(Piece::Open(Open {
-            raw: self.since(start),
-            guess,
-            quoted,
-        }));
+        let raw = self.since(start);
+        // `"$@"` is as many fields as there are arguments, quoted or not.
+        let quoted = quoted && !matches!(raw.as_str(), "$@" | "${@}");
+        word.pieces.push(Piece::Open(Open { raw, guess, quoted }));
         Ok(())
     }
 

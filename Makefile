@@ -1,0 +1,33 @@
+# Two commands do everything: `make demo` shows the main job, `make test` passes every test.
+
+CARGO ?= cargo
+
+.PHONY: help build demo test lint bench
+
+help:
+	@echo "make demo   build and run the gate, demo tools and a scripted agent"
+	@echo "make test   run every test"
+	@echo "make lint   formatting and lints"
+	@echo "make bench  print measurements (nothing fails on a time)"
+	@echo "make build  the release binary, target/release/toolgate"
+
+build:
+	$(CARGO) build --release --locked
+
+demo:
+	$(CARGO) build --locked --bin toolgate
+	$(CARGO) run --quiet --locked --example demo
+
+# python3 is the independent judge of digests; everything else comes with the Rust toolchain.
+test:
+	@command -v python3 >/dev/null || { echo "make test needs python3"; exit 1; }
+	$(CARGO) test --locked
+	$(CARGO) run --quiet --locked --bin toolgate -- test policies
+	$(CARGO) run --quiet --locked --example demo >/dev/null
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+bench:
+	$(CARGO) bench --locked

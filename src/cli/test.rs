@@ -1,0 +1,81 @@
+//! `toolgate test`: plays policy tests.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::cli::report::{Case, Exit, Format, Report};
+use crate::policy::compile::Catalogue;
+use crate::rehearse::files::{self, Wanted};
+use crate::rehearse::rehearse;
+use crate::yaml::Diagnostic;
+
+/// What `toolgate test` was asked for.
+#[derive(Debug)]
+pub struct TestOptions {
+    /// Test files, and folders that are searched for `*.test.yaml`.
+    pub paths: Vec<PathBuf>,
+    pub format: Format,
+    /// Colour what is written for people.
+    pub color: bool,
+}
+
+/// Plays all tests below the given paths. Tools that a test file does not describe are looked up in
+/// `catalogue`.
+///
+/// Exits with 1 when a test fails or a file cannot be played, with 2 when there is nothing to play,
+/// with 3 when the report cannot be written.
+pub fn run(
+    options: &TestOptions,
+    catalogue: Option<&Catalogue>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Exit {
+    let mut faults = Vec::new();
+    let sources = files::read_all(&options.paths, Wanted::Tests, &mut faults);
+    let mut cases = Vec::new();
+    for source in &sources {
+        cases.extend(rehearse(source, catalogue).into_iter().map(|rehearsal| Case {
+            file: source.name.clone(),
+            name: rehearsal.name,
+            findings: rehearsal.faults,
+        }));
+    }
+    let unusable = !faults.is_empty();
+    let report = report(cases, faults, sources.len());
+    match write(&report, options, out, err) {
+        Err(_) => Exit::Io,
+        Ok(()) if unusable || sources.is_empty() => Exit::Usage,
+        Ok(()) => report.exit(),
+    }
+}
+
+fn report(mut cases: Vec<Case>, faults: Vec<Diagnostic>, files: usize) -> Report {
+    let failed = cases.iter().filter(|case| case.failed()).count();
+    let passed = cases.len() - failed;
+    if !faults.is_empty() {
+        let file = String::new();
+        cases.push(Case { file, name: "paths".to_owned(), findings: faults });
+    }
+    let summary = match (passed, failed) {
+        (0, 0) => "no tests".to_owned(),
+        (_, 0) => format!("{passed} tests passed in {files} files"),
+        (_, _) => format!("{failed} tests failed, {passed} passed in {files} files"),
+    };
+    let facts = vec![("passed", passed.into()), ("failed", failed.into())];
+    Report { command: "test", cases, summary, facts }
+}
+
+fn write(
+    report: &Report,
+    options: &TestOptions,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<()> {
+    if options.format == Format::Text {
+        for case in &report.cases {
+            let verdict = if case.failed() { "FAILED" } else { "ok" };
+            writeln!(out, "{verdict:6} {} › {}", case.file, case.name)?;
+        }
+    }
+    report.write(options.format, options.color, out, err)
+}

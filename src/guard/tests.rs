@@ -1,0 +1,198 @@
+//! The order of guards, loops judged with results, and refusals that grow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::call::{Caller, Effect, Refusal, RunId, Status, StopReason, ToolFacts};
+use crate::clock::{Clock, ManualClock};
+use crate::guard::{Granted, Refused, judge};
+use crate::json::{Document, loop_key};
+use crate::ledger::{Bounds, EndedRun, Ledger, RunEnds, Settlement};
+use crate::policy::compile::compile;
+use crate::policy::set::PolicySet;
+use crate::policy::view::CallView;
+use crate::yaml::Source;
+
+struct Unheard;
+
+impl RunEnds for Unheard {
+    fn run_ended(&self, _: EndedRun) {}
+}
+
+struct World {
+    clock: ManualClock,
+    ledger: Arc<Ledger>,
+    policies: PolicySet,
+}
+
+impl World {
+    fn new(policy: &str) -> Self {
+        let text = format!(
+            "apiVersion: toolgate/v1\nkind: Policy\nmetadata: {{ name: p }}\nmode: enforce\n{policy}"
+        );
+        let source = Arc::new(Source { name: "p.yaml".to_owned(), text });
+        let (policies, _) = compile(&[source], None).expect("the policy compiles");
+        let clock = ManualClock::new(1_700_000_000_000);
+        let bounds = Bounds { live_runs: 100, idle_end: Duration::from_secs(600) };
+        let ledger = Ledger::new(Clock::Manual(clock.clone()), bounds, Arc::new(Unheard));
+        Self { clock, ledger, policies }
+    }
+
+    /// One call that, if it passes, answers with `result`.
+    fn call(
+        &self,
+        tool: &str,
+        args: &str,
+        status: Status,
+        result: u64,
+    ) -> Result<Granted, Refusal> {
+        let (server, operation) = tool.split_once('.').expect("server.operation");
+        let facts = ToolFacts {
+            name: tool.into(),
+            server: server.into(),
+            operation: operation.into(),
+            tags: Arc::from([]),
+            effect: Effect::Write,
+            version: "".into(),
+        };
+        let args = Document::from_text(args).expect("arguments are JSON");
+        let caller = Caller::default();
+        let now = self.clock.now();
+        let visit = self.ledger.enter(RunId("r".into()), "header", &caller, now);
+        let applicable = self.policies.applicable(&facts);
+        let call_key = loop_key::<&str>(tool, args.root(), &[]);
+        let view = CallView {
+            args: args.root(),
+            args_bytes: 0,
+            protocol: "http",
+            method: "POST",
+            path: "/",
+            step: visit.step(),
+            intended: None,
+            tool: &facts,
+            caller: &caller,
+        };
+        let decided = visit
+            .decide(&applicable.limits, now, |look| judge(view, call_key, &applicable, look, now));
+        let (granted, reservation) = decided.map_err(|Refused { refusal, .. }| refusal)?;
+        reservation.mark_sent();
+        let settlement = Settlement {
+            tool: tool.into(),
+            status,
+            call_key,
+            result_key: result,
+            captured: Vec::new(),
+            upstream: Duration::ZERO,
+        };
+        reservation.settle(settlement, now);
+        Ok(granted)
+    }
+
+    fn ok(&self, tool: &str, args: &str, result: u64) -> Result<Granted, Refusal> {
+        self.call(tool, args, Status::Ok, result)
+    }
+}
+
+fn reason(decided: Result<Granted, Refusal>) -> Option<StopReason> {
+    decided.err().map(|refusal| refusal.reason)
+}
+
+const LOOP: &str = "limits:\n- { id: loop, per: run, max: { identical_calls: 3 }, within: 20 steps, then: deny }\n";
+
+#[test]
+fn the_same_call_with_the_same_result_is_a_loop() {
+    let world = World::new(LOOP);
+    for _ in 0..3 {
+        assert_eq!(reason(world.ok("s.find", r#"{"q":1,"r":2}"#, 7)), None);
+    }
+    assert_eq!(reason(world.ok("s.find", r#"{"r":2,"q":1.0}"#, 7)), Some(StopReason::LoopDetected));
+    assert_eq!(reason(world.ok("s.find", r#"{"q":2,"r":2}"#, 7)), None, "other arguments pass");
+    assert_eq!(reason(world.ok("s.other", r#"{"q":1,"r":2}"#, 7)), None, "another tool passes");
+}
+
+#[test]
+fn a_poll_whose_answer_changes_is_no_loop() {
+    let world = World::new(LOOP);
+    for answer in 0..100 {
+        assert_eq!(reason(world.ok("s.poll", "{}", answer)), None);
+    }
+}
+
+#[test]
+fn a_loop_is_forgotten_beyond_its_window_and_failures_loop_too() {
+    let world = World::new(LOOP);
+    for _ in 0..3 {
+        assert_eq!(reason(world.call("s.find", "{}", Status::Error, 9)), None);
+    }
+    assert_eq!(reason(world.ok("s.find", "{}", 9)), Some(StopReason::LoopDetected));
+    for other in 0..18 {
+        assert_eq!(reason(world.ok("s.other", &format!(r#"{{"n":{other}}}"#), 1)), None);
+    }
+    assert_eq!(reason(world.ok("s.find", "{}", 9)), None, "only two are left in the window");
+}
+
+#[test]
+fn refusals_of_one_rule_grow_into_a_stop_but_a_repaired_call_passes() {
+    let world = World::new(
+        "rules:\n\
+         - { id: cap, tools: [pay.refund], when: args.amount > 500, then: deny, message: too much }\n\
+         limits:\n\
+         - { id: spiral, per: run, max: { denials_same_rule: 3 }, then: stop }\n",
+    );
+    for _ in 0..3 {
+        let refusal = world.ok("pay.refund", r#"{"amount":900}"#, 1).expect_err("too much");
+        assert!(!refusal.ends_run);
+        assert_eq!(refusal.violations.first().map(|v| v.path.as_str()), Some("/args/amount"));
+    }
+    assert_eq!(reason(world.ok("pay.refund", r#"{"amount":100}"#, 1)), None);
+    let last = world.ok("pay.refund", r#"{"amount":900}"#, 1).expect_err("once too often");
+    assert!(last.ends_run);
+    assert_eq!(last.rule.as_deref(), Some("p/spiral"));
+    assert_eq!(reason(world.ok("pay.refund", r#"{"amount":1}"#, 1)), Some(StopReason::RunStopped));
+}
+
+#[test]
+fn what_is_forbidden_is_reported_as_forbidden_and_not_as_too_much() {
+    let world = World::new(
+        "rules:\n\
+         - { id: never, tools: [a.b], then: deny, message: never }\n\
+         limits:\n\
+         - { id: one, per: run, max: { calls: 1 }, then: deny }\n",
+    );
+    assert_eq!(reason(world.ok("a.c", "{}", 1)), None);
+    let refusal = world.ok("a.b", "{}", 1).expect_err("forbidden");
+    assert_eq!(refusal.rule.as_deref(), Some("p/never"));
+    assert_eq!(reason(world.ok("a.c", "{}", 1)), Some(StopReason::BudgetCalls));
+}
+
+#[test]
+fn a_stop_outranks_a_denial_and_observed_limits_never_act() {
+    let world = World::new(
+        "rules:\n\
+         - { id: never, tools: [a.b], then: deny, message: never }\n\
+         limits:\n\
+         - { id: few, per: run, max: { errors: 1 }, then: stop }\n\
+         - { id: watched, per: run, max: { calls: 1 }, then: stop, mode: observe }\n",
+    );
+    assert_eq!(reason(world.call("a.c", "{}", Status::Error, 1)), None);
+    let refusal = world.ok("a.b", "{}", 1).expect_err("stopped");
+    assert_eq!((refusal.rule.as_deref(), refusal.ends_run), (Some("p/few"), true));
+
+    let world = World::new(
+        "limits:\n- { id: watched, per: run, max: { calls: 1 }, then: stop, mode: observe }\n",
+    );
+    assert_eq!(world.ok("a.c", "{}", 1).expect("passes").observed.len(), 0);
+    let second = world.ok("a.c", "{}", 1).expect("passes all the same");
+    assert_eq!(second.observed.first().map(|rule| &**rule), Some("p/watched"));
+}
+
+#[test]
+fn time_is_a_budget() {
+    let world =
+        World::new("limits:\n- { id: time, per: run, max: { wall_time: 15m }, then: stop }\n");
+    assert_eq!(reason(world.ok("a.b", "{}", 1)), None);
+    world.clock.advance(Duration::from_secs(899));
+    assert_eq!(reason(world.ok("a.b", "{}", 2)), None);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(reason(world.ok("a.b", "{}", 3)), Some(StopReason::BudgetWallTime));
+}

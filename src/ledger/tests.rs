@@ -1,0 +1,257 @@
+//! Reservations under concurrency, with every way out; runs and their ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::call::{Caller, Effect, RunEnd, RunId, Status, StopReason, ToolFacts};
+use crate::clock::{Clock, ManualClock, Now};
+use crate::ledger::{
+    Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement,
+};
+use crate::policy::compile::compile;
+use crate::policy::model::{Limit, Maximum, Within};
+use crate::policy::set::Applicable;
+use crate::yaml::Source;
+
+#[derive(Default)]
+struct Ends(Mutex<Vec<EndedRun>>);
+
+impl RunEnds for Ends {
+    fn run_ended(&self, run: EndedRun) {
+        self.0.lock().push(run);
+    }
+}
+
+struct World {
+    clock: ManualClock,
+    ledger: Arc<Ledger>,
+    ends: Arc<Ends>,
+}
+
+fn world(live_runs: usize) -> World {
+    let clock = ManualClock::new(1_700_000_000_000);
+    let ends = Arc::new(Ends::default());
+    let bounds = Bounds { live_runs, idle_end: Duration::from_secs(600) };
+    let ledger = Ledger::new(Clock::Manual(clock.clone()), bounds, ends.clone());
+    World { clock, ledger, ends }
+}
+
+fn limits(text: &str) -> Arc<Applicable> {
+    let head =
+        "apiVersion: toolgate/v1\nkind: Policy\nmetadata: { name: t }\nmode: enforce\nlimits:\n";
+    let source = Arc::new(Source { name: "t.yaml".to_owned(), text: format!("{head}{text}") });
+    let (set, _) = compile(&[source], None).expect("the limits compile");
+    set.applicable(&tool())
+}
+
+fn tool() -> ToolFacts {
+    ToolFacts {
+        name: "s.t".into(),
+        server: "s".into(),
+        operation: "t".into(),
+        tags: Arc::from([]),
+        effect: Effect::Write,
+        version: "".into(),
+    }
+}
+
+fn run(name: &str) -> RunId {
+    RunId(Arc::from(name))
+}
+
+/// The check that guards make, alone: a call fits when fewer than the maximum are used.
+fn fits(limits: &[Arc<Limit>], look: &Look<'_>, now: Now) -> Judgement<(), ()> {
+    for limit in limits {
+        let within = match limit.within {
+            Some(Within::Duration(window)) => Some(window),
+            Some(Within::Steps(_)) | None => None,
+        };
+        let scope = look.scope(limit.per).expect("asked for");
+        for max in &limit.max {
+            if let Maximum::Calls(max) = max
+                && scope.calls_used(&limit.id, within, now) >= *max
+            {
+                let denial = Denial { key: limit.name.clone(), stop: None };
+                return Judgement::Refuse((), denial);
+            }
+        }
+    }
+    Judgement::Admit(())
+}
+
+fn admit(world: &World, id: &str, applicable: &Applicable) -> Option<Reservation> {
+    let now = world.clock.now();
+    let visit = world.ledger.enter(run(id), "header", &Caller::default(), now);
+    let decided = visit.decide(&applicable.limits, now, |look| fits(&applicable.limits, look, now));
+    decided.ok().map(|((), reservation)| reservation)
+}
+
+fn settlement(status: Status) -> Settlement {
+    Settlement {
+        tool: "s.t".into(),
+        status,
+        call_key: 1,
+        result_key: 1,
+        captured: Vec::new(),
+        upstream: Duration::ZERO,
+    }
+}
+
+fn concurrently(threads: usize, each: usize, work: impl Fn(usize) + Sync) {
+    thread::scope(|scope| {
+        for number in 0..threads {
+            let work = &work;
+            scope.spawn(move || (0..each).for_each(|turn| work(number * each + turn)));
+        }
+    });
+}
+
+#[test]
+fn ten_thousand_calls_against_a_budget_pass_exactly_it() {
+    for (text, runs) in [
+        ("- { id: a, per: run, max: { calls: 777 }, then: deny, message: m }\n", 1),
+        ("- { id: a, per: global, max: { calls: 777 }, then: deny, message: m }\n", 50),
+        ("- { id: a, per: agent, max: { calls: 777 }, within: 1h, then: deny, message: m }\n", 50),
+        (
+            "- { id: a, per: tenant, max: { calls: 777 }, then: deny, message: m }\n\
+             - { id: b, per: global, max: { calls: 900 }, then: deny, message: m }\n",
+            9,
+        ),
+    ] {
+        let applicable = limits(text);
+        let world = world(1_000);
+        let sent = AtomicU64::new(0);
+        concurrently(16, 625, |number| {
+            let id = format!("run {}", number % runs);
+            let Some(reservation) = admit(&world, &id, &applicable) else { return };
+            reservation.mark_sent();
+            sent.fetch_add(1, Ordering::SeqCst);
+            if number % 3 == 0 {
+                drop(reservation);
+            } else {
+                reservation.settle(settlement(Status::Ok), world.clock.now());
+            }
+        });
+        assert_eq!(sent.load(Ordering::SeqCst), 777, "{text}");
+        assert_eq!(world.ledger.reserved_calls(), 0, "{text}");
+    }
+}
+
+#[test]
+fn calls_that_were_never_sent_are_given_back_on_every_way_out() {
+    let applicable = limits(
+        "- { id: a, per: global, max: { calls: 50 }, within: 1h, then: deny, message: m }\n",
+    );
+    let world = world(1_000);
+    concurrently(8, 500, |number| {
+        let Some(reservation) = admit(&world, "one", &applicable) else { return };
+        match number % 3 {
+            0 => drop(reservation),
+            1 => {
+                let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+                    let _held = reservation;
+                    std::panic::resume_unwind(Box::new("on the way"));
+                }));
+                assert!(failed.is_err());
+            }
+            _ => {
+                reservation.mark_sent();
+                reservation.mark_unsent();
+                reservation.settle(settlement(Status::Error), world.clock.now());
+            }
+        }
+    });
+    assert_eq!(world.ledger.reserved_calls(), 0);
+    let passed = (0..100).filter(|_| {
+        admit(&world, "two", &applicable).is_some_and(|reservation| {
+            reservation.mark_sent();
+            true
+        })
+    });
+    assert_eq!(passed.count(), 50, "nothing was used up by calls that were not sent");
+}
+
+#[test]
+fn a_window_slides_and_never_credits_twice() {
+    let applicable =
+        limits("- { id: a, per: run, max: { calls: 2 }, within: 10s, then: deny, message: m }\n");
+    let world = world(10);
+    let used = |id: &str| {
+        admit(&world, id, &applicable).is_some_and(|reservation| {
+            reservation.mark_sent();
+            reservation.settle(settlement(Status::Ok), world.clock.now());
+            true
+        })
+    };
+    assert!(used("r"));
+    world.clock.advance(Duration::from_secs(6));
+    assert!(used("r"));
+    assert!(!used("r"));
+    world.clock.advance(Duration::from_secs(4));
+    assert!(used("r"), "the first has left the window");
+    assert!(!used("r"));
+    world.clock.advance(Duration::from_secs(60));
+    assert!(used("r") && used("r") && !used("r"));
+}
+
+#[test]
+fn a_run_ends_once_and_its_end_waits_for_calls_in_the_gate() {
+    let world = world(10);
+    let now = world.clock.now();
+    let enter = || world.ledger.enter(run("r"), "header", &Caller::default(), now);
+    let (first, second) = (enter(), enter());
+    assert_eq!((first.step(), second.step()), (1, 2));
+    let stop = Some((StopReason::LoopDetected, Some(Arc::from("p/loop"))));
+    first.refuse(&Denial { key: "p/loop".into(), stop }, now);
+    assert!(world.ends.0.lock().is_empty(), "a call is still in the gate");
+    let seen = second.decide::<(), _>(&[], now, |look| {
+        Judgement::Refuse(look.stopped, Denial { key: "run_stopped".into(), stop: None })
+    });
+    assert_eq!(seen.err(), Some(Some(StopReason::LoopDetected)));
+    let ends = std::mem::take(&mut *world.ends.0.lock());
+    assert_eq!(ends.len(), 1);
+    assert_eq!(ends[0].end, RunEnd::Stopped(StopReason::LoopDetected));
+    assert_eq!(ends[0].usage.denials, 2);
+    world.clock.advance(Duration::from_secs(601));
+    world.ledger.sweep(world.clock.now());
+    assert!(world.ends.0.lock().is_empty(), "it ended before");
+    assert_eq!(world.ledger.live_runs(), 0);
+}
+
+#[test]
+fn an_idle_run_ends_and_a_busy_one_does_not() {
+    let world = world(10);
+    let applicable = limits("- { id: a, per: run, max: { calls: 9 }, then: deny, message: m }\n");
+    drop(admit(&world, "idle", &applicable));
+    let held = admit(&world, "busy", &applicable);
+    world.clock.advance(Duration::from_secs(700));
+    world.ledger.sweep(world.clock.now());
+    let ends: Vec<_> =
+        world.ends.0.lock().iter().map(|run| (run.id.to_string(), run.end)).collect();
+    assert_eq!(ends, [("idle".to_owned(), RunEnd::Idle)]);
+    drop(held);
+    world.ledger.end_all();
+    assert_eq!(world.ends.0.lock().len(), 2);
+}
+
+#[test]
+fn rotating_run_ids_buys_neither_memory_nor_budget() {
+    let applicable =
+        limits("- { id: a, per: agent, max: { calls: 300 }, then: deny, message: m }\n");
+    let world = world(256);
+    let mut passed = 0;
+    for number in 0..20_000 {
+        if let Some(reservation) = admit(&world, &format!("run {number}"), &applicable) {
+            reservation.mark_sent();
+            passed += 1;
+        }
+        assert!(world.ledger.live_runs() <= 256);
+    }
+    assert_eq!(passed, 300);
+    world.ledger.end_all();
+    assert_eq!(world.ends.0.lock().len(), 20_000, "every run has its end");
+}

@@ -1,0 +1,407 @@
+//! Evaluation: one walk over the program, with values borrowed from the call.
+
+use std::rc::Rc;
+
+use smallvec::SmallVec;
+
+use super::compare::{compare, contains, lookup};
+use super::cost::{Budget, Evaluated, fault, mismatch};
+use super::program::{Function, Node, ZoneOf};
+use super::time::{TimePart, Zone};
+use super::value::{List, Map, Text, Value};
+use super::{EvalErrorKind, arithmetic, functions};
+use crate::json;
+use crate::policy::view::Env;
+
+/// One evaluation. Recursion is bounded by the depth of the program, which is bounded when it is
+/// compiled.
+pub struct Machine<'a> {
+    pub(super) env: &'a Env<'a>,
+    pub(super) budget: Budget,
+    /// Variables of the comprehensions being walked, outermost first.
+    pub(super) slots: SmallVec<[Value<'a>; 4]>,
+}
+
+impl<'a> Machine<'a> {
+    pub fn new(env: &'a Env<'a>) -> Self {
+        Self {
+            env,
+            budget: Budget::new(),
+            slots: SmallVec::new(),
+        }
+    }
+
+    /// The value of a node.
+    ///
+    /// # Errors
+    /// See [`EvalErrorKind`].
+    pub fn eval(&mut self, node: &'a Node) -> Evaluated<Value<'a>> {
+        self.budget.take(1)?;
+        match node {
+            Node::Constant(constant) => Ok(Value::from(constant)),
+            Node::Slot(slot) => self.slots.get(*slot).cloned().ok_or_else(unknown_variable),
+            Node::Fact(fact) => fact.value(self.env).ok_or_else(|| {
+                let (group, name) = fact.name();
+                let message = format!("`{group}.{name}` is not known of this call");
+                fault(EvalErrorKind::Unknown, message)
+            }),
+            Node::HasFact(fact) => Ok(Value::Bool(match fact.value(self.env) {
+                Some(Value::Text(text)) => !text.is_empty(),
+                Some(_) => true,
+                None => false,
+            })),
+            Node::Argument(path) => self.argument(path),
+            Node::Select(of, name) => {
+                let of = self.eval(of)?;
+                self.select(&of, name)
+            }
+            Node::Index(pair) => {
+                let [of, index] = &**pair;
+                let (of, index) = (self.eval(of)?, self.eval(index)?);
+                self.element(&of, &index)?.ok_or_else(no_element)
+            }
+            Node::Captured(capture) => self.captured(capture),
+            Node::OptionalSelect(..) | Node::OptionalIndex(_) | Node::OptionalCaptured(_) => {
+                Ok(Value::Optional(self.optional(node)?.map(Rc::new)))
+            }
+            Node::Prior | Node::LastStep(_) => self
+                .step(node)?
+                .map(Value::Step)
+                .ok_or_else(|| fault(EvalErrorKind::Missing, "there is no such earlier call")),
+            Node::PriorSteps(glob) => self.prior_steps(glob),
+            Node::Tally(tally) => self.tally(tally),
+            Node::Negate(of) => arithmetic::negate(&self.eval(of)?),
+            Node::Conditional(parts) => {
+                let [test, yes, no] = &**parts;
+                let chosen = if self.test(test)? { yes } else { no };
+                self.eval(chosen)
+            }
+            Node::Arithmetic(operator, pair) => {
+                let [left, right] = &**pair;
+                let (left, right) = (self.eval(left)?, self.eval(right)?);
+                arithmetic::apply(*operator, left, right, &mut self.budget)
+            }
+            Node::List(items) => {
+                let items: Evaluated<Vec<_>> = items.iter().map(|item| self.eval(item)).collect();
+                items.map(Value::list)
+            }
+            Node::Map(entries) => self.map(entries),
+            Node::Comprehension(comprehension) => self.comprehension(comprehension),
+            Node::TimePart(part, of, zone) => self.time_part(*part, of, zone),
+            Node::Call(function, args) => self.call(*function, args),
+            Node::HasArgument(_)
+            | Node::Has(..)
+            | Node::HasCaptured(_)
+            | Node::Not(_)
+            | Node::And(_)
+            | Node::Or(_)
+            | Node::Compare(..)
+            | Node::In(_)
+            | Node::Matches(..) => self.decide(node).map(Value::Bool),
+        }
+    }
+
+    /// The value of a node that must be a boolean.
+    ///
+    /// # Errors
+    /// As [`Self::eval`]; also any other value.
+    pub fn test(&mut self, node: &'a Node) -> Evaluated<bool> {
+        match self.eval(node)? {
+            Value::Bool(value) => Ok(value),
+            other => Err(mismatch("a boolean", other.kind())),
+        }
+    }
+
+    /// The nodes whose value is always a boolean.
+    fn decide(&mut self, node: &'a Node) -> Evaluated<bool> {
+        match node {
+            Node::Not(of) => self.test(of).map(|value| !value),
+            Node::And(terms) => self.absorb(terms, false),
+            Node::Or(terms) => self.absorb(terms, true),
+            Node::Compare(comparison, pair) => {
+                let [left, right] = &**pair;
+                let (left, right) = (self.eval(left)?, self.eval(right)?);
+                compare(*comparison, &left, &right, &mut self.budget)
+            }
+            Node::In(pair) => {
+                let [wanted, range] = &**pair;
+                let (wanted, range) = (self.eval(wanted)?, self.eval(range)?);
+                match range {
+                    Value::List(list) => contains(&list, &wanted, &mut self.budget),
+                    Value::Map(map) => Ok(lookup(&map, &wanted, &mut self.budget)?.is_some()),
+                    other => Err(mismatch("a list or a map", other.kind())),
+                }
+            }
+            Node::Matches(of, regex) => match self.eval(of)? {
+                Value::Text(text) => {
+                    // A pattern looks at each byte a few times more often than a plain search.
+                    self.budget.take_text(text.len().saturating_mul(4))?;
+                    Ok(regex.is_match(&text))
+                }
+                other => Err(mismatch("text", other.kind())),
+            },
+            Node::HasArgument(path) => self.has_argument(path),
+            Node::Has(of, name) => match self.eval(of)? {
+                Value::Map(map) => Ok(map.member(name).is_some()),
+                other => Ok(self.member(&other, name)?.is_some()),
+            },
+            Node::HasCaptured(capture) => self.has_captured(capture),
+            other => self.test(other),
+        }
+    }
+
+    /// `&&` and `||`: a term that decides wins over an error (CEL language definition, "Logical
+    /// Operators").
+    fn absorb(&mut self, terms: &'a [Node], deciding: bool) -> Evaluated<bool> {
+        let mut error = None;
+        for term in terms {
+            match self.test(term) {
+                Ok(value) if value == deciding => return Ok(deciding),
+                Ok(_) => {}
+                Err(fault) if fault.kind == EvalErrorKind::Cost => return Err(fault),
+                Err(fault) => error = error.or(Some(fault)),
+            }
+        }
+        error.map_or(Ok(!deciding), Err)
+    }
+
+    fn argument(&self, path: &'a [Box<str>]) -> Evaluated<Value<'a>> {
+        let mut value = self.env.call.args;
+        for (depth, name) in path.iter().enumerate() {
+            value = match value {
+                json::Value::Object(object) => match object.get(name) {
+                    Some(value) => value,
+                    None => return Err(no_argument(path, depth)),
+                },
+                other => return Err(no_member(path, depth, &other.into())),
+            };
+        }
+        Ok(value.into())
+    }
+
+    fn has_argument(&self, path: &'a [Box<str>]) -> Evaluated<bool> {
+        let Some((last, parents)) = path.split_last() else {
+            return Ok(true);
+        };
+        match self.argument(parents)? {
+            Value::Map(map) => Ok(map.member(last).is_some()),
+            other => Err(no_member(path, parents.len(), &other)),
+        }
+    }
+
+    fn select(&mut self, of: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
+        self.member(of, name)?
+            .ok_or_else(|| fault(EvalErrorKind::Missing, format!("there is no `{name}`")))
+    }
+
+    /// A field of a value; `None` when it has none of that name.
+    fn member(&mut self, of: &Value<'a>, name: &str) -> Evaluated<Option<Value<'a>>> {
+        let text = |text: &str| Some(Value::text(text));
+        let texts = |texts: &[String]| {
+            Some(Value::list(
+                texts.iter().map(|text| Value::text(text)).collect(),
+            ))
+        };
+        Ok(match (of, name) {
+            (Value::Map(map), _) => {
+                if !matches!(map, Map::Json(_)) {
+                    self.budget.take(map.len())?;
+                }
+                map.member(name)
+            }
+            (Value::Command(command), "name") => text(&command.name),
+            (Value::Command(command), "args") => texts(&command.args),
+            (Value::Command(command), "flags") => texts(&command.flags),
+            (Value::Command(command), "paths") => texts(&command.paths),
+            (Value::Statement(statement), "kind") => text(&statement.kind),
+            (Value::Statement(statement), "tables") => texts(&statement.tables),
+            (Value::Url(url), "scheme") => text(&url.scheme),
+            (Value::Url(url), "host") => text(&url.host),
+            (Value::Url(url), "port") => url.port.map(|port| Value::Int(i64::from(port))),
+            (Value::Url(url), "path") => text(&url.path),
+            (Value::Url(url), "query") => url.query.as_deref().and_then(text),
+            (Value::Url(url), "user") => url.user.as_deref().and_then(text),
+            (Value::Email(email), "local") => text(&email.local),
+            (Value::Email(email), "domain") => text(&email.domain),
+            (Value::Step(step), "tool") => Some(Value::Text(Text::Borrowed(&step.tool))),
+            (Value::Step(step), "age") => Some(self.age(step)),
+            (Value::Step(_), "args" | "result") => {
+                let message = "what is read of earlier calls must be clear from the rule alone";
+                return Err(fault(EvalErrorKind::Type, message));
+            }
+            _ => {
+                let message = format!("{} has no `{name}`", of.kind());
+                return Err(fault(EvalErrorKind::Type, message));
+            }
+        })
+    }
+
+    /// An element of a list or map; `None` when it is not there.
+    fn element(&mut self, of: &Value<'a>, index: &Value<'a>) -> Evaluated<Option<Value<'a>>> {
+        match (of, index) {
+            (Value::Map(map), key) => lookup(map, key, &mut self.budget),
+            (Value::List(list), index) => {
+                let index = match index {
+                    Value::Int(index) => usize::try_from(*index).ok(),
+                    Value::UInt(index) => usize::try_from(*index).ok(),
+                    Value::Double(index) if index.fract() == 0.0 && *index >= 0.0 => {
+                        Some(*index as usize)
+                    }
+                    Value::Double(_) => None,
+                    other => return Err(mismatch("an int", other.kind())),
+                };
+                let Some(index) = index else {
+                    return Ok(None);
+                };
+                if let List::Json(array) = list {
+                    self.budget.take(index.min(array.len()) / 16)?;
+                }
+                Ok(list.get(index))
+            }
+            (other, _) => Err(mismatch("a list or a map", other.kind())),
+        }
+    }
+
+    /// The value of a node that is there or not, without wrapping it.
+    pub(super) fn optional(&mut self, node: &'a Node) -> Evaluated<Option<Value<'a>>> {
+        match node {
+            Node::OptionalSelect(of, name) => match self.base(of)? {
+                None | Some(Value::Null) => Ok(None),
+                Some(of) => self.member(&of, name),
+            },
+            Node::OptionalIndex(pair) => {
+                let [of, index] = &**pair;
+                match self.base(of)? {
+                    None | Some(Value::Null) => Ok(None),
+                    Some(of) => {
+                        let index = self.eval(index)?;
+                        self.element(&of, &index)
+                    }
+                }
+            }
+            Node::OptionalCaptured(capture) => self.find_captured(capture),
+            other => match self.eval(other)? {
+                Value::Optional(value) => Ok(value.map(|value| (*value).clone())),
+                other => Err(mismatch("an optional value", other.kind())),
+            },
+        }
+    }
+
+    /// What an optional selection starts from: a value, or an optional one.
+    fn base(&mut self, node: &'a Node) -> Evaluated<Option<Value<'a>>> {
+        let optional = matches!(
+            node,
+            Node::OptionalSelect(..) | Node::OptionalIndex(_) | Node::OptionalCaptured(_)
+        );
+        if optional {
+            self.budget.take(1)?;
+            return self.optional(node);
+        }
+        match self.eval(node)? {
+            Value::Optional(value) => Ok(value.map(|value| (*value).clone())),
+            value => Ok(Some(value)),
+        }
+    }
+
+    fn map(&mut self, entries: &'a [(Node, Node)]) -> Evaluated<Value<'a>> {
+        let mut built: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let (key, value) = (self.eval(key)?, self.eval(value)?);
+            if !matches!(
+                key,
+                Value::Text(_) | Value::Bool(_) | Value::Int(_) | Value::UInt(_)
+            ) {
+                return Err(fault(
+                    EvalErrorKind::Type,
+                    format!("{} cannot be a key", key.kind()),
+                ));
+            }
+            for (known, _) in &built {
+                if super::compare::equal(known, &key, &mut self.budget)? {
+                    return Err(fault(EvalErrorKind::Text, "a map has the same key twice"));
+                }
+            }
+            built.push((key, value));
+        }
+        Ok(Value::Map(Map::Shared(Rc::from(built))))
+    }
+
+    fn time_part(
+        &mut self,
+        part: TimePart,
+        of: &'a Node,
+        zone: &'a ZoneOf,
+    ) -> Evaluated<Value<'a>> {
+        let of = self.eval(of)?;
+        let zone = match zone {
+            ZoneOf::Known(zone) => *zone,
+            ZoneOf::Computed(name) => match self.eval(name)? {
+                Value::Text(name) => Zone::read(&name)
+                    .ok_or_else(|| fault(EvalErrorKind::Text, "there is no such time zone"))?,
+                other => return Err(mismatch("a time zone", other.kind())),
+            },
+        };
+        let value = match of {
+            Value::Timestamp(at) => Some(part.of_timestamp(at, zone)),
+            Value::Duration(ns) => part.of_duration(ns),
+            _ => None,
+        };
+        value
+            .map(Value::Int)
+            .ok_or_else(|| mismatch("a timestamp", of.kind()))
+    }
+
+    fn call(&mut self, function: Function, args: &'a [Node]) -> Evaluated<Value<'a>> {
+        if let (Function::OptionalOrValue | Function::OptionalOr, [first, second]) =
+            (function, args)
+        {
+            return match self.optional(first)? {
+                Some(value) if function == Function::OptionalOr => Ok(Value::some(value)),
+                Some(value) => Ok(value),
+                None => self.eval(second),
+            };
+        }
+        if let (Function::OptionalHasValue, [of]) = (function, args) {
+            return Ok(Value::Bool(self.optional(of)?.is_some()));
+        }
+        if let (Function::OptionalValue, [of]) = (function, args) {
+            return self.optional(of)?.ok_or_else(no_element);
+        }
+        let mut values: SmallVec<[Value<'a>; 4]> = SmallVec::new();
+        for arg in args {
+            values.push(self.eval(arg)?);
+        }
+        functions::call(function, &values, &mut self.budget)
+    }
+}
+
+#[cold]
+fn unknown_variable() -> super::EvalError {
+    fault(EvalErrorKind::Unknown, "a variable has no value")
+}
+
+#[cold]
+fn no_element() -> super::EvalError {
+    fault(EvalErrorKind::Missing, "there is no such element")
+}
+
+#[cold]
+fn no_argument(path: &[Box<str>], depth: usize) -> super::EvalError {
+    let known = path.get(..=depth).unwrap_or(path).join(".");
+    fault(
+        EvalErrorKind::Missing,
+        format!("the call has no `args.{known}`"),
+    )
+}
+
+#[cold]
+fn no_member(path: &[Box<str>], depth: usize, value: &Value<'_>) -> super::EvalError {
+    let mut owner = String::from("args");
+    for name in path.iter().take(depth) {
+        owner.push('.');
+        owner.push_str(name);
+    }
+    let name = path.get(depth).map_or("", |name| name);
+    let message = format!("`{owner}` is {}: it has no `{name}`", value.kind());
+    fault(EvalErrorKind::Type, message)
+}
