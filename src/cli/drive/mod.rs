@@ -46,7 +46,7 @@ use recording::{Recording, RecordingError};
 use report::Report;
 use upstream::RecordedUpstream;
 
-/// What `toolgate drive` was asked for.
+/// Send recorded runs through a running gate, and serve their recorded answers
 #[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("task").required(true).multiple(true)
     .args(["serve", "through", "check_events"])))]

@@ -17,7 +17,7 @@ const RUN_LIMIT: usize = 100_000;
 
 const RUN_WIDTH: usize = 34;
 
-/// What `toolgate runs` was asked for.
+/// List the runs: when, how many calls, how they ended
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     #[command(flatten)]

@@ -20,16 +20,18 @@ use clap::Args;
 use crate::cli::events::EventsError;
 use crate::cli::report::Exit;
 use crate::cli::terminal::{Output, Paint};
+use crate::config;
+use crate::config::settings::Events;
 
 use find::{Found, Wanted};
 use story::Story;
 
 pub use list::{RunsArgs, run as runs};
 
-/// Events are looked for here when neither the command line nor a config says where they are.
-const DEFAULT_EVENTS: &str = "events.jsonl";
+/// Stands for every secret of the config; long enough for a key.
+const NO_SECRET: &str = "not-needed-for-reading-events----";
 
-/// What `toolgate explain` was asked for.
+/// Explain a run: what it did, where its time went, why it stopped
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The run's id, or the beginning of it if no other run's id begins so
@@ -55,7 +57,7 @@ pub struct EventsFrom {
     #[arg(long, value_name = "FILE")]
     pub events: Vec<PathBuf>,
     /// The gate's config, which says where its events are
-    #[arg(long, value_name = "PATH", default_value = "toolgate.yaml")]
+    #[arg(long, value_name = "PATH", default_value = "./toolgate.yaml")]
     pub config: PathBuf,
 }
 
@@ -87,7 +89,20 @@ impl EventsFrom {
         if !self.events.is_empty() {
             return Ok(self.events.clone());
         }
-        Ok(vec![PathBuf::from(DEFAULT_EVENTS)])
+        // Secrets are not needed to find the events, nor should whoever reads them have them.
+        let config = config::load::load_with(&self.config, &|_| Some(NO_SECRET.to_owned()));
+        let config = config.map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(|fault| fault.render(false)).collect();
+            let faults = faults.join("\n");
+            Trouble::Usage(format!("{faults}\nname the events file with --events, or the config"))
+        })?;
+        match config.settings.events {
+            Events::File(path) => Ok(vec![path]),
+            Events::Stdout => Err(Trouble::Usage(format!(
+                "{} sends events to standard output: name the file they are in with --events",
+                self.config.display()
+            ))),
+        }
     }
 }
 
