@@ -9,8 +9,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::cli::check::{self, CheckOptions};
 use crate::cli::drive::{self, DriveArgs};
 use crate::cli::explain::{self, ExplainArgs, RunsArgs};
+use crate::cli::init;
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
+use crate::cli::schema::{self, SchemaKind};
 use crate::cli::test::{self, TestOptions};
 
 /// A gate between an AI agent and its tools.
@@ -30,6 +32,18 @@ enum Command {
     Explain(ExplainArgs),
     Runs(RunsArgs),
     Drive(DriveArgs),
+    /// Write a first config, policy and policy test
+    Init {
+        /// Where to write them.
+        #[arg(value_name = "FOLDER", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Print the JSON Schema of a file, for editors
+    Schema {
+        /// Which file.
+        #[arg(long, value_enum, default_value_t)]
+        kind: SchemaKind,
+    },
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -102,6 +116,20 @@ pub fn main() -> ExitCode {
             explain::runs(&args, colour(), &mut io::stdout(), &mut io::stderr())
         }
         Command::Drive(args) => run_drive(&args),
+        Command::Init { folder } => match init::run(&folder) {
+            Ok(said) => {
+                print!("{said}");
+                Exit::Ok
+            }
+            Err(error) => {
+                eprintln!("toolgate: {error}");
+                Exit::Io
+            }
+        },
+        Command::Schema { kind } => {
+            print!("{}", schema::run(kind));
+            Exit::Ok
+        }
         Command::Version => {
             println!("toolgate {}", env!("CARGO_PKG_VERSION"));
             Exit::Ok
