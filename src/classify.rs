@@ -72,8 +72,7 @@ impl Completed {
         attempts: u32,
         now: Now,
     ) -> Self {
-        let ending =
-            Ending { outcome, result: None, upstream: now.since(sent.mono), attempts };
+        let ending = Ending { outcome, result: None, upstream: now.since(sent.mono), attempts };
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
@@ -82,13 +81,7 @@ impl Completed {
     }
 }
 
-fn settle(
-    admitted: Admitted,
-    ending: &Ending,
-    result_key: u64,
-    body: Option<Bytes>,
-    now: Now,
-) {
+fn settle(admitted: Admitted, ending: &Ending, result_key: u64, body: Option<Bytes>, now: Now) {
     let AdmittedParts { call, reservation, applicable } = admitted.into_parts();
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {

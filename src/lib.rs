@@ -25,13 +25,13 @@ pub mod classify;
 pub mod record;
 pub mod respond;
 
+pub mod config;
 pub mod snapshot;
 
 pub mod pipeline;
 
 pub mod admin;
-pub mod server;
-
 pub mod rehearse;
+pub mod server;
 
 pub mod cli;

@@ -85,8 +85,7 @@ async fn story(
     let received = Received::new(request, peer, page.opened());
     let known = &mut page.known;
     known.policy_version = snapshot.policies.version.clone();
-    let mut desk =
-        Desk { terms: &snapshot.terms, ledger: &gate.ledger, clock: &gate.clock, known };
+    let mut desk = Desk { terms: &snapshot.terms, ledger: &gate.ledger, clock: &gate.clock, known };
     let identified = identify::identify(received, &mut desk).await?;
     recordable(gate, identified.call().tool.effect)?;
     let now = gate.clock.now();

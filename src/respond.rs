@@ -123,7 +123,11 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
         .iter()
         .filter(|violation| violation.path.starts_with("/args/") && !violation.passes.is_empty())
         .map(|violation| {
-            format!("{} {}", violation.path.trim_start_matches('/').replace('/', "."), violation.passes)
+            format!(
+                "{} {}",
+                violation.path.trim_start_matches('/').replace('/', "."),
+                violation.passes
+            )
         })
         .collect();
     if !passing.is_empty() {

@@ -63,9 +63,8 @@ pub async fn serve(
         // A refusal or a short answer must not wait for more bytes to fill a packet.
         let _ = stream.set_nodelay(true);
         let gate = Arc::clone(&gate);
-        let service = service_fn(move |request: Request<Incoming>| {
-            answer(Arc::clone(&gate), request, peer)
-        });
+        let service =
+            service_fn(move |request: Request<Incoming>| answer(Arc::clone(&gate), request, peer));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

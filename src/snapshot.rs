@@ -4,10 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, Uri};
+use secrecy::ExposeSecret;
+
 use crate::call::{Refusal, StopReason};
-use crate::forward::{ConnectError, Upstream, UpstreamSpec};
+use crate::config::settings::{self, Operation, Settings};
+use crate::forward::{ConnectError, Timeouts, Upstream, UpstreamSpec};
 use crate::identify::Terms;
+use crate::identify::path::{PathTemplate, TemplateError};
+use crate::json::HmacKey;
 use crate::policy::set::PolicySet;
+use crate::protocol::http::{Route, Routes, ToolName};
 
 /// What a gate goes by until the next reload.
 pub struct Snapshot {
@@ -16,20 +23,43 @@ pub struct Snapshot {
     upstreams: HashMap<Arc<str>, Upstream>,
 }
 
+/// Settings that validation let pass and that cannot be put to work all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the path of tool `{tool}` cannot be used: {fault}")]
+    Path { tool: String, fault: TemplateError },
+    #[error("the URL of upstream `{0}` cannot be used")]
+    Url(Arc<str>),
+    #[error("the credential of upstream `{0}` cannot be sent as a header")]
+    Credential(Arc<str>),
+}
+
 impl Snapshot {
-    /// Sets the upstreams up; connects nowhere yet.
+    /// Puts settings and policies to work; connects nowhere yet.
     ///
     /// # Errors
-    /// The first upstream that cannot be set up.
-    pub fn new(
-        terms: Terms,
-        policies: PolicySet,
-        upstreams: &[UpstreamSpec],
-    ) -> Result<Self, ConnectError> {
-        let upstreams = upstreams
-            .iter()
-            .map(|spec| Ok((spec.name.clone(), Upstream::new(spec)?)))
-            .collect::<Result<_, ConnectError>>()?;
+    /// The first thing that cannot be set up.
+    pub fn build(settings: &Settings, policies: PolicySet) -> Result<Self, SnapshotError> {
+        let digest_key =
+            settings.digest_key.as_ref().map(|key| HmacKey::new(key.expose_secret().as_bytes()));
+        let mut routes = Routes::default();
+        let mut upstreams = HashMap::new();
+        for upstream in &settings.upstreams {
+            let name = Arc::clone(&upstream.name);
+            let tools = upstream.tools.iter().map(|tool| route(upstream, tool));
+            routes.add(Arc::clone(&name), tools.collect::<Result<_, _>>()?);
+            upstreams.insert(name, Upstream::new(&spec(upstream)?)?);
+        }
+        let terms = Terms {
+            routes,
+            caller: settings.caller.clone(),
+            run_header: settings.runs.header.clone(),
+            body_limit_bytes: settings.bounds.body_limit_bytes,
+            body_time: settings.bounds.body_time,
+            digest_key,
+        };
         Ok(Self { terms, policies, upstreams })
     }
 
@@ -47,4 +77,54 @@ impl Snapshot {
     pub fn idle_timeout(&self, name: &str) -> Duration {
         self.upstreams.get(name).map_or(Duration::ZERO, Upstream::idle_timeout)
     }
+}
+
+fn route(upstream: &settings::Upstream, tool: &settings::Tool) -> Result<Route, SnapshotError> {
+    let template = PathTemplate::parse(&tool.path).map_err(|fault| SnapshotError::Path {
+        tool: format!("{} {}", tool.method, tool.path),
+        fault,
+    })?;
+    let name = match &tool.operation {
+        Operation::Named(operation) => {
+            ToolName::Fixed(Arc::new(tool.facts(&upstream.name, operation)))
+        }
+        Operation::FromPath(parameter) => ToolName::FromPath {
+            parameter: Arc::clone(parameter),
+            tags: Arc::clone(&tool.tags),
+            effect: tool.effect,
+        },
+    };
+    Ok(Route {
+        method: tool.method.clone(),
+        template,
+        name,
+        ignore_args: Arc::clone(&tool.ignore_args),
+    })
+}
+
+fn spec(upstream: &settings::Upstream) -> Result<UpstreamSpec, SnapshotError> {
+    let url = Uri::builder()
+        .scheme(upstream.scheme.clone())
+        .authority(upstream.authority.clone())
+        .path_and_query(if upstream.base_path.is_empty() { "/" } else { &upstream.base_path })
+        .build()
+        .map_err(|_| SnapshotError::Url(Arc::clone(&upstream.name)))?;
+    let mut headers = Vec::new();
+    if let Some(auth) = &upstream.auth {
+        let mut value = HeaderValue::from_str(auth.value.expose_secret())
+            .map_err(|_| SnapshotError::Credential(Arc::clone(&upstream.name)))?;
+        value.set_sensitive(true);
+        headers.push((auth.header.clone(), value));
+    }
+    Ok(UpstreamSpec {
+        name: Arc::clone(&upstream.name),
+        url,
+        timeouts: Timeouts {
+            connect: upstream.timeouts.connect,
+            response: upstream.timeouts.response,
+            idle: upstream.timeouts.idle,
+        },
+        headers,
+        ca_pem: upstream.ca_pem.as_ref().map(|pem| pem.to_vec()),
+    })
 }

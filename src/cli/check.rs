@@ -42,11 +42,8 @@ struct Matter {
 /// Exits with 1 when there is a fault, with 2 when the config or a path cannot be read, with 3 when
 /// the report cannot be written.
 pub fn run(options: &CheckOptions, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
-    let mut matter = if options.policies.is_empty() {
-        from_config(options)
-    } else {
-        from_paths(options)
-    };
+    let mut matter =
+        if options.policies.is_empty() { from_config(options) } else { from_paths(options) };
     let compiled = compile(&matter.policies, matter.catalogue.as_ref());
     let set = match compiled {
         Ok((set, warnings)) => {
@@ -111,8 +108,7 @@ fn report(matter: Matter, set: Option<&PolicySet>) -> Report {
         let (file, name) = (String::new(), "paths".to_owned());
         cases.push(Case { file, name, findings: elsewhere });
     }
-    let mut report =
-        Report { command: "check", cases, summary: String::new(), facts: Vec::new() };
+    let mut report = Report { command: "check", cases, summary: String::new(), facts: Vec::new() };
     report.summary = summary(&report, sources.len(), set);
     if let Some(set) = set {
         report.facts = vec![

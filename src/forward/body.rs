@@ -59,7 +59,13 @@ pub struct BrokenOff;
 
 impl Metered {
     /// Wraps a body. `keep` asks for the whole of it at the end.
-    pub fn new(inner: Incoming, hasher: Hasher, keep: bool, idle: Duration, finish: Finish) -> Self {
+    pub fn new(
+        inner: Incoming,
+        hasher: Hasher,
+        keep: bool,
+        idle: Duration,
+        finish: Finish,
+    ) -> Self {
         let mut metered = Self {
             inner,
             hasher: Some(hasher),

@@ -8,16 +8,16 @@ mod headers;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::call::{ErrorClass, Outcome, Status};
-use crate::identify::Call;
 use crate::guard::Admitted;
+use crate::identify::Call;
 use crate::policy::set::Applicable;
 
-pub use body::{Finish, Metered, Measure, Tail};
+pub use body::{Finish, Measure, Metered, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 
 /// Attempts to hand one request to a connection. More than one only when the connection turned
@@ -48,10 +48,15 @@ pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = outgoing.clone();
         admitted.reservation().mark_sent();
-        let answer = tokio::time::timeout(upstream.response_timeout, upstream.client.request(request));
+        let answer =
+            tokio::time::timeout(upstream.response_timeout, upstream.client.request(request));
         let outcome = match answer.await {
+            // Nobody asked for another protocol: what follows would be a tunnel.
+            Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                unanswered(call, ErrorClass::MalformedResponse)
+            }
             Ok(Ok(mut response)) => {
-                headers::strip_hop_by_hop(response.headers_mut());
+                headers::incoming(response.headers_mut());
                 return Forwarded { admitted, answer: Ok(response), attempts };
             }
             Ok(Err(error)) if was_never_sent(&error) => {

@@ -63,7 +63,7 @@ fn excess(limit: &Limit, maximum: &Maximum, look: &Look<'_>, env: &Env<'_>) -> O
             })
         }
         Maximum::Errors(max) => {
-            let errors = scope.errors(within, env.now);
+            let errors = scope.errors(&limit.id, within, env.now);
             (errors >= *max).then(|| Excess {
                 reason: StopReason::BudgetErrors,
                 path: "/run/errors",
@@ -99,14 +99,10 @@ pub(super) fn report(limit: &Limit, excess: Excess, env: &Env<'_>, found: &mut F
     } else {
         Vec::new()
     };
-    let message = if limit.message.is_empty() {
-        excess.default_message
-    } else {
-        limit.message.render(env)
-    };
+    let message =
+        if limit.message.is_empty() { excess.default_message } else { limit.message.render(env) };
     let rule = limit.name.clone();
-    let finding =
-        Finding { rule, verb: limit.then, reason: excess.reason, message, violations };
+    let finding = Finding { rule, verb: limit.then, reason: excess.reason, message, violations };
     match limit.mode {
         Mode::Enforce => found.acting.push(finding),
         Mode::Observe => found.observed.push(finding),

@@ -39,7 +39,13 @@ impl World {
     }
 
     /// One call that, if it passes, answers with `result`.
-    fn call(&self, tool: &str, args: &str, status: Status, result: u64) -> Result<Granted, Refusal> {
+    fn call(
+        &self,
+        tool: &str,
+        args: &str,
+        status: Status,
+        result: u64,
+    ) -> Result<Granted, Refusal> {
         let (server, operation) = tool.split_once('.').expect("server.operation");
         let facts = ToolFacts {
             name: tool.into(),
@@ -66,9 +72,8 @@ impl World {
             tool: &facts,
             caller: &caller,
         };
-        let decided = visit.decide(&applicable.limits, now, |look| {
-            judge(view, call_key, &applicable, look, now)
-        });
+        let decided = visit
+            .decide(&applicable.limits, now, |look| judge(view, call_key, &applicable, look, now));
         let (granted, reservation) = decided.map_err(|Refused { refusal, .. }| refusal)?;
         reservation.mark_sent();
         let settlement = Settlement {
@@ -92,8 +97,7 @@ fn reason(decided: Result<Granted, Refusal>) -> Option<StopReason> {
     decided.err().map(|refusal| refusal.reason)
 }
 
-const LOOP: &str =
-    "limits:\n- { id: loop, per: run, max: { identical_calls: 3 }, within: 20 steps, then: deny }\n";
+const LOOP: &str = "limits:\n- { id: loop, per: run, max: { identical_calls: 3 }, within: 20 steps, then: deny }\n";
 
 #[test]
 fn the_same_call_with_the_same_result_is_a_loop() {

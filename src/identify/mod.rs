@@ -25,8 +25,8 @@ use crate::ledger::{Denial, Ledger, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::http::{Routed, Routes};
 
-use self::trace::TraceContext;
 pub(crate) use self::head::Target;
+use self::trace::TraceContext;
 
 /// A request as it arrived; nothing in it has been believed yet.
 pub struct Received {
@@ -130,12 +130,7 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
     desk.known.protocol = "http";
     desk.known.method = parts.method.as_str().to_owned();
     let head = head::read(&parts, peer, desk, arrived)?;
-    let visit = desk.ledger.enter(
-        head.run.clone(),
-        head.run_source,
-        &desk.terms.caller,
-        arrived,
-    );
+    let visit = desk.ledger.enter(head.run.clone(), head.run_source, &desk.terms.caller, arrived);
     desk.known.step = Some(visit.step());
     match tool_and_arguments(head, parts, body, desk).await {
         Ok(call) => Ok(Identified { visit, call }),

@@ -83,8 +83,7 @@ impl Ledger {
     /// Calls that are admitted and neither settled nor released, over all scopes.
     /// Zero when nothing is in flight.
     pub fn reserved_calls(&self) -> u64 {
-        let runs: u64 =
-            self.runs.iter().map(|run| run.state.lock().scope.calls_reserved()).sum();
+        let runs: u64 = self.runs.iter().map(|run| run.state.lock().scope.calls_reserved()).sum();
         let wider: u64 = self.scopes.iter().map(|scope| scope.lock().calls_reserved()).sum();
         runs.saturating_add(wider)
     }

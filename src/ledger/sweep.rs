@@ -41,7 +41,10 @@ impl Ledger {
         }
     }
 
-    fn runs_where(&self, wanted: impl Fn(Duration) -> bool) -> Vec<((bool, Duration), Arc<RunCell>)> {
+    fn runs_where(
+        &self,
+        wanted: impl Fn(Duration) -> bool,
+    ) -> Vec<((bool, Duration), Arc<RunCell>)> {
         let mut found = Vec::new();
         for run in &self.runs {
             let state = run.state.lock();

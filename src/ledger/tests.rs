@@ -41,7 +41,8 @@ fn world(live_runs: usize) -> World {
 }
 
 fn limits(text: &str) -> Arc<Applicable> {
-    let head = "apiVersion: toolgate/v1\nkind: Policy\nmetadata: { name: t }\nmode: enforce\nlimits:\n";
+    let head =
+        "apiVersion: toolgate/v1\nkind: Policy\nmetadata: { name: t }\nmode: enforce\nlimits:\n";
     let source = Arc::new(Source { name: "t.yaml".to_owned(), text: format!("{head}{text}") });
     let (set, _) = compile(&[source], None).expect("the limits compile");
     set.applicable(&tool())
@@ -85,8 +86,7 @@ fn fits(limits: &[Arc<Limit>], look: &Look<'_>, now: Now) -> Judgement<(), ()> {
 fn admit(world: &World, id: &str, applicable: &Applicable) -> Option<Reservation> {
     let now = world.clock.now();
     let visit = world.ledger.enter(run(id), "header", &Caller::default(), now);
-    let decided =
-        visit.decide(&applicable.limits, now, |look| fits(&applicable.limits, look, now));
+    let decided = visit.decide(&applicable.limits, now, |look| fits(&applicable.limits, look, now));
     decided.ok().map(|((), reservation)| reservation)
 }
 
@@ -143,8 +143,9 @@ fn ten_thousand_calls_against_a_budget_pass_exactly_it() {
 
 #[test]
 fn calls_that_were_never_sent_are_given_back_on_every_way_out() {
-    let applicable =
-        limits("- { id: a, per: global, max: { calls: 50 }, within: 1h, then: deny, message: m }\n");
+    let applicable = limits(
+        "- { id: a, per: global, max: { calls: 50 }, within: 1h, then: deny, message: m }\n",
+    );
     let world = world(1_000);
     concurrently(8, 500, |number| {
         let Some(reservation) = admit(&world, "one", &applicable) else { return };
@@ -229,7 +230,8 @@ fn an_idle_run_ends_and_a_busy_one_does_not() {
     let held = admit(&world, "busy", &applicable);
     world.clock.advance(Duration::from_secs(700));
     world.ledger.sweep(world.clock.now());
-    let ends: Vec<_> = world.ends.0.lock().iter().map(|run| (run.id.to_string(), run.end)).collect();
+    let ends: Vec<_> =
+        world.ends.0.lock().iter().map(|run| (run.id.to_string(), run.end)).collect();
     assert_eq!(ends, [("idle".to_owned(), RunEnd::Idle)]);
     drop(held);
     world.ledger.end_all();
@@ -238,7 +240,8 @@ fn an_idle_run_ends_and_a_busy_one_does_not() {
 
 #[test]
 fn rotating_run_ids_buys_neither_memory_nor_budget() {
-    let applicable = limits("- { id: a, per: agent, max: { calls: 300 }, then: deny, message: m }\n");
+    let applicable =
+        limits("- { id: a, per: agent, max: { calls: 300 }, then: deny, message: m }\n");
     let world = world(256);
     let mut passed = 0;
     for number in 0..20_000 {
@@ -251,4 +254,33 @@ fn rotating_run_ids_buys_neither_memory_nor_budget() {
     assert_eq!(passed, 300);
     world.ledger.end_all();
     assert_eq!(world.ends.0.lock().len(), 20_000, "every run has its end");
+}
+
+#[test]
+fn failures_are_counted_by_the_limits_that_cover_the_tool() {
+    let covered = limits("- { id: a, per: run, max: { errors: 2 }, then: deny, message: m }\n");
+    let other = limits(
+        "- { id: b, per: run, tools: [s.t], max: { errors: 2 }, within: 1m, then: deny, message: m }\n",
+    );
+    let world = world(10);
+    let errors = |applicable: &Applicable| {
+        let now = world.clock.now();
+        let visit = world.ledger.enter(run("r"), "header", &Caller::default(), now);
+        let seen = visit.decide::<(), u64>(&applicable.limits, now, |look| {
+            let limit = &applicable.limits[0];
+            let scope = look.scope(limit.per).expect("the run's own");
+            let within = Some(Duration::from_secs(60));
+            let denial = Denial { key: "k".into(), stop: None };
+            Judgement::Refuse(scope.errors(&limit.id, within, now), denial)
+        });
+        seen.err().expect("refused")
+    };
+    for status in [Status::Ok, Status::Error, Status::Unknown] {
+        let reservation = admit(&world, "r", &covered).expect("no limit on calls");
+        reservation.mark_sent();
+        reservation.settle(settlement(status), world.clock.now());
+    }
+    drop(admit(&world, "r", &covered));
+    assert_eq!(errors(&covered), 3, "a call that was given up failed as well");
+    assert_eq!(errors(&other), 0, "none of them was made under this limit");
 }

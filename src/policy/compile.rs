@@ -45,7 +45,10 @@ pub fn compile(
         faults: Vec::new(),
     };
     for source in sources {
+        let before = compiler.faults.len();
         compiler.file(source);
+        let own = compiler.faults.get_mut(before..).unwrap_or_default();
+        own.sort_by_key(|fault| fault.span.start);
     }
     compiler.finish(sources)
 }
@@ -76,17 +79,11 @@ struct File<'f> {
 
 impl File<'_> {
     fn is_whole(&self, span: Span) -> bool {
-        !self
-            .damage
-            .iter()
-            .any(|fault| span.start <= fault.start && fault.start <= span.end)
+        !self.damage.iter().any(|fault| span.start <= fault.start && fault.start <= span.end)
     }
 
     fn place(&self, span: Span) -> Place {
-        Place {
-            source: self.source.clone(),
-            span,
-        }
+        Place { source: self.source.clone(), span }
     }
 
     /// `policy/id`
@@ -110,31 +107,20 @@ impl Compiler<'_> {
     fn file(&mut self, source: &Arc<Source>) {
         let before = self.faults.len();
         let raw = yaml::read_partial::<RawPolicy>(source, SHAPE, &mut self.faults);
-        let damage = self
-            .faults
-            .iter()
-            .skip(before)
-            .map(|fault| fault.span)
-            .collect();
+        let damage = self.faults.iter().skip(before).map(|fault| fault.span).collect();
         let Some(raw) = raw else { return };
         self.policy_name(source, &raw.metadata.name);
         let file = File {
             source,
             policy: Arc::from(raw.metadata.name.value.as_str()),
-            mode: raw
-                .mode
-                .map_or(Mode::Enforce, |mode| Mode::from(mode.value)),
+            mode: raw.mode.map_or(Mode::Enforce, |mode| Mode::from(mode.value)),
             damage,
         };
         if let Some(default) = &raw.default {
             self.default_deny(&file, default.span);
         } else if raw.rules.is_empty() && raw.limits.is_empty() && file.damage.is_empty() {
             let fault = Diagnostic::warning(codes::NO_EFFECT, "this policy says nothing");
-            self.fault(
-                &file,
-                raw.metadata.name.span,
-                fault.help("add `rules` or `limits`"),
-            );
+            self.fault(&file, raw.metadata.name.span, fault.help("add `rules` or `limits`"));
         }
         for rule in &raw.rules {
             self.rule(&file, rule);
@@ -148,29 +134,18 @@ impl Compiler<'_> {
         if let Some(first) = &self.default_at {
             let note = format!("the first is at {}", first.text());
             let fault = Diagnostic::error(codes::TWO_DEFAULTS, "`default: deny` is set twice");
-            return self.fault(
-                file,
-                span,
-                fault.help("set it in one policy only").note(note),
-            );
+            return self.fault(file, span, fault.help("set it in one policy only").note(note));
         }
         self.default_at = Some(file.place(span));
         let name = file.name(names::DEFAULT);
-        self.parts.default_deny = Some(DefaultDeny {
-            name,
-            mode: file.mode,
-        });
+        self.parts.default_deny = Some(DefaultDeny { name, mode: file.mode });
     }
 
     fn finish(
         mut self,
         sources: &[Arc<Source>],
     ) -> Result<(PolicySet, Vec<Diagnostic>), Vec<Diagnostic>> {
-        if self
-            .faults
-            .iter()
-            .any(|fault| fault.severity == Severity::Error)
-        {
+        if self.faults.iter().any(|fault| fault.severity == Severity::Error) {
             return Err(self.faults);
         }
         self.check_allowing();

@@ -2,6 +2,7 @@
 //!
 //! Pure: it sees the rules and a view of the call, and nothing is allocated when nothing fires.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,16 +40,12 @@ pub struct Ruling {
 impl Ruling {
     /// The finding that refuses the call, if one does.
     pub fn decisive(&self) -> Option<&Finding> {
-        self.findings
-            .first()
-            .filter(|finding| finding.verb.refuses())
+        self.findings.first().filter(|finding| finding.verb.refuses())
     }
 
     /// The findings that let the call pass with a word to the agent.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(|finding| finding.verb == Verb::Warn)
+        self.findings.iter().filter(|finding| finding.verb == Verb::Warn)
     }
 }
 
@@ -74,19 +71,25 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
         };
         ruling.add(rule.mode, finding);
     }
+    // Stable: rules come in the order of their names.
+    ruling.findings.sort_by_key(precedence);
+    ruling.observed.sort_by_key(precedence);
     if let Some(default) = &applicable.default_deny {
         let lifted = match default.mode {
             Mode::Enforce => ruling.allowed_by.is_some(),
             Mode::Observe | Mode::Off => would_allow,
         };
         if !lifted {
-            ruling.add(default.mode, by_default(default, env));
+            ruling.add_default(default, env);
         }
     }
-    // Stable: rules come in the order of their names.
-    ruling.findings.sort_by(|a, b| b.verb.cmp(&a.verb));
-    ruling.observed.sort_by(|a, b| b.verb.cmp(&a.verb));
     ruling
+}
+
+/// The strongest verb first. Among equals a rule that could be evaluated stands before one that could
+/// not, for it says what would pass.
+fn precedence(finding: &Finding) -> (Reverse<Verb>, bool) {
+    (Reverse(finding.verb), finding.reason == StopReason::RuleError)
 }
 
 impl Ruling {
@@ -96,6 +99,17 @@ impl Ruling {
             Mode::Observe => self.observed.push(finding),
             Mode::Off => {}
         }
+    }
+
+    /// Behind whatever else refuses, for that says more.
+    fn add_default(&mut self, default: &DefaultDeny, env: &Env<'_>) {
+        let findings = match default.mode {
+            Mode::Enforce => &mut self.findings,
+            Mode::Observe => &mut self.observed,
+            Mode::Off => return,
+        };
+        let refusing = findings.partition_point(|finding| finding.verb.refuses());
+        findings.insert(refusing, by_default(default, env));
     }
 }
 
@@ -117,11 +131,7 @@ fn is_met(required: &Requirement, env: &Env<'_>) -> bool {
     }
     if required.within.is_none() && required.condition.is_none() {
         // Tallies reach back further than the remembered steps.
-        let tallied = env
-            .run
-            .history
-            .tallies()
-            .filter(|(tool, _)| required.call.matches(tool));
+        let tallied = env.run.history.tallies().filter(|(tool, _)| required.call.matches(tool));
         if tallied.fold(0u64, |sum, (_, tally)| sum.saturating_add(tally.succeeded))
             >= required.count
         {
@@ -130,32 +140,20 @@ fn is_met(required: &Requirement, env: &Env<'_>) -> bool {
     }
     let wanted = usize::try_from(required.count).unwrap_or(usize::MAX);
     let found = env.run.history.steps().rev().filter(calls);
-    found
-        .filter(|step| satisfies(required, step, env))
-        .take(wanted)
-        .count()
-        >= wanted
+    found.filter(|step| satisfies(required, step, env)).take(wanted).count() >= wanted
 }
 
 fn satisfies(required: &Requirement, step: &Step, env: &Env<'_>) -> bool {
     let recent = |within: Duration| env.now.since(step.ended) <= within;
     required.within.is_none_or(recent)
         && required.condition.as_ref().is_none_or(|condition| {
-            condition
-                .eval_bool(&Env {
-                    prior: Some(step),
-                    ..*env
-                })
-                .unwrap_or(false)
+            condition.eval_bool(&Env { prior: Some(step), ..*env }).unwrap_or(false)
         })
 }
 
 fn fired(rule: &Rule, env: &Env<'_>) -> Finding {
     let explain = |when: &Program| when.violations(env);
-    let when = rule
-        .when
-        .as_ref()
-        .filter(|_| rule.explain && rule.then.refuses());
+    let when = rule.when.as_ref().filter(|_| rule.explain && rule.then.refuses());
     Finding {
         rule: rule.name.clone(),
         verb: rule.then,
@@ -180,10 +178,7 @@ fn by_default(default: &DefaultDeny, env: &Env<'_>) -> Finding {
         rule: default.name.clone(),
         verb: Verb::Deny,
         reason: StopReason::ToolNotAllowed,
-        message: format!(
-            "No rule allows {} here. Use another tool.",
-            env.call.tool.name
-        ),
+        message: format!("No rule allows {} here. Use another tool.", env.call.tool.name),
         violations: Vec::new(),
     }
 }

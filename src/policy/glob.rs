@@ -32,10 +32,7 @@ impl Glob {
     /// Compiles a pattern. Every text is a pattern.
     #[must_use]
     pub fn new(pattern: &str) -> Self {
-        Self {
-            pattern: pattern.into(),
-            shape: Shape::of(pattern),
-        }
+        Self { pattern: pattern.into(), shape: Shape::of(pattern) }
     }
 
     /// The pattern as it was written.
@@ -67,27 +64,17 @@ impl Shape {
             return Self::Exact;
         };
         let (between, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let middle: Box<[Box<str>]> = between
-            .split('*')
-            .filter(|part| !part.is_empty())
-            .map(Box::from)
-            .collect();
+        let middle: Box<[Box<str>]> =
+            between.split('*').filter(|part| !part.is_empty()).map(Box::from).collect();
         if head.is_empty() && middle.is_empty() && tail.is_empty() {
             return Self::Everything;
         }
-        Self::Parts {
-            head: head.into(),
-            middle,
-            tail: tail.into(),
-        }
+        Self::Parts { head: head.into(), middle, tail: tail.into() }
     }
 }
 
 fn fits(text: &str, head: &str, middle: &[Box<str>], tail: &str) -> bool {
-    let Some(mut rest) = text
-        .strip_prefix(head)
-        .and_then(|rest| rest.strip_suffix(tail))
-    else {
+    let Some(mut rest) = text.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)) else {
         return false;
     };
     for part in middle {
@@ -137,11 +124,7 @@ mod tests {
             ("a*a*a", "aa", false),
             ("a*é*z", "a-é-z", true),
         ] {
-            assert_eq!(
-                Glob::new(pattern).matches(text),
-                expected,
-                "{pattern} on {text}"
-            );
+            assert_eq!(Glob::new(pattern).matches(text), expected, "{pattern} on {text}");
         }
     }
 

@@ -52,9 +52,7 @@ impl Matcher {
 
     /// Matches what one of `patterns` matches.
     pub fn any_of(patterns: Vec<Pattern>) -> Self {
-        Self {
-            patterns: Some(patterns),
-        }
+        Self { patterns: Some(patterns) }
     }
 
     /// Is `tool` meant?

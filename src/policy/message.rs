@@ -27,9 +27,7 @@ enum Piece {
 impl Message {
     /// A message that says exactly `text`.
     pub fn literal(text: impl Into<String>) -> Self {
-        Self {
-            pieces: vec![Piece::Text(text.into())],
-        }
+        Self { pieces: vec![Piece::Text(text.into())] }
     }
 
     /// Compiles a template: `{expression}` is interpolated, `{{` and `}}` are braces.
@@ -38,12 +36,7 @@ impl Message {
     /// Every fault at once, with its place in `template`: braces without their partner, expressions
     /// that do not compile, more fixed text than [`MESSAGE_LIMIT_BYTES`].
     pub fn parse(template: &str) -> Result<Self, Vec<ExprError>> {
-        let mut reader = Reader {
-            template,
-            at: 0,
-            pieces: Vec::new(),
-            faults: Vec::new(),
-        };
+        let mut reader = Reader { template, at: 0, pieces: Vec::new(), faults: Vec::new() };
         reader.read();
         let fixed: usize = reader.pieces.iter().map(Piece::fixed_bytes).sum();
         if fixed > MESSAGE_LIMIT_BYTES {
@@ -51,15 +44,11 @@ impl Message {
                 code: codes::LONG_MESSAGE,
                 message: format!("a message of {fixed} bytes is too long"),
                 span: 0..template.len(),
-                help: Some(format!(
-                    "at most {MESSAGE_LIMIT_BYTES} bytes are shown to the model"
-                )),
+                help: Some(format!("at most {MESSAGE_LIMIT_BYTES} bytes are shown to the model")),
             });
         }
         if reader.faults.is_empty() {
-            Ok(Self {
-                pieces: reader.pieces,
-            })
+            Ok(Self { pieces: reader.pieces })
         } else {
             Err(reader.faults)
         }
@@ -131,21 +120,13 @@ impl<'t> Reader<'t> {
                 self.text(rest.get(..1).unwrap_or_default());
                 self.at += 2;
             } else if rest.starts_with('}') {
-                self.fault(
-                    self.at..self.at + 1,
-                    "`}` without `{`",
-                    "write `}}` for a brace",
-                );
+                self.fault(self.at..self.at + 1, "`}` without `{`", "write `}}` for a brace");
                 self.at += 1;
             } else if let Some(length) = expression_length(rest.get(1..).unwrap_or_default()) {
                 self.expression(self.at + 1, length);
                 self.at += length + 2;
             } else {
-                self.fault(
-                    self.at..self.at + 1,
-                    "`{` without `}`",
-                    "write `{{` for a brace",
-                );
+                self.fault(self.at..self.at + 1, "`{` without `}`", "write `{{` for a brace");
                 self.at = self.template.len();
             }
         }
@@ -178,12 +159,10 @@ impl<'t> Reader<'t> {
         }
         match expr::compile(source, Site::Message) {
             Ok(program) => self.pieces.push(Piece::Value(program)),
-            Err(errors) => self
-                .faults
-                .extend(errors.into_iter().map(|error| ExprError {
-                    span: error.span.start + start..error.span.end + start,
-                    ..error
-                })),
+            Err(errors) => self.faults.extend(errors.into_iter().map(|error| ExprError {
+                span: error.span.start + start..error.span.end + start,
+                ..error
+            })),
         }
     }
 

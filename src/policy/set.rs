@@ -87,12 +87,7 @@ impl PolicySet {
 
     /// Orders and indexes what was compiled from `sources`.
     pub fn new(sources: &[Arc<Source>], parts: Parts) -> Self {
-        let Parts {
-            mut rules,
-            mut limits,
-            captures,
-            default_deny,
-        } = parts;
+        let Parts { mut rules, mut limits, captures, default_deny } = parts;
         rules.retain(|rule| rule.mode != Mode::Off);
         limits.retain(|limit| limit.mode != Mode::Off);
         rules.sort_by(|a, b| b.then.cmp(&a.then).then_with(|| a.name.cmp(&b.name)));
@@ -102,9 +97,7 @@ impl PolicySet {
             rules: Index::new(rules, |rule| &rule.tools),
             limits: Index::new(limits, |limit| &limit.tools),
             captures,
-            default_deny: default_deny
-                .filter(|default| default.mode != Mode::Off)
-                .map(Arc::new),
+            default_deny: default_deny.filter(|default| default.mode != Mode::Off).map(Arc::new),
             cache: DashMap::new(),
         }
     }
@@ -145,19 +138,13 @@ impl PolicySet {
         if self.cache.len() >= CACHE_LIMIT_TOOLS {
             self.cache.clear();
         }
-        let cached = Cached {
-            tags: tool.tags.clone(),
-            applicable: applicable.clone(),
-        };
+        let cached = Cached { tags: tool.tags.clone(), applicable: applicable.clone() };
         self.cache.insert(tool.name.clone(), cached);
         applicable
     }
 
     fn select(&self, tool: &ToolFacts) -> Applicable {
-        let read = self
-            .captures
-            .iter()
-            .filter(|(glob, _)| glob.matches(&tool.name));
+        let read = self.captures.iter().filter(|(glob, _)| glob.matches(&tool.name));
         let paths: BTreeSet<&Arc<str>> = read.map(|(_, path)| path).collect();
         Applicable {
             rules: self.rules.select(tool, |rule| &rule.tools),
@@ -182,24 +169,15 @@ impl<T> Index<T> {
                 None => open.push(position),
             }
         }
-        Self {
-            entries: entries.into_iter().map(Arc::new).collect(),
-            named,
-            open,
-        }
+        Self { entries: entries.into_iter().map(Arc::new).collect(), named, open }
     }
 
     fn select(&self, tool: &ToolFacts, tools: impl Fn(&T) -> &Matcher) -> Vec<Arc<T>> {
         let named = self.named.get(&tool.name).into_iter().flatten().copied();
         // Ordered and free of repeats, so that entries come in their own order.
         let positions: BTreeSet<usize> = named.chain(self.open.iter().copied()).collect();
-        let candidates = positions
-            .into_iter()
-            .filter_map(|position| self.entries.get(position));
-        candidates
-            .filter(|entry| tools(entry).matches(tool))
-            .cloned()
-            .collect()
+        let candidates = positions.into_iter().filter_map(|position| self.entries.get(position));
+        candidates.filter(|entry| tools(entry).matches(tool)).cloned().collect()
     }
 }
 

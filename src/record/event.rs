@@ -132,9 +132,7 @@ pub(super) fn given(text: &str) -> Option<&str> {
 
 /// Milliseconds with three decimals.
 pub(super) fn millis(duration: Duration) -> f64 {
-    let micros = u32::try_from(duration.as_micros()).map_or_else(
-        |_| duration.as_secs_f64() * 1e6,
-        f64::from,
-    );
+    let micros = u32::try_from(duration.as_micros())
+        .map_or_else(|_| duration.as_secs_f64() * 1e6, f64::from);
     micros.round() / 1e3
 }

@@ -76,7 +76,8 @@ impl Loader<'_> {
             let message = format!("there is no stop reason `{}`", field.value);
             let mut fault = Diagnostic::error(codes::UNKNOWN, message).at(self.source, field.span);
             let names = StopReason::ALL.iter().map(|reason| reason.name());
-            fault.help = closest(&field.value, names).map(|close| format!("did you mean `{close}`?"));
+            fault.help =
+                closest(&field.value, names).map(|close| format!("did you mean `{close}`?"));
             self.faults.push(fault);
         }
         known.map(|reason| Field { value: reason, span: field.span })
@@ -122,7 +123,10 @@ impl Expected {
                 return Some((format!("expected the call to pass, got {got}"), call));
             }
             Some(verdict) if verdict.value != said.verdict => {
-                return Some((format!("expected {}, got {got}", verdict.value.name()), verdict.span));
+                return Some((
+                    format!("expected {}, got {got}", verdict.value.name()),
+                    verdict.span,
+                ));
             }
             Some(_) | None => {}
         }
@@ -147,7 +151,11 @@ impl Expected {
         if let Some(observed) = &self.observed
             && observed.value != said.observed
         {
-            let what = format!("expected {} observed, got {}", list(&observed.value), list(&said.observed));
+            let what = format!(
+                "expected {} observed, got {}",
+                list(&observed.value),
+                list(&said.observed)
+            );
             return Some((what, observed.span));
         }
         None

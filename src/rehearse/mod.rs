@@ -1,10 +1,10 @@
 //! Policy tests: calls with scripted answers, played through the real guards and ledger in virtual
 //! time, and what the policies must say to them.
 
-pub mod files;
 mod expect;
+pub mod files;
 mod play;
-mod raw;
+pub mod raw;
 mod suite;
 
 use std::path::Path;

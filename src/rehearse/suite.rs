@@ -192,7 +192,8 @@ impl Loader<'_> {
             }
             None => Status::Ok,
         };
-        let body = raw.result.as_ref().map_or_else(|| "{}".to_owned(), |result| result.value.to_string());
+        let body =
+            raw.result.as_ref().map_or_else(|| "{}".to_owned(), |result| result.value.to_string());
         Answer { status, body: raw.error.is_none().then(|| Bytes::from(body)) }
     }
 

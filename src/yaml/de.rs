@@ -2,6 +2,7 @@
 
 mod access;
 mod describe;
+mod keys;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -15,7 +16,7 @@ use super::codes;
 use super::diagnostic::Diagnostic;
 use super::fault::{Failure, SCALAR, ScalarFault};
 use super::field::FIELD;
-use super::node::{Entry, Key, Kind, Node};
+use super::node::{Key, Kind, Node};
 use super::read::Shape;
 use super::scalar::{Meaning, meaning};
 use super::source::{Source, Span};
@@ -70,7 +71,7 @@ impl<'a> Context<'a> {
         let introduced = key.map_or(node.span, |key| key.span);
         match failure {
             Failure::Reported | Failure::Follows => {}
-            Failure::Missing(name) => self.push(missing(name), introduced),
+            Failure::Missing(name) => self.push(keys::missing(name), introduced),
             Failure::New(fault) => {
                 let empty = node.span.start == node.span.end;
                 let place = if empty { introduced } else { node.span };
@@ -92,19 +93,8 @@ impl<'a> Context<'a> {
     }
 
     fn planned(&self, name: &str, word: &str) -> bool {
-        lookup(self.shape.planned, name).contains(&word)
+        keys::lookup(self.shape.planned, name).contains(&word)
     }
-}
-
-fn lookup(
-    table: &'static [(&'static str, &'static [&'static str])],
-    name: &str,
-) -> &'static [&'static str] {
-    table.iter().find(|(owner, _)| *owner == name).map_or(&[], |(_, words)| words)
-}
-
-fn missing(name: &str) -> Diagnostic {
-    Diagnostic::error(codes::MISSING_KEY, format!("missing key `{name}`"))
 }
 
 impl<'a> Reader<'a> {
@@ -130,51 +120,6 @@ impl<'a> Reader<'a> {
                     ScalarFault::new(format!("expected text, found {}", describe(self.node)))
                         .help(format!("quote it: \"{value}\""));
                 Err(Failure::new(codes::TYPE, text))
-            }
-        }
-    }
-
-    /// Reports the keys that a struct does not have and the required ones that are absent.
-    fn check_keys(
-        self,
-        entries: &'a [Entry],
-        name: &str,
-        fields: &'static [&'static str],
-    ) {
-        let planned = entries.iter().any(|entry| self.context.planned(name, &entry.key.text));
-        for entry in entries {
-            let key = entry.key.text.as_str();
-            if fields.contains(&key) || self.context.is_bad(&entry.value) {
-                continue;
-            }
-            self.context.bad.borrow_mut().insert(entry.value.id);
-            let diagnostic = if self.context.planned(name, key) {
-                let message = format!("`{key}` is not supported by this version");
-                Diagnostic::error(codes::UNSUPPORTED, message)
-            } else {
-                let mut unknown =
-                    Diagnostic::error(codes::UNKNOWN_KEY, format!("unknown key `{key}`"));
-                unknown.help = Some(match closest(key, fields.iter().copied()) {
-                    Some(close) => format!("did you mean `{close}`?"),
-                    None => format!("known here: {}", list(fields)),
-                });
-                unknown
-            };
-            self.context.push(diagnostic, entry.key.span);
-        }
-        let required = lookup(self.context.shape.required, name).iter();
-        let absent: Vec<&str> = required
-            .filter(|key| entries.iter().all(|entry| entry.key.text != **key))
-            .copied()
-            .collect();
-        // `mcp:` in place of `http:` is one fault, not two.
-        if absent.is_empty() || planned {
-            return;
-        }
-        if self.context.incomplete.borrow_mut().insert(self.node.id) {
-            let place = self.key.map_or(self.node.span, |key| key.span);
-            for key in absent {
-                self.context.push(missing(key), place);
             }
         }
     }
@@ -343,7 +288,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         let Kind::Mapping(entries) = &self.node.kind else {
             return Err(self.wrong_type(&format!("a mapping with {}", list(fields))));
         };
-        self.check_keys(entries, name, fields);
+        keys::check(self, entries, name, fields);
         let incomplete = || self.context.incomplete.borrow().contains(&self.node.id);
         match visitor.visit_map(Members::new(entries, self.context)) {
             Err(Failure::Missing(key)) => {
@@ -375,7 +320,11 @@ impl<'de> Deserializer<'de> for Reader<'de> {
             let text = ScalarFault::new(format!("`{word}` is not supported by this version"));
             return Err(Failure::new(codes::UNSUPPORTED, text));
         }
-        let text = ScalarFault::new(format!("expected one of {}, found `{word}`", list(variants)));
+        let expected = match variants {
+            [only] => format!("`{only}`"),
+            _ => format!("one of {}", list(variants)),
+        };
+        let text = ScalarFault::new(format!("expected {expected}, found `{word}`"));
         Err(Failure::new(
             codes::CHOICE,
             match closest(word, variants.iter().copied()) {

@@ -157,11 +157,11 @@ fn unexpected(found: &Unexpected<'_>, expected: &dyn Expected) -> ScalarFault {
         other => other,
     };
     let found = match found {
-        Unexpected::Bool(value) => format!("the boolean `{value}`"),
+        Unexpected::Bool(value) => format!("`{value}`"),
         Unexpected::Unsigned(value) => format!("the number `{value}`"),
         Unexpected::Signed(value) => format!("the number `{value}`"),
         Unexpected::Float(value) => format!("the number `{value}`"),
-        Unexpected::Str(text) => format!("the text `{text}`"),
+        Unexpected::Str(_) => "text".to_owned(),
         Unexpected::Seq => "a list".to_owned(),
         Unexpected::Map => "a mapping".to_owned(),
         Unexpected::Unit => "nothing".to_owned(),

@@ -8,6 +8,9 @@ use super::codes;
 use super::diagnostic::Diagnostic;
 use super::source::{Source, Span};
 
+/// How many lines an unclosed quote is looked for.
+const OPEN_QUOTE_LIMIT_LINES: usize = 50;
+
 const BLOCK_HELP: &str = "quote the value, or put it on the next line below `|`";
 
 /// The byte offset a complaint is about.
@@ -25,10 +28,23 @@ pub(super) fn fault(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
     if rest.starts_with('!') {
         return tag(source, at(token_len(rest)));
     }
+    if matches!(error.kind(), ErrorKind::UnknownAnchor) {
+        let message = "a value that begins with `*` is a YAML alias, and there is no such anchor";
+        let alias = rest.get(..token_len(rest)).unwrap_or_default();
+        let fault = Diagnostic::error(codes::ALIAS, message).at(source, at(alias.len()));
+        return fault.help(format!("quote the value: \"{alias}\""));
+    }
+    let unclosed = matches!(
+        error.kind(),
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent
+    );
+    if unclosed && let Some(quote) = open_quote(source.text.get(..start).unwrap_or_default()) {
+        return Diagnostic::error(codes::SYNTAX, "the quoted text is not closed")
+            .at(source, Span { start: quote, end: quote + 1 })
+            .help("add the closing quote");
+    }
     let (message, help) = describe(error.kind(), first);
-    let width = if rest.starts_with('*') { token_len(rest) } else { width };
     let code = match error.kind() {
-        ErrorKind::UnknownAnchor => codes::ALIAS,
         ErrorKind::RecursionLimitExceeded => codes::BOUNDS,
         _ => codes::SYNTAX,
     };
@@ -45,6 +61,22 @@ pub(super) fn tag(source: &Arc<Source>, span: Span) -> Diagnostic {
         .note("for example: when: '!run.called(\"payments.verify\")'")
 }
 
+/// The last quote before a complaint that has no partner on its line.
+fn open_quote(before: &str) -> Option<usize> {
+    let mut end = before.trim_end().len();
+    for _ in 0..OPEN_QUOTE_LIMIT_LINES {
+        let start = before.get(..end)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.get(start..end)?;
+        let unpaired =
+            ['"', '\''].into_iter().filter(|quote| line.matches(*quote).count() % 2 == 1);
+        if let Some(at) = unpaired.filter_map(|quote| line.rfind(quote)).max() {
+            return Some(start + at);
+        }
+        end = start.checked_sub(1)?;
+    }
+    None
+}
+
 fn token_len(rest: &str) -> usize {
     rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}')).unwrap_or(rest.len())
 }
@@ -52,10 +84,6 @@ fn token_len(rest: &str) -> usize {
 fn describe(kind: &ErrorKind, first: Option<char>) -> (String, Option<&'static str>) {
     use ErrorKind as Kind;
     let (message, help) = match kind {
-        Kind::UnknownAnchor => (
-            "a value that begins with `*` is a YAML alias, and there is no such anchor",
-            "quote the value: \"*.get\"",
-        ),
         Kind::MappingValueNotAllowed | Kind::InvalidColonPlacement => (
             "a `:` where no key can stand",
             "quote the value if `: ` is part of it; otherwise check the indentation",

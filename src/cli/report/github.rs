@@ -16,20 +16,13 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         if let Some((line, column)) = finding.line_column() {
             write!(out, "line={line},col={column},")?;
         }
-        writeln!(
-            out,
-            "title={}::{}",
-            property(finding.code),
-            data(&full_message(finding))
-        )?;
+        writeln!(out, "title={}::{}", property(finding.code), data(&full_message(finding)))?;
     }
     writeln!(out, "{}", report.summary)
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

@@ -11,10 +11,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut object = Map::new();
     object.insert("command".to_owned(), json!(report.command));
     object.insert("errors".to_owned(), json!(report.count(Severity::Error)));
-    object.insert(
-        "warnings".to_owned(),
-        json!(report.count(Severity::Warning)),
-    );
+    object.insert("warnings".to_owned(), json!(report.count(Severity::Warning)));
     for (name, value) in &report.facts {
         object.insert((*name).to_owned(), value.clone());
     }

@@ -25,11 +25,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn write_suite(cases: &[Case], out: &mut dyn Write) -> io::Result<()> {
     let file = escape(cases.first().map_or("", |case| &case.file));
     let failures = cases.iter().filter(|case| case.failed()).count();
-    writeln!(
-        out,
-        r#"  <testsuite name="{file}" tests="{}" failures="{failures}">"#,
-        cases.len(),
-    )?;
+    writeln!(out, r#"  <testsuite name="{file}" tests="{}" failures="{failures}">"#, cases.len(),)?;
     for case in cases {
         let name = escape(&case.name);
         if case.findings.is_empty() {

@@ -63,9 +63,7 @@ pub struct Case {
 impl Case {
     /// Is there anything to mend?
     pub fn failed(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 }
 
@@ -89,9 +87,7 @@ impl Report {
 
     /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings()
-            .filter(|finding| finding.severity == severity)
-            .count()
+        self.findings().filter(|finding| finding.severity == severity).count()
     }
 
     /// Turns warnings into errors.
@@ -128,11 +124,7 @@ impl Report {
 
     /// Ok, unless there is an error.
     pub fn exit(&self) -> Exit {
-        if self.count(Severity::Error) == 0 {
-            Exit::Ok
-        } else {
-            Exit::Findings
-        }
+        if self.count(Severity::Error) == 0 { Exit::Ok } else { Exit::Findings }
     }
 }
 

@@ -13,10 +13,7 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let codes: BTreeSet<&str> = report.findings().map(|finding| finding.code).collect();
     let rules: Vec<Value> = codes.iter().map(|code| json!({ "id": code })).collect();
-    let results: Vec<Value> = report
-        .findings()
-        .map(|found| result(found, &codes))
-        .collect();
+    let results: Vec<Value> = report.findings().map(|found| result(found, &codes)).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -43,10 +40,7 @@ fn result(finding: &Diagnostic, codes: &BTreeSet<&str>) -> Value {
         "message": { "text": full_message(finding) },
     });
     if let (Some(source), Some(object)) = (&finding.source, result.as_object_mut()) {
-        object.insert(
-            "locations".to_owned(),
-            json!([location(finding, &source.name)]),
-        );
+        object.insert("locations".to_owned(), json!([location(finding, &source.name)]));
     }
     result
 }
@@ -54,10 +48,7 @@ fn result(finding: &Diagnostic, codes: &BTreeSet<&str>) -> Value {
 fn location(finding: &Diagnostic, file: &str) -> Value {
     let mut place = json!({ "artifactLocation": { "uri": uri(file) } });
     if let (Some((line, column)), Some(object)) = (finding.line_column(), place.as_object_mut()) {
-        object.insert(
-            "region".to_owned(),
-            json!({ "startLine": line, "startColumn": column }),
-        );
+        object.insert("region".to_owned(), json!({ "startLine": line, "startColumn": column }));
     }
     json!({ "physicalLocation": place })
 }

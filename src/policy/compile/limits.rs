@@ -8,24 +8,12 @@ use crate::policy::model::{Limit, Maximum, Mode, Per, Verb, Within};
 use crate::policy::raw::{RawLimit, RawVerb};
 use crate::yaml::{Diagnostic, Field, Period, Text, closest, codes as yaml_codes};
 
-const MEASURES: [&str; 5] = [
-    "calls",
-    "wall_time",
-    "identical_calls",
-    "denials_same_rule",
-    "errors",
-];
+const MEASURES: [&str; 5] =
+    ["calls", "wall_time", "identical_calls", "denials_same_rule", "errors"];
 
 /// Measures that the format knows and this version does not.
-const PLANNED_MEASURES: [&str; 7] = [
-    "cost_usd",
-    "tokens",
-    "rate",
-    "burst",
-    "in_flight",
-    "denials",
-    "cycle_repeats",
-];
+const PLANNED_MEASURES: [&str; 7] =
+    ["cost_usd", "tokens", "rate", "burst", "in_flight", "denials", "cycle_repeats"];
 
 /// Measures with an expression, of which the same is true.
 const PLANNED_EXPRESSIONS: [&str; 2] = ["sum(", "distinct("];
@@ -43,11 +31,7 @@ impl Compiler<'_> {
         let tools = self.tools(file, raw.tools.as_ref());
         if raw.max.value.0.is_empty() && file.is_whole(raw.max.span) {
             let fault = Diagnostic::error(codes::EMPTY, "`max` names no measure");
-            self.fault(
-                file,
-                raw.max.span,
-                fault.help("for example `max: { calls: 100 }`"),
-            );
+            self.fault(file, raw.max.span, fault.help("for example `max: { calls: 100 }`"));
         }
         let mut max = Vec::new();
         for (name, value) in &raw.max.value {
@@ -57,10 +41,7 @@ impl Compiler<'_> {
             self.check_per(file, name, maximum, per);
             max.push(maximum);
         }
-        let within = raw
-            .within
-            .as_ref()
-            .and_then(|text| self.within(file, text, &max));
+        let within = raw.within.as_ref().and_then(|text| self.within(file, text, &max));
         let then = Verb::from(raw.then.value);
         if raw.then.value == RawVerb::Allow {
             let fault = Diagnostic::error(codes::CONTRADICTION, "a limit cannot allow");
@@ -95,9 +76,7 @@ impl Compiler<'_> {
             return per;
         }
         let names = PERS.iter().map(|per| per.name());
-        let is_word = word
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let fault = if PLANNED_PERS.contains(&word) || !is_word {
             let message = format!("`per: {word}` is not supported by this version");
             let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, message);
@@ -125,8 +104,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
-        read.map_err(|fault| self.fault(file, value.span, fault))
-            .ok()
+        read.map_err(|fault| self.fault(file, value.span, fault)).ok()
     }
 
     /// Some measures exist of runs only.
@@ -136,11 +114,7 @@ impl Compiler<'_> {
             Maximum::Calls(_) | Maximum::DenialsSameRule(_) | Maximum::Errors(_) => false,
         };
         if of_runs_only && per != Per::Run {
-            let message = format!(
-                "`{}` is measured per run, not per {}",
-                name.value,
-                per.name()
-            );
+            let message = format!("`{}` is measured per run, not per {}", name.value, per.name());
             let fault = Diagnostic::error(codes::PER, message);
             self.fault(file, name.span, fault.help("write `per: run`"));
         }
@@ -156,11 +130,8 @@ impl Compiler<'_> {
         };
         for maximum in max {
             if let Some(help) = unfit(*maximum, within) {
-                let message = format!(
-                    "`{}` cannot be counted within {}",
-                    maximum.name(),
-                    text.value
-                );
+                let message =
+                    format!("`{}` cannot be counted within {}", maximum.name(), text.value);
                 let fault = Diagnostic::error(codes::WITHIN, message);
                 self.fault(file, text.span, fault.help(help));
             }
@@ -185,10 +156,8 @@ fn unknown_measure(name: &str) -> Diagnostic {
 
 fn count(value: &Text) -> Result<u64, Diagnostic> {
     match value.value.parse() {
-        Ok(0) => Err(
-            Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass")
-                .help("refuse the tools with a rule instead"),
-        ),
+        Ok(0) => Err(Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass")
+            .help("refuse the tools with a rule instead")),
         Ok(count) => Ok(count),
         Err(_) => {
             let message = format!("expected a whole number from 1, found `{}`", value.value);
@@ -212,10 +181,9 @@ fn repeats(value: &Text) -> Result<u32, Diagnostic> {
 
 fn period(value: &Text) -> Result<Duration, Diagnostic> {
     match Period::parse(&value.value) {
-        Ok(Period(duration)) if duration.is_zero() => Err(Diagnostic::error(
-            codes::EMPTY,
-            "a maximum of 0 lets no call pass",
-        )),
+        Ok(Period(duration)) if duration.is_zero() => {
+            Err(Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass"))
+        }
         Ok(Period(duration)) => Ok(duration),
         Err(error) => {
             let mut fault = Diagnostic::error(codes::MEASURE, error.message);
@@ -227,10 +195,7 @@ fn period(value: &Text) -> Result<Duration, Diagnostic> {
 
 /// `24h` or `20 steps`.
 fn window(text: &str) -> Result<Within, Diagnostic> {
-    let steps = text
-        .trim()
-        .strip_suffix("steps")
-        .or_else(|| text.trim().strip_suffix("step"));
+    let steps = text.trim().strip_suffix("steps").or_else(|| text.trim().strip_suffix("step"));
     if let Some(number) = steps {
         let steps = number.trim().parse::<usize>().ok();
         let remembered = |steps: &usize| (1..=HISTORY_LIMIT_STEPS).contains(steps);
@@ -245,9 +210,7 @@ fn window(text: &str) -> Result<Within, Diagnostic> {
         }
         Ok(Period(duration)) => Ok(Within::Duration(duration)),
         Err(error) => {
-            let help = error
-                .help
-                .unwrap_or_else(|| "for example `24h` or `20 steps`".to_owned());
+            let help = error.help.unwrap_or_else(|| "for example `24h` or `20 steps`".to_owned());
             Err(Diagnostic::error(codes::WITHIN, error.message).help(help))
         }
     }

@@ -21,20 +21,12 @@ pub(super) struct Names {
 
 impl Compiler<'_> {
     pub(super) fn policy_name(&mut self, source: &Arc<Source>, name: &Field<String>) {
-        let place = Place {
-            source: source.clone(),
-            span: name.span,
-        };
+        let place = Place { source: source.clone(), span: name.span };
         let faults = [
             ill_formed("the name of a policy", &name.value),
             twice("the policy", &mut self.names.policies, &name.value, &place),
         ];
-        self.faults.extend(
-            faults
-                .into_iter()
-                .flatten()
-                .map(|fault| fault.at(source, name.span)),
-        );
+        self.faults.extend(faults.into_iter().flatten().map(|fault| fault.at(source, name.span)));
     }
 
     /// Checks the id of a rule or limit.
@@ -56,10 +48,7 @@ impl Compiler<'_> {
 
 fn ill_formed(what: &str, name: &str) -> Option<Diagnostic> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let begins = name
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let well_formed = begins && name.bytes().all(allowed) && name.len() <= NAME_LIMIT_BYTES;
     (!well_formed).then(|| {
         Diagnostic::error(codes::NAME, format!("`{name}` cannot be {what}")).help(format!(
@@ -77,11 +66,7 @@ fn twice(
     if let Some(first) = seen.get(name) {
         let note = format!("the first is at {}", first.text());
         let fault = Diagnostic::error(codes::DUPLICATE, format!("{what} `{name}` stands twice"));
-        return Some(
-            fault
-                .help("it must be unique across all policies")
-                .note(note),
-        );
+        return Some(fault.help("it must be unique across all policies").note(note));
     }
     seen.insert(name.to_owned(), place.clone());
     None

@@ -15,10 +15,7 @@ impl Compiler<'_> {
         let id = self.id(file, &raw.id);
         let tools = self.tools(file, raw.tools.as_ref());
         let never = "this rule can never fire";
-        let when = raw
-            .when
-            .as_ref()
-            .and_then(|text| self.condition(file, text, Site::Rule, never));
+        let when = raw.when.as_ref().and_then(|text| self.condition(file, text, Site::Rule, never));
         let requires = self.requirements(file, raw);
         let message = raw.message.as_ref().map(|text| self.message(file, text));
         let then = raw.then.map(|then| Verb::from(then.value));
@@ -27,8 +24,7 @@ impl Compiler<'_> {
         }
         let then = then.unwrap_or(Verb::Deny);
         if then == Verb::Allow {
-            self.allow_at
-                .push(file.place(raw.then.map_or(place, |then| then.span)));
+            self.allow_at.push(file.place(raw.then.map_or(place, |then| then.span)));
         }
         let mode = Self::mode(file, raw.mode.as_ref());
         let reason = reason(raw.when.as_ref(), when.as_ref(), &requires);
@@ -62,11 +58,7 @@ impl Compiler<'_> {
             let what = format!("a rule with `then: {}` needs a `message`", then.name());
             let fault = Diagnostic::error(codes::NO_MESSAGE, what)
                 .help("tell the model what to do instead");
-            self.fault(
-                file,
-                raw.message.as_ref().map_or(id.span, |text| text.span),
-                fault,
-            );
+            self.fault(file, raw.message.as_ref().map_or(id.span, |text| text.span), fault);
         }
         if let (Verb::Allow, Some(requires)) = (then, &raw.requires) {
             let fault = Diagnostic::error(
@@ -86,28 +78,19 @@ impl Compiler<'_> {
             let fault = Diagnostic::error(codes::EMPTY, "`requires` lists nothing");
             self.fault(file, list.span, fault);
         }
-        list.value
-            .iter()
-            .map(|raw| self.requirement(file, raw))
-            .collect()
+        list.value.iter().map(|raw| self.requirement(file, raw)).collect()
     }
 
     fn requirement(&mut self, file: &File<'_>, raw: &RawRequirement) -> Requirement {
         if raw.call.value.starts_with("tag:") {
             let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, "`call` does not take tags");
-            self.fault(
-                file,
-                raw.call.span,
-                fault.help("name the tools: `payments.*`"),
-            );
+            self.fault(file, raw.call.span, fault.help("name the tools: `payments.*`"));
         } else {
             self.tool(file, &raw.call.value, raw.call.span);
         }
         let never = "no earlier call can ever satisfy this";
-        let condition = raw
-            .r#where
-            .as_ref()
-            .and_then(|text| self.condition(file, text, Site::Where, never));
+        let condition =
+            raw.r#where.as_ref().and_then(|text| self.condition(file, text, Site::Where, never));
         if let Some(count) = raw.count.filter(|count| count.value == 0) {
             let fault = Diagnostic::error(codes::EMPTY, "`count: 0` requires nothing");
             self.fault(file, count.span, fault.help("leave `count` out to mean 1"));

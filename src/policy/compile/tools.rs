@@ -19,17 +19,9 @@ impl<'c> Known<'c> {
     pub(super) fn of(catalogue: &'c Catalogue) -> Self {
         let tags = catalogue.tools.iter().flat_map(|tool| tool.tags.iter());
         Self {
-            tools: catalogue
-                .tools
-                .iter()
-                .map(|tool| tool.name.as_ref())
-                .collect(),
+            tools: catalogue.tools.iter().map(|tool| tool.name.as_ref()).collect(),
             tags: tags.map(AsRef::as_ref).collect(),
-            open_prefixes: catalogue
-                .open_servers
-                .iter()
-                .map(|name| format!("{name}."))
-                .collect(),
+            open_prefixes: catalogue.open_servers.iter().map(|name| format!("{name}.")).collect(),
         }
     }
 
@@ -43,26 +35,17 @@ impl<'c> Known<'c> {
     }
 
     fn check_name(&self, name: &str) -> Option<Diagnostic> {
-        let open = self
-            .open_prefixes
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
+        let open = self.open_prefixes.iter().any(|prefix| name.starts_with(prefix));
         if open || self.tools.contains(name) {
             return None;
         }
         let fault = Diagnostic::error(codes::UNKNOWN_TOOL, format!("there is no tool `{name}`"));
         let suffix = format!(".{name}");
-        let unprefixed = self
-            .tools
-            .iter()
-            .copied()
-            .find(|tool| tool.ends_with(&suffix));
-        Some(
-            match unprefixed.or_else(|| closest(name, self.tools.iter().copied())) {
-                Some(close) => fault.help(format!("did you mean `{close}`?")),
-                None => fault.help("the config names tools as `server.operation`"),
-            },
-        )
+        let unprefixed = self.tools.iter().copied().find(|tool| tool.ends_with(&suffix));
+        Some(match unprefixed.or_else(|| closest(name, self.tools.iter().copied())) {
+            Some(close) => fault.help(format!("did you mean `{close}`?")),
+            None => fault.help("the config names tools as `server.operation`"),
+        })
     }
 
     fn check_glob(&self, glob: &Glob) -> Option<Diagnostic> {
@@ -106,30 +89,18 @@ impl Compiler<'_> {
         };
         if list.value.is_empty() && file.is_whole(list.span) {
             let fault = Diagnostic::error(codes::EMPTY, "an empty list matches no tool");
-            self.fault(
-                file,
-                list.span,
-                fault.help("leave `tools` out to mean every tool"),
-            );
+            self.fault(file, list.span, fault.help("leave `tools` out to mean every tool"));
         }
         for entry in &list.value {
             self.tool(file, &entry.value, entry.span);
         }
-        Matcher::any_of(
-            list.value
-                .iter()
-                .map(|entry| Pattern::parse(&entry.value))
-                .collect(),
-        )
+        Matcher::any_of(list.value.iter().map(|entry| Pattern::parse(&entry.value)).collect())
     }
 
     /// Checks one name, glob or tag.
     pub(super) fn tool(&mut self, file: &File<'_>, text: &str, span: Span) {
         let fault = if text.is_empty() || text == "tag:" {
-            Some(Diagnostic::error(
-                codes::EMPTY,
-                "a tool or tag without a name",
-            ))
+            Some(Diagnostic::error(codes::EMPTY, "a tool or tag without a name"))
         } else {
             self.known.as_ref().and_then(|known| known.check(text))
         };

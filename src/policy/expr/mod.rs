@@ -36,6 +36,7 @@ mod tests;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
 use self::cost::{fault, mismatch};
 use self::eval::Machine;
@@ -54,6 +55,9 @@ pub const KEY_LIMIT_BYTES: usize = 256;
 
 /// Longest text that one `{…}` of a message may contribute, in bytes; a longer one is cut.
 pub const TEXT_LIMIT_BYTES: usize = 256;
+
+/// Stack of the thread that compiles, in bytes; only what is used is ever backed by memory.
+const COMPILE_STACK_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// Where an expression stands: decides what it sees and what it may come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +140,17 @@ pub struct Program {
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn compile(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
+    // The generated parser takes up to 200 KiB of stack for each level of brackets. On a thread of
+    // its own it has that, and a panic in it stays with this one expression.
+    let outcome = thread::scope(|scope| {
+        let builder = thread::Builder::new().stack_size(COMPILE_STACK_BYTES);
+        let compiler = builder.spawn_scoped(scope, || compile_here(source, site));
+        compiler.ok().and_then(|compiler| compiler.join().ok())
+    });
+    outcome.unwrap_or_else(|| Err(vec![parse::syntax("this cannot be parsed", 0..source.len())]))
+}
+
+fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
     let parsed = parse::parse(source)?;
     let mut lowering = Lowering::new(site, parsed.places);
     let (root, of) = lowering.lower(&parsed.tree);
@@ -144,9 +159,7 @@ pub fn compile(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         lowering.fail("TG204", message, span);
     }
     if !lowering.errors.is_empty() {
-        lowering
-            .errors
-            .sort_by_key(|error| (error.span.start, error.span.end));
+        lowering.errors.sort_by_key(|error| (error.span.start, error.span.end));
         return Err(lowering.errors);
     }
     let mut captures: Vec<Arc<str>> = Vec::new();
@@ -169,10 +182,7 @@ fn unfit(site: Site, of: &Type) -> Option<String> {
     let fits = match site {
         Site::Rule | Site::Where => matches!(of, Type::Bool | Type::Dyn),
         Site::Key => {
-            matches!(
-                of,
-                Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn
-            )
+            matches!(of, Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn)
         }
         Site::Message => showable(of),
     };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
 use cel::parser::{ParseError, ParseErrors, Parser};
@@ -24,6 +23,8 @@ pub struct Places {
     info: SourceInfo,
     /// Tokens by the byte where they start.
     tokens: BTreeMap<usize, (Kind, usize)>,
+    /// Where the bracket that starts at a byte is closed.
+    closings: BTreeMap<usize, usize>,
     source_len: usize,
 }
 
@@ -34,37 +35,26 @@ pub struct Places {
 pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
     let tokens = scan(source).map_err(|error| vec![error])?;
     if tokens.is_empty() {
-        return Err(vec![syntax(
-            "an expression is missing here",
-            0..source.len(),
-        )]);
+        return Err(vec![syntax("an expression is missing here", 0..source.len())]);
     }
     let parser = Parser::new().enable_optional_syntax(true);
-    // The generated parser is not ours: whatever it does to one expression stays with that one.
-    match catch_unwind(AssertUnwindSafe(|| parser.parse_with_source_info(source))) {
-        Ok(Ok((tree, info))) => {
-            let by_start = tokens
-                .iter()
-                .map(|token| (token.start, (token.kind, token.span().end)));
+    match parser.parse_with_source_info(source) {
+        Ok((tree, info)) => {
+            let by_start = tokens.iter().map(|token| (token.start, (token.kind, token.span().end)));
             let places = Places {
                 info,
                 tokens: by_start.collect(),
+                closings: closings(&tokens),
                 source_len: source.len(),
             };
             Ok(Parsed { tree, places })
         }
-        Ok(Err(errors)) => Err(convert(source, &tokens, errors)),
-        Err(_) => Err(vec![syntax("this cannot be parsed", 0..source.len())]),
+        Err(errors) => Err(convert(source, &tokens, errors)),
     }
 }
 
-fn syntax(message: impl Into<String>, span: Range<usize>) -> ExprError {
-    ExprError {
-        code: "TG201",
-        message: message.into(),
-        span,
-        help: None,
-    }
+pub fn syntax(message: impl Into<String>, span: Range<usize>) -> ExprError {
+    ExprError { code: "TG201", message: message.into(), span, help: None }
 }
 
 fn convert(source: &str, tokens: &[Token<'_>], errors: ParseErrors) -> Vec<ExprError> {
@@ -74,7 +64,11 @@ fn convert(source: &str, tokens: &[Token<'_>], errors: ParseErrors) -> Vec<ExprE
         let repeated = converted.iter().any(|known| known.span == span);
         if !repeated && converted.len() < SYNTAX_ERRORS_LIMIT {
             let mut fault = syntax(wording(&error.msg), span.clone());
-            fault.help = advice(source.get(span).unwrap_or(""));
+            fault.help = if error.msg.contains("has() macro") {
+                Some("write has(args.name), or \"name\" in args".to_owned())
+            } else {
+                advice(source, span)
+            };
             converted.push(fault);
         }
     }
@@ -93,15 +87,8 @@ fn place_of(source: &str, tokens: &[Token<'_>], error: &ParseError) -> Range<usi
     let Some(text) = source.split('\n').nth(line.saturating_sub(1)) else {
         return 0..source.len();
     };
-    let before: usize = source
-        .split('\n')
-        .take(line.saturating_sub(1))
-        .map(|l| l.len() + 1)
-        .sum();
-    let within = text
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(text.len(), |(at, _)| at);
+    let before: usize = source.split('\n').take(line.saturating_sub(1)).map(|l| l.len() + 1).sum();
+    let within = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
     let start = before + within;
     match tokens.iter().find(|token| token.span().contains(&start)) {
         Some(token) => token.span(),
@@ -111,25 +98,33 @@ fn place_of(source: &str, tokens: &[Token<'_>], error: &ParseError) -> Range<usi
 
 fn wording(message: &str) -> String {
     let message = message.strip_prefix("Syntax error: ").unwrap_or(message);
-    if message.contains("<EOF>") && !message.contains("expecting <EOF>") {
+    let read = message.split(" expecting ").next().unwrap_or(message);
+    if read.contains("<EOF>") {
         return "the expression ends too early".to_owned();
+    }
+    if message.contains("has() macro") {
+        return "`has` takes a field".to_owned();
+    }
+    if let Some(word) = message.strip_prefix("reserved identifier: ") {
+        return format!("`{word}` is a reserved word");
     }
     if let Some((what, _)) = message.split_once(" expecting ") {
         let what = what.replace("mismatched input", "did not expect");
-        return what
-            .replace("extraneous input", "did not expect")
-            .replace('\'', "`");
+        return what.replace("extraneous input", "did not expect").replace('\'', "`");
     }
-    message
-        .replace("no viable alternative at input", "cannot read")
-        .replace('\'', "`")
+    message.replace("no viable alternative at input", "cannot read").replace('\'', "`")
 }
 
-fn advice(word: &str) -> Option<String> {
+fn advice(source: &str, span: Range<usize>) -> Option<String> {
+    let word = source.get(span.clone())?;
+    let selected = source.get(..span.start)?.trim_end().ends_with('.');
     let advice = match word {
         "and" | "AND" => "write `&&`",
         "or" | "OR" => "write `||`",
         "not" | "NOT" => "write `!`",
+        "in" | "true" | "false" | "null" if selected => {
+            return Some(format!("write [\"{word}\"] instead of .{word}"));
+        }
         _ => return None,
     };
     Some(advice.to_owned())
@@ -139,14 +134,8 @@ impl Places {
     /// The token a node is named after: an identifier, a literal, an operator, the dot of a
     /// selection, the bracket of a call.
     pub fn token(&self, id: u64) -> Range<usize> {
-        let start = self
-            .info
-            .offset_for(id)
-            .map_or(0, |(start, _)| start as usize);
-        let end = self
-            .tokens
-            .get(&start)
-            .map_or(self.source_len, |(_, end)| *end);
+        let start = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        let end = self.tokens.get(&start).map_or(self.source_len, |(_, end)| *end);
         start.min(end)..end
     }
 
@@ -169,19 +158,19 @@ impl Places {
     }
 
     fn opens_call(&self, start: usize) -> bool {
-        self.info
-            .source
-            .get(start..)
-            .is_some_and(|rest| rest.starts_with('('))
+        self.info.source.get(start..).is_some_and(|rest| rest.starts_with('('))
     }
 
-    /// Everything a node covers, as far as its tokens tell.
+    /// Everything a node covers, as far as its tokens tell. Recursion is bounded by the scanner.
     pub fn extent(&self, expr: &IdedExpr) -> Range<usize> {
         let mut extent = match &expr.expr {
             Expr::Select(_) => self.field(expr.id),
             Expr::Call(_) => self.function(expr.id),
             _ => self.token(expr.id),
         };
+        if let Some(end) = self.closings.get(&self.token(expr.id).start) {
+            extent.end = extent.end.max(*end);
+        }
         for child in children(expr) {
             let inner = self.extent(child);
             extent = extent.start.min(inner.start)..extent.end.max(inner.end);
@@ -190,15 +179,28 @@ impl Places {
     }
 }
 
+/// Brackets are known to match.
+fn closings(tokens: &[Token<'_>]) -> BTreeMap<usize, usize> {
+    let mut open = Vec::new();
+    let mut closings = BTreeMap::new();
+    for token in tokens {
+        match token.text {
+            "(" | "[" | "{" => open.push(token.start),
+            ")" | "]" | "}" => {
+                if let Some(start) = open.pop() {
+                    closings.insert(start, token.span().end);
+                }
+            }
+            _ => {}
+        }
+    }
+    closings
+}
+
 /// The parts of a node that the author wrote.
 fn children(expr: &IdedExpr) -> Vec<&IdedExpr> {
     match &expr.expr {
-        Expr::Call(call) => call
-            .target
-            .as_deref()
-            .into_iter()
-            .chain(&call.args)
-            .collect(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::Comprehension(fold) => vec![&fold.iter_range, &fold.loop_step],
         Expr::List(list) => list.elements.iter().collect(),
         Expr::Map(map) => {

@@ -35,6 +35,10 @@ pub enum Class {
     Address,
     /// What can be written as text.
     Scalar,
+    /// What can be a number.
+    Countable,
+    /// What can be a boolean.
+    Truth,
     /// Text or a timestamp, or seconds.
     Moment,
     Span,
@@ -62,6 +66,8 @@ impl Class {
                 let timed = matches!(given, Type::Timestamp | Type::Duration | Type::Ip);
                 timed || given.is_number() || matches!(given, Type::Text | Type::Bool)
             }
+            Self::Countable => given.is_number() || matches!(given, Type::Text | Type::Timestamp),
+            Self::Truth => matches!(given, Type::Text | Type::Bool),
             Self::Moment => matches!(given, Type::Text | Type::Timestamp | Type::Int),
             Self::Span => matches!(given, Type::Text | Type::Duration),
         }
@@ -82,6 +88,8 @@ impl Class {
             Self::Sized => "text, a list or a map",
             Self::Address => "an IP address",
             Self::Scalar => "text, a number, a boolean or a time",
+            Self::Countable => "a number, text or a timestamp",
+            Self::Truth => "text or a boolean",
             Self::Moment => "text or a timestamp",
             Self::Span => "text or a duration",
         }
@@ -94,14 +102,7 @@ const fn method(
     gives: fn(&[Type]) -> Type,
     function: Function,
 ) -> Signature {
-    Signature {
-        name,
-        method: true,
-        takes,
-        repeats: false,
-        gives,
-        function,
-    }
+    Signature { name, method: true, takes, repeats: false, gives, function }
 }
 
 const fn global(
@@ -110,21 +111,11 @@ const fn global(
     gives: fn(&[Type]) -> Type,
     function: Function,
 ) -> Signature {
-    Signature {
-        name,
-        method: false,
-        takes,
-        repeats: false,
-        gives,
-        function,
-    }
+    Signature { name, method: false, takes, repeats: false, gives, function }
 }
 
 const fn repeating(signature: Signature) -> Signature {
-    Signature {
-        repeats: true,
-        ..signature
-    }
+    Signature { repeats: true, ..signature }
 }
 
 fn boolean(_: &[Type]) -> Type {
@@ -173,7 +164,9 @@ fn common(given: &[Type]) -> Type {
     }
 }
 
-use Class::{Address, Any, Int, List, Moment, Number, Optional, Scalar, Sized, Span, Text};
+use Class::{
+    Address, Any, Countable, Int, List, Moment, Number, Optional, Scalar, Sized, Span, Text, Truth,
+};
 use Function as F;
 
 /// Every function but the macros, the accessors of times and those of the run.
@@ -197,16 +190,18 @@ pub static SIGNATURES: &[Signature] = &[
     method("substring", &[Text, Int], text, F::Substring),
     method("substring", &[Text, Int, Int], text, F::Substring),
     global("string", &[Scalar], text, F::ToText),
-    global("int", &[Scalar], int, F::ToInt),
-    global("uint", &[Scalar], |_| Type::UInt, F::ToUInt),
-    global("double", &[Scalar], |_| Type::Double, F::ToDouble),
-    global("bool", &[Scalar], boolean, F::ToBool),
+    global("int", &[Countable], int, F::ToInt),
+    global("uint", &[Countable], |_| Type::UInt, F::ToUInt),
+    global("double", &[Countable], |_| Type::Double, F::ToDouble),
+    global("bool", &[Truth], boolean, F::ToBool),
     global("timestamp", &[Moment], |_| Type::Timestamp, F::ToTimestamp),
     global("duration", &[Span], |_| Type::Duration, F::ToDuration),
     global("dyn", &[Any], anything, F::ToDyn),
     global("type", &[Any], |_| Type::Kind, F::TypeOf),
     method("sum", &[List], content, F::Sum),
     method("distinct", &[List], same, F::Distinct),
+    method("flatten", &[List], |_| Type::list(Type::Dyn), F::Flatten),
+    method("flatten", &[List, Int], |_| Type::list(Type::Dyn), F::Flatten),
     method("sort", &[List], same, F::Sort),
     repeating(global("math.least", &[Any], common, F::Least)),
     repeating(global("math.greatest", &[Any], common, F::Greatest)),
@@ -219,48 +214,18 @@ pub static SIGNATURES: &[Signature] = &[
     global("ip", &[Text], |_| Type::Ip, F::Ip),
     global("cidr", &[Text], |_| Type::Cidr, F::Cidr),
     global("email", &[Text], |_| Type::Email, F::Email),
-    repeating(method(
-        "has",
-        &[Class::Command, Text],
-        boolean,
-        F::CommandHas,
-    )),
-    method(
-        "containsIP",
-        &[Class::Cidr, Address],
-        boolean,
-        F::RangeContains,
-    ),
-    method(
-        "contains",
-        &[Class::Cidr, Address],
-        boolean,
-        F::RangeContains,
-    ),
+    repeating(method("has", &[Class::Command, Text], boolean, F::CommandHas)),
+    method("containsIP", &[Class::Cidr, Address], boolean, F::RangeContains),
+    method("contains", &[Class::Cidr, Address], boolean, F::RangeContains),
     method("isPrivate", &[Class::Ip], boolean, F::IpIsPrivate),
     method("isLoopback", &[Class::Ip], boolean, F::IpIsLoopback),
     method("isLinkLocal", &[Class::Ip], boolean, F::IpIsLinkLocal),
-    global(
-        "optional.of",
-        &[Any],
-        |given| Type::optional(same(given)),
-        F::OptionalOf,
-    ),
-    global(
-        "optional.none",
-        &[],
-        |_| Type::optional(Type::Dyn),
-        F::OptionalNone,
-    ),
+    global("optional.of", &[Any], |given| Type::optional(same(given)), F::OptionalOf),
+    global("optional.none", &[], |_| Type::optional(Type::Dyn), F::OptionalNone),
     method("hasValue", &[Optional], boolean, F::OptionalHasValue),
     method("value", &[Optional], content, F::OptionalValue),
     method("or", &[Optional, Optional], common, F::OptionalOr),
-    method(
-        "orValue",
-        &[Optional, Any],
-        content_or_second,
-        F::OptionalOrValue,
-    ),
+    method("orValue", &[Optional, Any], content_or_second, F::OptionalOrValue),
 ];
 
 /// Functions of the language that this version does not have yet.

@@ -7,8 +7,8 @@ use dashmap::DashMap;
 use http::Method;
 
 use crate::call::{Effect, Refusal, StopReason, ToolFacts};
-use crate::identify::path::PathTemplate;
 use crate::identify::Target;
+use crate::identify::path::PathTemplate;
 
 /// Tools whose names came from paths and whose facts are remembered.
 const NAMED_BY_PATH_LIMIT: usize = 4_096;
@@ -21,7 +21,11 @@ const OPERATION_LIMIT_BYTES: usize = 128;
 pub enum ToolName {
     Fixed(Arc<ToolFacts>),
     /// From the path parameter of this name, which is then not an argument.
-    FromPath { parameter: Arc<str>, tags: Arc<[Arc<str>]>, effect: Effect },
+    FromPath {
+        parameter: Arc<str>,
+        tags: Arc<[Arc<str>]>,
+        effect: Effect,
+    },
 }
 
 /// One tool of an upstream.
@@ -31,7 +35,7 @@ pub struct Route {
     pub template: PathTemplate,
     pub name: ToolName,
     /// Top-level arguments that do not make a call another call: timestamps, request ids.
-    pub ignore_args: Arc<[String]>,
+    pub ignore_args: Arc<[Arc<str>]>,
 }
 
 /// The tools of all upstreams.
@@ -49,7 +53,7 @@ pub struct Routed {
     pub path: String,
     /// Parameters of the path, decoded.
     pub parameters: Vec<(String, String)>,
-    pub ignored: Arc<[String]>,
+    pub ignored: Arc<[Arc<str>]>,
 }
 
 impl Routes {
@@ -131,5 +135,7 @@ impl Routes {
 fn is_operation(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= OPERATION_LIMIT_BYTES
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }

@@ -3,34 +3,29 @@
 use super::super::node::{Kind, Node};
 use super::super::scalar::{Meaning, meaning};
 
-/// Longest text that is repeated in a message.
-const SHOWN_LIMIT_CHARS: usize = 40;
-
-/// What a value is: `the text "abc"`, `the number 5`, `a list`.
-pub(super) fn describe(node: &Node) -> String {
+/// What a value is. Its text is not repeated: where the file is shown is for others to say, and it
+/// may be a secret that stands in the wrong place.
+pub(super) fn describe(node: &Node) -> &'static str {
     match (&node.kind, meaning(node)) {
-        (Kind::Sequence(_), _) => "a list".to_owned(),
-        (Kind::Mapping(_), _) | (Kind::Scalar { .. }, None) => "a mapping".to_owned(),
+        (Kind::Sequence(_), _) => "a list",
+        (Kind::Mapping(_), _) | (Kind::Scalar { .. }, None) => "a mapping",
         (Kind::Scalar { value, .. }, Some(meaning)) => match meaning {
-            Meaning::Null if value.is_empty() => "nothing".to_owned(),
-            Meaning::Null => format!("`{value}`"),
-            Meaning::Bool(_) => format!("the boolean `{value}`"),
-            Meaning::Int(_) | Meaning::UInt(_) | Meaning::Float(_) | Meaning::NotANumber(_) => {
-                format!("the number `{value}`")
-            }
-            Meaning::Text(text) => format!("the text `{}`", short(text)),
+            Meaning::Null if value.is_empty() => "nothing",
+            Meaning::Null => "null",
+            Meaning::Bool(_) => "a boolean",
+            Meaning::Int(_) | Meaning::UInt(_) | Meaning::NotANumber(_) => "a number",
+            Meaning::Float(_) => "a number with a fraction",
+            Meaning::Text(_) => "text",
         },
     }
 }
 
-/// `a`, `b` and `c`, each in back-quotes.
-pub(super) fn list(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
-}
+/// Most words of a list.
+const LIST_LIMIT_WORDS: usize = 8;
 
-fn short(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    let shown: String = line.chars().take(SHOWN_LIMIT_CHARS).collect();
-    if shown.len() < text.len() { format!("{shown}…") } else { shown }
+/// The words in back-quotes, with commas between; of many, the first.
+pub(super) fn list(words: &[&str]) -> String {
+    let quoted = words.iter().take(LIST_LIMIT_WORDS).map(|word| format!("`{word}`"));
+    let more = (words.len() > LIST_LIMIT_WORDS).then(|| "…".to_owned());
+    quoted.chain(more).collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,175 @@
+//! The command line: reads the arguments, runs the command, gives its exit code.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::cli::check::{self, CheckOptions};
+use crate::cli::drive::{self, DriveArgs};
+use crate::cli::explain::{self, ExplainArgs, RunsArgs};
+use crate::cli::init;
+use crate::cli::report::{Exit, Format};
+use crate::cli::run::{self, RunArgs};
+use crate::cli::schema::{self, SchemaKind};
+use crate::cli::test::{self, TestOptions};
+
+/// A gate between an AI agent and its tools.
+#[derive(Debug, Parser)]
+#[command(name = "toolgate", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 ok, 1 findings, 2 usage or config, 3 I/O or unreachable.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(RunArgs),
+    Check(CheckArgs),
+    Test(TestArgs),
+    Explain(ExplainArgs),
+    Runs(RunsArgs),
+    Drive(DriveArgs),
+    /// Write a first config, policy and policy test
+    Init {
+        /// Where to write them.
+        #[arg(value_name = "FOLDER", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Print the JSON Schema of a file, for editors
+    Schema {
+        /// Which file.
+        #[arg(long, value_enum, default_value_t)]
+        kind: SchemaKind,
+    },
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Check the config and the policies, and say all that is wrong
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The config file.
+    #[arg(long, short, value_name = "PATH", default_value = "./toolgate.yaml")]
+    config: PathBuf,
+    /// Check these policy files and folders instead, without a config.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    policies: Vec<PathBuf>,
+    /// Take warnings for errors.
+    #[arg(long)]
+    strict: bool,
+    /// How to write the findings.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+/// Play policy tests
+#[derive(Debug, Args)]
+struct TestArgs {
+    /// Test files, and folders that are searched for `*.test.yaml`.
+    #[arg(value_name = "PATH", default_value = "./policies")]
+    paths: Vec<PathBuf>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+    Github,
+    Junit,
+    Sarif,
+}
+
+impl From<Output> for Format {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Text => Self::Text,
+            Output::Json => Self::Json,
+            Output::Github => Self::Github,
+            Output::Junit => Self::Junit,
+            Output::Sarif => Self::Sarif,
+        }
+    }
+}
+
+/// Reads the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let exit = match command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => run_check(args),
+        Command::Test(args) => run_test(args),
+        Command::Explain(args) => {
+            explain::run(&args, colour(), &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Runs(args) => {
+            explain::runs(&args, colour(), &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Drive(args) => run_drive(&args),
+        Command::Init { folder } => match init::run(&folder) {
+            Ok(said) => {
+                print!("{said}");
+                Exit::Ok
+            }
+            Err(error) => {
+                eprintln!("toolgate: {error}");
+                Exit::Io
+            }
+        },
+        Command::Schema { kind } => {
+            print!("{}", schema::run(kind));
+            Exit::Ok
+        }
+        Command::Version => {
+            println!("toolgate {}", env!("CARGO_PKG_VERSION"));
+            Exit::Ok
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "toolgate", &mut io::stdout());
+            Exit::Ok
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn run_check(args: CheckArgs) -> Exit {
+    let options = CheckOptions {
+        config: args.config,
+        policies: args.policies,
+        strict: args.strict,
+        format: args.output.into(),
+        color: colour(),
+    };
+    check::run(&options, &mut io::stdout(), &mut io::stderr())
+}
+
+fn run_test(args: TestArgs) -> Exit {
+    let options = TestOptions { paths: args.paths, format: args.output.into(), color: colour() };
+    test::run(&options, None, &mut io::stdout(), &mut io::stderr())
+}
+
+fn run_drive(args: &DriveArgs) -> Exit {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            runtime.block_on(drive::run(args, &mut io::stdout(), &mut io::stderr()))
+        }
+        Err(error) => {
+            eprintln!("toolgate: {error}");
+            Exit::Io
+        }
+    }
+}
+
+fn colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}

@@ -1,0 +1,195 @@
+//! Reads a config and the policy files it names.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::codes;
+use super::mask::mask;
+use super::raw;
+use super::secrets::Secrets;
+use super::settings::Settings;
+use super::validate::{Check, relative_to, validate};
+use crate::yaml::{self, Diagnostic, Field, ScalarFault, Severity, Source, Span, Text};
+
+/// Largest config or policy file.
+const FILE_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+/// Most policy files.
+const POLICY_LIMIT_FILES: usize = 4_096;
+/// Deepest folder that is searched.
+const FOLDER_LIMIT_LEVELS: usize = 16;
+
+/// A config that holds.
+#[derive(Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub warnings: Vec<Diagnostic>,
+    /// The policy files, in the order of `policies` and, of a folder, by path. They are read,
+    /// not yet compiled.
+    pub sources: Vec<Arc<Source>>,
+}
+
+/// Reads the config at `path` and the policy files it names.
+///
+/// An entry of `policies` is a file, or a folder below which all `*.yaml` and `*.yml` files are
+/// policies, except `*.test.yaml`, `*.test.yml` and what is hidden (a name that begins with `.`).
+/// Paths are relative to the config's folder. A file that is named twice is read once.
+///
+/// # Errors
+/// Every fault at once, in the order of the file; warnings among them.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    load_with(path, &|name| std::env::var(name).ok())
+}
+
+/// As [`load`], with another environment than the process's.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let source = read(path).map_err(|fault| {
+        let mut fault = Diagnostic::error(yaml::codes::UNREADABLE, fault.message);
+        fault.help = (!path.exists()).then(|| "`toolgate init` writes a first config".to_owned());
+        vec![fault]
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut faults = Vec::new();
+    let raw: Option<raw::Config> = yaml::read_partial(&source, raw::SHAPE, &mut faults);
+    let mut settings = None;
+    let mut sources = Vec::new();
+    if let Some(raw) = &raw {
+        let secrets = Secrets { folder, environment };
+        let mut check = Check { source: &source, secrets, faults: &mut faults };
+        settings = validate(raw, &mut check);
+        sources = policies(&raw.policies, &mut check);
+        if sources.is_empty() && !check.faults.iter().any(is_error) {
+            let warning = Diagnostic::warning(codes::NO_POLICIES, "no policies: every call passes");
+            faults.push(warning.at(&source, Span::default()).help("name a folder in `policies`"));
+        }
+    }
+    faults.sort_by_key(|fault| fault.span.start);
+    hide_secrets(&source, raw.as_ref(), &mut faults);
+    match settings {
+        Some(settings) if !faults.iter().any(is_error) => {
+            Ok(Loaded { settings, warnings: faults, sources })
+        }
+        Some(_) | None => Err(faults),
+    }
+}
+
+fn is_error(fault: &Diagnostic) -> bool {
+    fault.severity == Severity::Error
+}
+
+/// The sources of the entries of `policies`.
+fn policies(entries: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<Source>> {
+    let mut seen = HashSet::new();
+    let mut sources = Vec::new();
+    for entry in entries {
+        let path = check.path(&entry.value);
+        let files = match policy_files(&path) {
+            Ok(files) => files,
+            Err(text) => {
+                check.fault(codes::FILE, entry.span, text);
+                continue;
+            }
+        };
+        for file in files {
+            if !seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
+                continue;
+            }
+            sources.extend(check.ok(codes::FILE, entry.span, read(&file)));
+        }
+    }
+    sources
+}
+
+/// The policy files at a path: itself, or those below the folder, sorted.
+fn policy_files(path: &Path) -> Result<Vec<PathBuf>, ScalarFault> {
+    let mut files = Vec::new();
+    // A file that is named is taken whatever it is called.
+    if !fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(files);
+    }
+    search(path, 0, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+/// Adds the policy files below a folder. Recursion ends at [`FOLDER_LIMIT_LEVELS`].
+fn search(folder: &Path, level: usize, files: &mut Vec<PathBuf>) -> Result<(), ScalarFault> {
+    if level >= FOLDER_LIMIT_LEVELS {
+        let text = format!("folders nest deeper than {FOLDER_LIMIT_LEVELS} levels");
+        return Err(ScalarFault::new(text));
+    }
+    let failed = |error: std::io::Error| unreadable(folder, &error);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // Hidden: editors' files, and `..data`, by which Kubernetes swaps mounted files.
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            search(&path, level + 1, files)?;
+        } else if is_policy_name(name) {
+            files.push(path);
+        }
+        if files.len() > POLICY_LIMIT_FILES {
+            return Err(ScalarFault::new(format!("more than {POLICY_LIMIT_FILES} policy files")));
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ScalarFault {
+    ScalarFault::new(format!("`{}` cannot be read: {error}", path.display()))
+}
+
+fn is_policy_name(name: &str) -> bool {
+    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
+    stem.is_some_and(|stem| !stem.ends_with(".test"))
+}
+
+/// Reads a file as it is named.
+fn read(path: &Path) -> Result<Arc<Source>, ScalarFault> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| unreadable(path, &error);
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > FILE_LIMIT_BYTES {
+        return Err(ScalarFault::new(format!("`{shown}` is larger than {FILE_LIMIT_BYTES} bytes")));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| ScalarFault::new(format!("`{shown}` is not UTF-8: {error}")))?;
+    let name = relative_to(Path::new(""), &shown.to_string()).display().to_string();
+    Ok(Arc::new(Source { name, text }))
+}
+
+/// Lets the faults show a text without secrets.
+fn hide_secrets(source: &Arc<Source>, raw: Option<&raw::Config>, faults: &mut [Diagnostic]) {
+    let written = raw.map(written_secrets).unwrap_or_default();
+    let masked = mask(&source.text, &written);
+    let masked = Arc::new(Source { name: source.name.clone(), text: masked });
+    for fault in faults {
+        if fault.source.as_ref().is_some_and(|shown| Arc::ptr_eq(shown, source)) {
+            fault.source = Some(Arc::clone(&masked));
+        }
+    }
+}
+
+/// Where secrets are written into the file.
+fn written_secrets(raw: &raw::Config) -> Vec<Span> {
+    let upstreams = raw.upstreams.iter().flat_map(|upstreams| upstreams.value.iter());
+    let auths = upstreams.filter_map(|(_, upstream)| upstream.auth.as_ref());
+    let texts = auths.flat_map(|auth| [&auth.value.bearer, &auth.value.value]);
+    let key = raw.digest.iter().map(|digest| &digest.key);
+    let written = |text: &&Text| !text.value.contains("${");
+    texts.chain(key).flatten().filter(written).map(|text| text.span).collect()
+}

@@ -1,0 +1,250 @@
+//! `toolgate.yaml` as it is written. The comments are what editors show.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::yaml::{ByteSize, Entries, Field, Period, Shape, Text};
+
+/// The configuration of a gate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The version of the format.
+    #[serde(rename = "apiVersion")]
+    #[schemars(required)]
+    pub api_version: Option<ApiVersion>,
+    /// What the file is.
+    #[schemars(required)]
+    pub kind: Option<Kind>,
+    /// Where agents call: an IP address and a port. Default `127.0.0.1:4100`.
+    pub listen: Option<Field<String>>,
+    /// Where health, metrics and the admin API are served. Default `127.0.0.1:4101`.
+    pub admin: Option<Field<String>>,
+    /// Policy files, and folders below which all `*.yaml` and `*.yml` are policies (`*.test.yaml`
+    /// aside), relative to this file.
+    #[serde(default)]
+    pub policies: Vec<Field<String>>,
+    /// What a rule that cannot be evaluated does.
+    pub on_error: Option<Field<OnError>>,
+    /// The services behind the gate, by name. A call to `/NAME/…` goes to the upstream NAME.
+    #[schemars(required)]
+    pub upstreams: Option<Field<Entries<Upstream>>>,
+    /// How calls are gathered into runs.
+    pub runs: Option<Runs>,
+    /// What is recorded, and where.
+    pub record: Option<Record>,
+    /// Labels of all calls on this listener.
+    pub caller: Option<Caller>,
+    /// How arguments and results are digested.
+    pub digest: Option<Digest>,
+    /// Bounds on what is accepted.
+    pub bounds: Option<Bounds>,
+}
+
+/// The version of the format.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    #[serde(rename = "toolgate/v1")]
+    V1,
+}
+
+/// What the file is.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub enum Kind {
+    Config,
+}
+
+/// What a rule that cannot be evaluated does.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// Refuses the call.
+    Deny,
+}
+
+/// A service behind the gate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its URL, `http` or `https`, with the path that stands in front of its tools' paths.
+    #[schemars(required)]
+    pub http: Option<Text>,
+    /// Its operations. A request that is none of them is refused.
+    #[schemars(required)]
+    pub tools: Option<Field<Vec<Field<Tool>>>>,
+    /// Tags of all its tools, for `tag:NAME` in policies.
+    #[serde(default)]
+    pub tags: Vec<Field<String>>,
+    /// How long to wait for the head of an answer; short for `timeouts: { response: … }`.
+    pub timeout: Option<Field<Period>>,
+    /// How long to wait for what.
+    pub timeouts: Option<Field<Timeouts>>,
+    /// Credentials that are added to requests; agents do not see them.
+    pub auth: Option<Field<Auth>>,
+    /// PEM file with the certificate authorities to trust instead of the public ones.
+    pub ca_file: Option<Field<String>>,
+}
+
+/// How long to wait for an upstream.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    /// To connect, TLS included. Default 5s.
+    pub connect: Option<Field<Period>>,
+    /// From the request to the head of the answer. Default 60s.
+    pub response: Option<Field<Period>>,
+    /// Between two parts of a body. Default 30s.
+    pub idle: Option<Field<Period>>,
+}
+
+/// Credentials: `bearer` alone, or `header` with `value`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Sent as `Authorization: Bearer …`; `${env:NAME}` or `${file:PATH}`.
+    pub bearer: Option<Text>,
+    /// The header to send.
+    pub header: Option<Field<String>>,
+    /// Its value, with `${env:NAME}` or `${file:PATH}` in it.
+    pub value: Option<Text>,
+}
+
+/// An operation of an upstream.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// Its name within the upstream: `get` of upstream `crm` is the tool `crm.get`. `{NAME}` takes
+    /// the name from the path parameter NAME.
+    #[schemars(required)]
+    pub name: Option<Text>,
+    /// The requests it takes: `GET /customers/{id}`.
+    #[serde(rename = "match")]
+    #[schemars(required)]
+    pub pattern: Option<Text>,
+    /// Tags, for `tag:NAME` in policies.
+    #[serde(default)]
+    pub tags: Vec<Field<String>>,
+    /// Whether it changes anything. Default: `read` for GET and HEAD, else `write`.
+    pub effect: Option<Field<Effect>>,
+    /// Arguments that do not make two calls different to loop detection, such as a timestamp.
+    #[serde(default)]
+    pub ignore_args: Vec<Field<String>>,
+}
+
+/// Whether an operation changes anything.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// It does not.
+    Read,
+    /// It may.
+    Write,
+}
+
+/// How calls are gathered into runs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Runs {
+    /// A run without a call for this long has ended. Default 10m.
+    pub idle_end: Option<Field<Period>>,
+    /// A header whose value names the run, looked at before the well-known ones.
+    pub header: Option<Field<String>>,
+}
+
+/// What is recorded, and where.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// `stdout`, or a file that one JSON object a call is appended to. Default `stdout`.
+    pub events: Option<Field<String>>,
+    /// Whether bodies are recorded.
+    pub bodies: Option<Field<Bodies>>,
+}
+
+/// Whether bodies are recorded.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Bodies {
+    /// Never.
+    None,
+}
+
+/// Labels of all calls on this listener.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    /// `caller.tenant` in rules.
+    pub tenant: Option<Text>,
+    /// `caller.project` in rules.
+    pub project: Option<Text>,
+    /// `caller.user` in rules.
+    pub user: Option<Text>,
+    /// `caller.agent` in rules.
+    pub agent: Option<Text>,
+}
+
+/// How arguments and results are digested.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Digest {
+    /// Makes digests an HMAC, for arguments that could be guessed; `${env:NAME}` or
+    /// `${file:PATH}`, at least 16 bytes.
+    pub key: Option<Text>,
+}
+
+/// Bounds on what is accepted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Largest body of a request. Default 1MiB.
+    pub body: Option<Field<ByteSize>>,
+    /// Largest head of a request: its first line and headers. Default 16KiB.
+    pub head: Option<Field<ByteSize>>,
+    /// Most headers of a request. Default 64.
+    pub headers: Option<Field<u64>>,
+    /// Most connections at a time. Default 1024.
+    pub connections: Option<Field<u64>>,
+    /// Most runs remembered at a time. Default 10000.
+    pub live_runs: Option<Field<u64>>,
+    /// How long a request's head may take to arrive. Default 10s.
+    pub header_time: Option<Field<Period>>,
+    /// How long a request's body may take to arrive. Default 15s.
+    pub body_time: Option<Field<Period>>,
+    /// How long calls may go on after the gate was told to stop. Default 25s.
+    pub drain: Option<Field<Period>>,
+}
+
+/// Required keys, and those of later versions.
+pub const SHAPE: Shape = Shape {
+    required: &[
+        ("Config", &["apiVersion", "kind", "upstreams"]),
+        ("Upstream", &["http", "tools"]),
+        ("Tool", &["name", "match"]),
+    ],
+    planned: &[
+        ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
+        (
+            "Upstream",
+            &[
+                "mcp",
+                "llm",
+                "url",
+                "openapi",
+                "retry",
+                "breaker",
+                "in_flight",
+                "fallback",
+                "listen",
+                "idempotency",
+                "cost_usd",
+            ],
+        ),
+        (
+            "Tool",
+            &["cost_usd", "idempotency", "retry", "breaker", "in_flight", "fallback", "timeout"],
+        ),
+        ("Runs", &["require_token"]),
+        ("Record", &["store", "retention", "snapshots", "sample", "on"]),
+        ("Bodies", &["redacted", "full"]),
+    ],
+};

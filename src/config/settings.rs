@@ -1,0 +1,204 @@
+//! What a gate runs by: validated and immutable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderName, HeaderValue, Method, Uri};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::policy::view::{Caller, Effect, ToolFacts};
+
+/// A whole config. `Debug` never shows a secret.
+#[derive(Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+    pub upstreams: Vec<Upstream>,
+    pub runs: Runs,
+    pub events: Events,
+    pub caller: Caller,
+    /// Makes digests an HMAC.
+    pub digest_key: Option<SecretString>,
+    pub bounds: Bounds,
+}
+
+/// A service behind the gate.
+#[derive(Debug)]
+pub struct Upstream {
+    /// `[a-z0-9_-]+`, not beginning with `_`; the first segment of callers' paths.
+    pub name: Arc<str>,
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and port, without user information.
+    pub authority: Authority,
+    /// What stands in front of the tools' paths: empty, or `/` and more, without `/` at the end.
+    pub base_path: Arc<str>,
+    /// The more literal first, so that the first that matches is the one.
+    pub tools: Vec<Tool>,
+    pub timeouts: Timeouts,
+    pub auth: Option<Auth>,
+    /// PEM certificates to trust instead of the public ones.
+    pub ca_pem: Option<Arc<[u8]>>,
+}
+
+/// An operation of an upstream.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    pub operation: Operation,
+    pub method: Method,
+    /// As written: `/customers/{id}`.
+    pub path: Arc<str>,
+    /// The upstream's and its own, each once.
+    pub tags: Arc<[Arc<str>]>,
+    pub effect: Effect,
+    /// Top-level arguments left out of loop keys.
+    pub ignore_args: Arc<[Arc<str>]>,
+}
+
+/// Where an operation's name comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The config.
+    Named(Arc<str>),
+    /// The path parameter of this name.
+    FromPath(Arc<str>),
+}
+
+/// How long to wait for an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// From the request to the head of the answer.
+    pub response: Duration,
+    /// Between two parts of a body.
+    pub idle: Duration,
+}
+
+/// A header with a credential, added to every request to the upstream.
+#[derive(Debug)]
+pub struct Auth {
+    pub header: HeaderName,
+    /// The whole value; valid as a header's.
+    pub value: SecretString,
+}
+
+/// How calls are gathered into runs.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    /// A run without a call for this long has ended.
+    pub idle_end: Duration,
+    /// Looked at before the well-known headers.
+    pub header: Option<HeaderName>,
+}
+
+/// Where events go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Events {
+    Stdout,
+    /// Appended to.
+    File(PathBuf),
+}
+
+/// Bounds on what is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    pub body_limit_bytes: usize,
+    pub head_limit_bytes: usize,
+    pub headers_limit: usize,
+    pub connections_limit: usize,
+    pub live_runs_limit: usize,
+    /// How long a request's head may take to arrive.
+    pub header_time: Duration,
+    /// How long a request's body may take to arrive.
+    pub body_time: Duration,
+    /// How long calls may go on after the gate was told to stop.
+    pub drain_time: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            response: Duration::from_secs(60),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self { idle_end: Duration::from_secs(600), header: None }
+    }
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            body_limit_bytes: 1024 * 1024,
+            head_limit_bytes: 16 * 1024,
+            headers_limit: 64,
+            connections_limit: 1_024,
+            live_runs_limit: 10_000,
+            header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(15),
+            drain_time: Duration::from_secs(25),
+        }
+    }
+}
+
+impl Upstream {
+    /// Scheme, authority and base path as one; `None` cannot happen, as they came from a URL.
+    pub fn url(&self) -> Option<Uri> {
+        let path = if self.base_path.is_empty() { "/" } else { &self.base_path };
+        let parts = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+        parts.path_and_query(path).build().ok()
+    }
+}
+
+impl Auth {
+    /// The value to send, marked as sensitive; `None` cannot happen, as it was checked.
+    pub fn header_value(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(self.value.expose_secret()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
+
+impl Settings {
+    /// What policies may name: the tools whose names are in the config.
+    pub fn tool_facts(&self) -> Vec<ToolFacts> {
+        let named = |upstream: &Upstream| {
+            let facts = upstream.tools.iter().filter_map(|tool| match &tool.operation {
+                Operation::Named(operation) => Some(tool.facts(&upstream.name, operation)),
+                Operation::FromPath(_) => None,
+            });
+            facts.collect::<Vec<_>>()
+        };
+        self.upstreams.iter().flat_map(named).collect()
+    }
+
+    /// Upstreams with a tool whose name comes from the path: policies may name any tool of theirs.
+    pub fn open_servers(&self) -> Vec<Arc<str>> {
+        let open = |tool: &Tool| matches!(tool.operation, Operation::FromPath(_));
+        let servers = self.upstreams.iter().filter(|upstream| upstream.tools.iter().any(open));
+        servers.map(|upstream| Arc::clone(&upstream.name)).collect()
+    }
+}
+
+impl Tool {
+    /// What is known of the tool under this operation name of this upstream.
+    pub fn facts(&self, server: &Arc<str>, operation: &Arc<str>) -> ToolFacts {
+        ToolFacts {
+            name: Arc::from(format!("{server}.{operation}")),
+            server: Arc::clone(server),
+            operation: Arc::clone(operation),
+            tags: Arc::clone(&self.tags),
+            effect: self.effect,
+            version: Arc::from(""),
+        }
+    }
+}

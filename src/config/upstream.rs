@@ -1,0 +1,247 @@
+//! The upstreams of a config: where they are, what they can do, and how they are called.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::operation::Pattern;
+use super::raw;
+use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
+use super::validate::{Check, secret};
+use super::{address, codes, labels};
+use crate::policy::view::Effect;
+use crate::yaml::{Entries, Field, Period, ScalarFault, Text};
+
+/// Largest file of certificates.
+const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Allowed lengths of every timeout.
+const TIMEOUT_RANGE: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_secs(24 * 3_600));
+
+/// A tool with its pattern, while its upstream is put together.
+struct Draft<'a> {
+    name: &'a Text,
+    pattern: Pattern,
+    tool: Tool,
+}
+
+/// The upstreams that could be made; faults are reported.
+pub(super) fn upstreams(
+    raw: &Field<Entries<raw::Upstream>>,
+    check: &mut Check<'_>,
+) -> Vec<Upstream> {
+    if raw.value.0.is_empty() {
+        let text = ScalarFault::new("no upstreams: there is nothing to forward calls to");
+        check.fault(codes::EMPTY, raw.span, text);
+    }
+    let entries = raw.value.iter();
+    entries.filter_map(|(name, raw)| upstream(name, raw, check)).collect()
+}
+
+fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) -> Option<Upstream> {
+    check.ok(codes::NAME, name.span, labels::upstream(&name.value));
+    let target = raw
+        .http
+        .as_ref()
+        .and_then(|text| check.ok(codes::URL, text.span, address::target(&text.value)));
+    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, &raw.tags, check));
+    let timeouts = timeouts(raw, check);
+    let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
+    let ca_pem = raw.ca_file.as_ref().and_then(|field| {
+        let read = read_certificates(&check.path(&field.value));
+        check.ok(codes::FILE, field.span, read)
+    });
+    let target = target?;
+    if let Some(field) = &raw.ca_file
+        && target.scheme == http::uri::Scheme::HTTP
+    {
+        let text = ScalarFault::new("`ca_file` needs an `https` URL");
+        check.fault(codes::CONFLICT, field.span, text);
+    }
+    Some(Upstream {
+        name: Arc::from(name.value.as_str()),
+        scheme: target.scheme,
+        authority: target.authority,
+        base_path: Arc::from(target.base_path),
+        tools: tools?,
+        timeouts,
+        auth,
+        ca_pem,
+    })
+}
+
+fn tools(
+    upstream: &Field<String>,
+    raw: &Field<Vec<Field<raw::Tool>>>,
+    shared_tags: &[Field<String>],
+    check: &mut Check<'_>,
+) -> Vec<Tool> {
+    if raw.value.is_empty() {
+        let text = format!("`{}` has no tools: every call to it is refused", upstream.value);
+        let help = "for example `- { name: get, match: \"GET /customers/{id}\" }`";
+        check.fault(codes::EMPTY, raw.span, ScalarFault::new(text).help(help));
+    }
+    let shared = tags(shared_tags, check);
+    let mut drafts: Vec<Draft<'_>> = Vec::new();
+    for field in &raw.value {
+        let Some(draft) = tool(&field.value, &shared, check) else { continue };
+        if let Some(fault) = clash(&draft, &drafts, check) {
+            check.fault(codes::OVERLAP, draft.name.span, fault);
+        }
+        drafts.push(draft);
+    }
+    drafts.sort_by(|a, b| a.pattern.segments.cmp(&b.pattern.segments));
+    drafts.into_iter().map(|draft| draft.tool).collect()
+}
+
+/// What a tool has in common with one before it that only one of them can have.
+fn clash(draft: &Draft<'_>, before: &[Draft<'_>], check: &Check<'_>) -> Option<ScalarFault> {
+    let line = |other: &Draft<'_>| check.source.line_column(other.name.span.start).0;
+    if let Some(other) = before.iter().find(|other| other.pattern.same_requests(&draft.pattern)) {
+        let text =
+            format!("takes the same requests as `{}` on line {}", other.name.value, line(other));
+        return Some(ScalarFault::new(text).help("remove one, or make their paths differ"));
+    }
+    let named = |other: &&Draft<'_>| {
+        matches!(draft.tool.operation, Operation::Named(_))
+            && other.tool.operation == draft.tool.operation
+    };
+    let other = before.iter().find(named)?;
+    let text = format!("the name `{}` is taken on line {}", draft.name.value, line(other));
+    Some(ScalarFault::new(text).help("give each tool a name of its own"))
+}
+
+fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> Option<Draft<'a>> {
+    let pattern =
+        raw.pattern.as_ref().and_then(|text| match Pattern::parse(text.value.trim_end()) {
+            Ok(pattern) => Some(pattern),
+            Err(fault) => {
+                let span = text.locate(fault.range);
+                let text = ScalarFault { message: fault.message, help: fault.help };
+                check.fault(codes::MATCH, span, text);
+                None
+            }
+        });
+    let name = raw.name.as_ref();
+    let operation = name.and_then(|name| operation(name, pattern.as_ref(), check));
+    let own = tags(&raw.tags, check);
+    for field in &raw.ignore_args {
+        check.ok(codes::NAME, field.span, labels::label(&field.value));
+    }
+    let (name, pattern, operation) = (name?, pattern?, operation?);
+    let effect = match raw.effect.map(|field| field.value) {
+        Some(raw::Effect::Read) => Effect::Read,
+        Some(raw::Effect::Write) => Effect::Write,
+        // Safe methods but OPTIONS (RFC 9110, section 9.2.1), which says little of a tool.
+        None if matches!(pattern.method, Method::GET | Method::HEAD) => Effect::Read,
+        None => Effect::Write,
+    };
+    let new = own.iter().filter(|tag| !shared.contains(tag));
+    let tool = Tool {
+        operation,
+        method: pattern.method.clone(),
+        path: Arc::from(pattern.path.as_str()),
+        tags: shared.iter().chain(new).cloned().collect(),
+        effect,
+        ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
+    };
+    Some(Draft { name, pattern, tool })
+}
+
+/// A plain name, or `{parameter}`. Without a pattern, a parameter cannot be checked.
+fn operation(name: &Text, pattern: Option<&Pattern>, check: &mut Check<'_>) -> Option<Operation> {
+    let inside = name.value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let Some(parameter) = inside else {
+        check.ok(codes::NAME, name.span, labels::operation(&name.value))?;
+        return Some(Operation::Named(Arc::from(name.value.as_str())));
+    };
+    let pattern = pattern?;
+    if pattern.parameters().any(|known| known == parameter) {
+        return Some(Operation::FromPath(Arc::from(parameter)));
+    }
+    let fault = ScalarFault::new(format!("the path has no parameter `{{{parameter}}}`"));
+    let close = crate::yaml::closest(parameter, pattern.parameters());
+    let known = close.or_else(|| pattern.parameters().next());
+    let fault = match known {
+        Some(known) => fault.help(format!("did you mean `{{{known}}}`?")),
+        None => fault.help(format!("for example `POST /tools/{{{parameter}}}`")),
+    };
+    check.fault(codes::NAME, name.span, fault);
+    None
+}
+
+/// The tags, each once.
+fn tags(fields: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<str>> {
+    let mut tags: Vec<Arc<str>> = Vec::new();
+    for field in fields {
+        check.ok(codes::NAME, field.span, labels::tag(&field.value));
+        if !tags.iter().any(|tag| **tag == *field.value) {
+            tags.push(Arc::from(field.value.as_str()));
+        }
+    }
+    tags
+}
+
+fn timeouts(raw: &raw::Upstream, check: &mut Check<'_>) -> Timeouts {
+    let default = Timeouts::default();
+    let parts = raw.timeouts.as_ref().map(|field| &field.value);
+    if let (Some(short), Some(_)) = (&raw.timeout, parts.and_then(|parts| parts.response.as_ref()))
+    {
+        let text = ScalarFault::new("`timeout` and `timeouts.response` are the same")
+            .help("keep one of them");
+        check.fault(codes::CONFLICT, short.span, text);
+    }
+    let part = |field: fn(&raw::Timeouts) -> Option<&Field<Period>>| parts.and_then(field);
+    let response = raw.timeout.as_ref().or_else(|| part(|parts| parts.response.as_ref()));
+    Timeouts {
+        connect: check.time(part(|parts| parts.connect.as_ref()), default.connect, TIMEOUT_RANGE),
+        response: check.time(response, default.response, TIMEOUT_RANGE),
+        idle: check.time(part(|parts| parts.idle.as_ref()), default.idle, TIMEOUT_RANGE),
+    }
+}
+
+fn auth(raw: &Field<raw::Auth>, check: &mut Check<'_>) -> Option<Auth> {
+    let raw::Auth { bearer, header, value } = &raw.value;
+    let (header, text, prefix) = match (bearer, header, value) {
+        (Some(bearer), None, None) => (http::header::AUTHORIZATION, bearer, "Bearer "),
+        (None, Some(header), Some(value)) => (self::header(header, check)?, value, ""),
+        (Some(_), _, _) | (None, Some(_), None) | (None, None, _) => {
+            let fault = ScalarFault::new("expected `bearer`, or `header` with `value`")
+                .help("for example `auth: { bearer: \"${env:TOKEN}\" }`");
+            check.fault(codes::CONFLICT, raw.span, fault);
+            return None;
+        }
+    };
+    let value = secret(text, check)?;
+    let value = SecretString::from(format!("{prefix}{}", value.expose_secret()));
+    if HeaderValue::from_str(value.expose_secret()).is_err() {
+        let fault = ScalarFault::new("the secret has characters that cannot stand in a header");
+        check.fault(codes::HEADER, text.span, fault);
+    }
+    Some(Auth { header, value })
+}
+
+fn header(field: &Field<String>, check: &mut Check<'_>) -> Option<HeaderName> {
+    check.header(field, &[])
+}
+
+fn read_certificates(path: &Path) -> Result<Arc<[u8]>, ScalarFault> {
+    let shown = path.display();
+    let failed =
+        |error: std::io::Error| ScalarFault::new(format!("`{shown}` cannot be read: {error}"));
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > CA_LIMIT_BYTES {
+        return Err(ScalarFault::new(format!("`{shown}` is larger than {CA_LIMIT_BYTES} bytes")));
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    let begin = b"-----BEGIN CERTIFICATE-----";
+    if !bytes.windows(begin.len()).any(|window| window == begin) {
+        return Err(ScalarFault::new(format!("`{shown}` holds no PEM certificate")));
+    }
+    Ok(Arc::from(bytes))
+}
