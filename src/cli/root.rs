@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::check::{self, CheckOptions};
+use crate::cli::drive::{self, DriveArgs};
+use crate::cli::explain::{self, ExplainArgs, RunsArgs};
 use crate::cli::init;
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
@@ -27,6 +29,9 @@ enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Test(TestArgs),
+    Explain(ExplainArgs),
+    Runs(RunsArgs),
+    Drive(DriveArgs),
     /// Write a first config, policy and policy test
     Init {
         /// Where to write them.
@@ -104,6 +109,13 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => run_check(args),
         Command::Test(args) => run_test(args),
+        Command::Explain(args) => {
+            explain::run(&args, colour(), &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Runs(args) => {
+            explain::runs(&args, colour(), &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Drive(args) => run_drive(&args),
         Command::Init { folder } => match init::run(&folder) {
             Ok(said) => {
                 print!("{said}");
@@ -144,6 +156,18 @@ fn run_check(args: CheckArgs) -> Exit {
 fn run_test(args: TestArgs) -> Exit {
     let options = TestOptions { paths: args.paths, format: args.output.into(), color: colour() };
     test::run(&options, None, &mut io::stdout(), &mut io::stderr())
+}
+
+fn run_drive(args: &DriveArgs) -> Exit {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            runtime.block_on(drive::run(args, &mut io::stdout(), &mut io::stderr()))
+        }
+        Err(error) => {
+            eprintln!("toolgate: {error}");
+            Exit::Io
+        }
+    }
 }
 
 fn colour() -> bool {

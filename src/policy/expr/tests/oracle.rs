@@ -132,7 +132,7 @@ fn boolean() -> BoxedStrategy<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn both_come_to_the_same(source in boolean()) {
