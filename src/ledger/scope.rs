@@ -56,7 +56,7 @@ impl Occurrences {
 pub struct Scope {
     started: Duration,
     calls: BTreeMap<Arc<str>, CallCounter>,
-    errors: Occurrences,
+    errors: BTreeMap<Arc<str>, Occurrences>,
     denials: BTreeMap<Arc<str>, Occurrences>,
 }
 
@@ -66,7 +66,7 @@ impl Scope {
         Self {
             started,
             calls: BTreeMap::new(),
-            errors: Occurrences::default(),
+            errors: BTreeMap::new(),
             denials: BTreeMap::new(),
         }
     }
@@ -93,9 +93,9 @@ impl Scope {
         self.calls.values().map(|counter| counter.reserved).sum()
     }
 
-    /// Failed calls.
-    pub fn errors(&self, within: Option<Duration>, now: Now) -> u64 {
-        self.errors.count(within, now)
+    /// Failed calls that the limit `id` counts.
+    pub fn errors(&self, id: &str, within: Option<Duration>, now: Now) -> u64 {
+        self.errors.get(id).map_or(0, |errors| errors.count(within, now))
     }
 
     /// Denials by one rule.
@@ -136,8 +136,9 @@ impl Scope {
         }
     }
 
-    pub(super) fn note_error(&mut self, at: Duration) {
-        self.errors.note(at);
+    /// Counts a failed call under the limit `id`.
+    pub(super) fn note_error(&mut self, id: &Arc<str>, at: Duration) {
+        self.errors.entry(id.clone()).or_default().note(at);
     }
 
     pub(super) fn note_denial(&mut self, rule: &Arc<str>, at: Duration) {
