@@ -1,3 +1,5 @@
+//! Rulings: precedence, preconditions, modes.
+
 use std::sync::Arc;
 use std::time::Duration;
 

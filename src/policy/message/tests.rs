@@ -1,3 +1,5 @@
+//! Messages and what is interpolated into them.
+
 use super::{MESSAGE_LIMIT_BYTES, Message};
 use crate::policy::sample::Sample;
 

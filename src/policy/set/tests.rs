@@ -1,3 +1,5 @@
+//! Which rules apply to which tool, and versions.
+
 use std::sync::Arc;
 use std::time::Duration;
 
