@@ -93,9 +93,7 @@ impl Ledger {
     fn wider<'a>(&self, run: &'a RunCell, per: Per) -> Option<&'a Mutex<Scope>> {
         let scope = match per {
             Per::Run => return None,
-            Per::Agent => {
-                run.wider.agent.get_or_init(|| self.scope(ScopeKey::agent(&run.caller)))
-            }
+            Per::Agent => run.wider.agent.get_or_init(|| self.scope(ScopeKey::agent(&run.caller))),
             Per::Tenant => run
                 .wider
                 .tenant

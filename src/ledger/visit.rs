@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 
 use crate::call::{Caller, RunEnd, RunId, StopReason};
 use crate::clock::Now;
+use crate::ledger::Ledger;
 use crate::ledger::reservation::{Claim, Reservation};
 use crate::ledger::run::{DenialNote, RunCell};
 use crate::ledger::scope::Scope;
-use crate::ledger::Ledger;
 use crate::policy::model::{Limit, Maximum, Per, Within};
 use crate::policy::view::RunView;
 
@@ -199,9 +199,8 @@ impl Visit {
                         Per::Global => inner(&mut global),
                     };
                     let Some(scope) = scope else { continue };
-                    let taken = owes
-                        .call
-                        .then(|| scope.reserve_call(&limit.id, window(limit), now));
+                    let taken =
+                        owes.call.then(|| scope.reserve_call(&limit.id, window(limit), now));
                     claims.push(Claim {
                         per: limit.per,
                         limit: limit.id.clone(),
