@@ -1,3 +1,5 @@
+//! Configs that load and configs that do not.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

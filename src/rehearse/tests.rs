@@ -1,1 +1,3 @@
+//! Policy tests about policy tests: what passes, what fails, and what is said of it.
+
 

@@ -1,3 +1,5 @@
+//! Reading YAML: places, faults, and recovery from them.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What is written loads cleanly, and nothing is overwritten.
+
 use std::fs;
 
 use super::*;

@@ -1,1 +1,3 @@
+//! Each form of a report, as the tools that read it want it.
+
 

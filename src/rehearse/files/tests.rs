@@ -1,1 +1,3 @@
+//! Which files are found, and what is said of paths that lead nowhere.
+
 
