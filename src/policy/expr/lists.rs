@@ -13,6 +13,9 @@ use super::value::{List, Value};
 /// Comparisons of a sort for one unit.
 const COMPARISONS_A_UNIT: usize = 4;
 
+/// Levels that one `flatten` removes at most; JSON arguments nest no deeper.
+const FLATTEN_LIMIT_DEPTH: u32 = 64;
+
 /// Calls a function over a list.
 ///
 /// # Errors
@@ -30,6 +33,7 @@ pub fn call<'a>(
         Function::Join => join(list(args)?, args, budget),
         Function::Sum => sum(list(args)?, budget),
         Function::Distinct => distinct(list(args)?, budget),
+        Function::Flatten => flatten(list(args)?, args.get(1), budget),
         Function::Sort => sort(list(args)?, budget),
         _ => Err(mismatch("a list", "another value")),
     }
@@ -89,16 +93,11 @@ fn extreme<'a>(args: &[Value<'a>], wanted: Ordering, budget: &mut Budget) -> Eva
             best = Some(number);
         }
     }
-    best.cloned()
-        .ok_or_else(|| fault(EvalErrorKind::Missing, "the list has no elements"))
+    best.cloned().ok_or_else(|| fault(EvalErrorKind::Missing, "the list has no elements"))
 }
 
 fn join<'a>(of: &List<'a>, args: &[Value<'a>], budget: &mut Budget) -> Evaluated<Value<'a>> {
-    let separator = if args.len() > 1 {
-        &**text(args, 1)?
-    } else {
-        ""
-    };
+    let separator = if args.len() > 1 { &**text(args, 1)? } else { "" };
     let mut joined = String::new();
     let mut between = "";
     of.visit(&mut |item| {
@@ -120,10 +119,8 @@ fn sum<'a>(of: &List<'a>, budget: &mut Budget) -> Evaluated<Value<'a>> {
     let mut total: Option<Value<'a>> = None;
     of.visit(&mut |item| {
         budget.take(1)?;
-        let summable = matches!(
-            item,
-            Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Duration(_)
-        );
+        let summable =
+            matches!(item, Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Duration(_));
         if !summable {
             return Err(mismatch("a number", item.kind()));
         }
@@ -150,6 +147,36 @@ fn distinct<'a>(of: &List<'a>, budget: &mut Budget) -> Evaluated<Value<'a>> {
         Ok(true)
     })?;
     Ok(Value::list(kept))
+}
+
+/// The elements, those that are lists replaced by theirs, `depth` times (once when not given).
+fn flatten<'a>(
+    of: &List<'a>,
+    depth: Option<&Value<'a>>,
+    budget: &mut Budget,
+) -> Evaluated<Value<'a>> {
+    let depth = match depth {
+        None => 1,
+        Some(Value::Int(depth)) => u32::try_from(*depth)
+            .map_err(|_| fault(EvalErrorKind::Arithmetic, "the depth is out of range"))?,
+        Some(other) => return Err(mismatch("an int", other.kind())),
+    };
+    let mut flat = of.to_vec();
+    for _ in 0..depth.min(FLATTEN_LIMIT_DEPTH) {
+        let mut next = Vec::with_capacity(flat.len());
+        for item in flat {
+            budget.take(1)?;
+            match item {
+                Value::List(inner) => {
+                    budget.take(inner.len())?;
+                    next.extend(inner.to_vec());
+                }
+                other => next.push(other),
+            }
+        }
+        flat = next;
+    }
+    Ok(Value::list(flat))
 }
 
 /// Numbers, or values of one kind that has an order.
