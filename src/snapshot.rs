@@ -11,7 +11,7 @@ use crate::call::{Refusal, StopReason};
 use crate::config::settings::{self, Operation, Settings};
 use crate::forward::{ConnectError, Timeouts, Upstream, UpstreamSpec};
 use crate::identify::Terms;
-use crate::identify::path::{PathError, PathTemplate};
+use crate::identify::path::{PathTemplate, TemplateError};
 use crate::json::HmacKey;
 use crate::policy::set::PolicySet;
 use crate::protocol::http::{Route, Routes, ToolName};
@@ -29,7 +29,7 @@ pub enum SnapshotError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("the path of tool `{tool}` cannot be used: {fault}")]
-    Path { tool: String, fault: PathError },
+    Path { tool: String, fault: TemplateError },
     #[error("the URL of upstream `{0}` cannot be used")]
     Url(Arc<str>),
     #[error("the credential of upstream `{0}` cannot be sent as a header")]

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 
 use crate::call::{Refusal, StatusHint, StopReason};
 use crate::identify::Terms;
-use crate::identify::head::malformed;
+use crate::identify::head::{ambiguous, malformed};
 use crate::identify::query::Query;
 use crate::json::{ArgumentsBuilder, ArgumentsError, Document, JSON_DEPTH_LIMIT, Value};
 
@@ -104,7 +104,7 @@ pub(super) fn arguments(
     let mut builder = ArgumentsBuilder::new();
     if !bytes.is_empty() {
         let body = Document::parse(bytes.clone(), JSON_DEPTH_LIMIT)
-            .map_err(|fault| malformed(format!("The body is not acceptable JSON: {fault}.")))?;
+            .map_err(|fault| malformed(format!("The body is not acceptable JSON: {fault}")))?;
         if !matches!(body.root(), Value::Object(_)) {
             return Err(malformed("The body must be a JSON object."));
         }
@@ -117,9 +117,7 @@ pub(super) fn arguments(
         builder = builder.pair(name, value);
     }
     builder.build().map_err(|fault| match fault {
-        ArgumentsError::Duplicate { .. } => {
-            Refusal::without_rule(StopReason::AmbiguousArguments, format!("{fault}."))
-        }
+        ArgumentsError::Duplicate { .. } => ambiguous(fault.to_string()),
     })
 }
 

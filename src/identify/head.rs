@@ -79,9 +79,9 @@ pub(super) fn target(parts: &Parts) -> Result<Target, Refusal> {
     };
     let path = path::canonical(path).map_err(|fault| malformed(fault.to_string()))?;
     let query = query::parse(parts.uri.query().unwrap_or_default());
-    let query = query.map_err(|fault| match fault.is_repeated() {
-        true => Refusal::without_rule(StopReason::AmbiguousArguments, fault.to_string()),
-        false => malformed(fault.to_string()),
+    let query = query.map_err(|fault| {
+        let refuse = if fault.is_repeated() { ambiguous } else { malformed };
+        refuse(fault.to_string())
     })?;
     Ok(Target { path, query })
 }
@@ -164,6 +164,19 @@ fn nominates(headers: &HeaderMap, name: &str) -> bool {
 }
 
 /// A request that is refused because it cannot be read in exactly one way.
-pub(super) fn malformed(message: impl Into<String>) -> Refusal {
-    Refusal::without_rule(StopReason::Malformed, message)
+pub(super) fn malformed(message: impl AsRef<str>) -> Refusal {
+    Refusal::without_rule(StopReason::Malformed, sentence(message.as_ref()))
+}
+
+/// A request that says one thing in two places.
+pub(super) fn ambiguous(message: impl AsRef<str>) -> Refusal {
+    Refusal::without_rule(StopReason::AmbiguousArguments, sentence(message.as_ref()))
+}
+
+/// Faults are written to stand within a sentence; the agent is told whole ones.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let end = if text.ends_with('.') { "" } else { "." };
+    first.into_iter().chain(letters).chain(end.chars()).collect()
 }

@@ -5,6 +5,7 @@ pub mod baggage;
 mod body;
 mod head;
 pub mod path;
+mod percent;
 pub mod query;
 pub mod run_id;
 pub mod trace;

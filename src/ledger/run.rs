@@ -149,7 +149,6 @@ impl RunState {
             | Status::Cancelled
             | Status::Unknown => {
                 self.usage.errors = self.usage.errors.saturating_add(1);
-                self.scope.note_error(now.mono);
             }
         }
         let micros = u64::try_from(upstream.as_micros()).unwrap_or(u64::MAX);

@@ -94,9 +94,6 @@ impl Wider {
         wider
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = &Arc<Mutex<Scope>>> {
-        [&self.agent, &self.tenant, &self.global].into_iter().flatten()
-    }
 }
 
 impl Ledger {
@@ -133,8 +130,8 @@ impl Ledger {
     /// been silent for longer than `idle_end`.
     pub fn unlabelled_run(&self, agent: &str, now: Now, fresh: impl FnOnce() -> RunId) -> RunId {
         if self.unlabelled.len() > self.bounds.live_runs {
-            let idle_end = self.bounds.idle_end;
-            self.unlabelled.retain(|_, (_, seen)| now.since(*seen) < idle_end);
+            // More unlabelled clients at once than runs are remembered: each begins a new run.
+            self.unlabelled.clear();
         }
         let mut entry =
             self.unlabelled.entry(Arc::from(agent)).or_insert_with(|| (RunId("".into()), now.mono));
@@ -219,25 +216,31 @@ impl Visit {
             Judgement::Admit(granted) => {
                 let mut claims = SmallVec::new();
                 for limit in limits {
-                    if !limit.max.iter().any(|max| matches!(max, Maximum::Calls(_))) {
+                    let owes = Owes::to(limit);
+                    if !owes.call && !owes.errors {
                         continue;
                     }
-                    let within = window(limit);
                     let scope = match limit.per {
                         Per::Run => Some(&mut state.scope),
                         Per::Agent => inner(&mut agent),
                         Per::Tenant => inner(&mut tenant),
                         Per::Global => inner(&mut global),
                     };
-                    if let Some(scope) = scope {
-                        scope.reserve_call(&limit.id, within, now);
-                        claims.push(Claim { per: limit.per, limit: limit.id.clone() });
-                    }
+                    let Some(scope) = scope else { continue };
+                    let taken = owes
+                        .call
+                        .then(|| scope.reserve_call(&limit.id, window(limit), now));
+                    claims.push(Claim {
+                        per: limit.per,
+                        limit: limit.id.clone(),
+                        taken,
+                        counts_errors: owes.errors,
+                    });
                 }
                 state.usage.calls = state.usage.calls.saturating_add(1);
                 drop((global, tenant, agent));
                 drop(state);
-                Ok((granted, Reservation::new(self, wider, claims, now.mono)))
+                Ok((granted, Reservation::new(self, wider, claims)))
             }
         }
     }
@@ -263,6 +266,22 @@ impl Drop for Visit {
 
 fn inner<'a>(guard: &'a mut Option<MutexGuard<'_, Scope>>) -> Option<&'a mut Scope> {
     guard.as_deref_mut()
+}
+
+/// What a call that is admitted owes a limit; nothing, when the limit counts nothing that happens
+/// to admitted calls.
+struct Owes {
+    call: bool,
+    errors: bool,
+}
+
+impl Owes {
+    fn to(limit: &Limit) -> Self {
+        Self {
+            call: limit.max.iter().any(|max| matches!(max, Maximum::Calls(_))),
+            errors: limit.max.iter().any(|max| matches!(max, Maximum::Errors(_))),
+        }
+    }
 }
 
 /// A limit's window in time, if it has one.

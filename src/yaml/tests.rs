@@ -5,6 +5,8 @@ use serde::Deserialize;
 
 use super::*;
 
+mod random;
+
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum Verb {

@@ -1,7 +1,7 @@
 //! A word of shell and the fields it becomes.
 
-use super::GUESS_LIMIT_BYTES;
 use super::expand::{Unit, alternatives};
+use super::{GUESS_LIMIT_BYTES, UNKNOWN};
 
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,8 @@ impl Word {
             }
         }
         let Some(words) = alternatives(&units) else {
-            let text = self.text();
+            // Marked as an expansion, so that it is not taken for a path under some folder.
+            let text = format!("{UNKNOWN}{}", self.text());
             fields.push(Field { text, open: true, may_be_flag: true, expanded: false });
             return;
         };

@@ -1,0 +1,1 @@
+//! Recordings are read exactly, fates judged strictly, events compared.

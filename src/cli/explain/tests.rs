@@ -1,0 +1,1 @@
+//! Runs are found, told and listed.
