@@ -138,3 +138,6 @@ fn summary(report: &Report, set: Option<&PolicySet>) -> String {
         Some(_) | None => format!("{errors}, {warnings}"),
     }
 }
+
+#[cfg(test)]
+mod tests;
