@@ -18,8 +18,8 @@ use crate::policy::model::Per;
 pub(super) struct Claim {
     pub per: Per,
     pub limit: Arc<str>,
-    /// One call was taken of it.
-    pub takes_call: bool,
+    /// When one call was taken of it, as its scope noted it; absent when none was.
+    pub taken: Option<Duration>,
     /// A failure is counted under it.
     pub counts_errors: bool,
 }
@@ -41,19 +41,13 @@ pub struct Reservation {
     visit: Visit,
     wider: Wider,
     claims: SmallVec<[Claim; 4]>,
-    taken: Duration,
     sent: AtomicBool,
     settled: bool,
 }
 
 impl Reservation {
-    pub(super) fn new(
-        visit: Visit,
-        wider: Wider,
-        claims: SmallVec<[Claim; 4]>,
-        taken: Duration,
-    ) -> Self {
-        Self { visit, wider, claims, taken, sent: AtomicBool::new(false), settled: false }
+    pub(super) fn new(visit: Visit, wider: Wider, claims: SmallVec<[Claim; 4]>) -> Self {
+        Self { visit, wider, claims, sent: AtomicBool::new(false), settled: false }
     }
 
     /// Position of this call in its run, from 1.
@@ -119,12 +113,10 @@ impl Reservation {
     }
 
     fn finish(&self, scope: &mut Scope, claim: &Claim, status: Status, now: Now) {
-        if claim.takes_call {
-            if self.was_sent() {
-                scope.settle_call(&claim.limit);
-            } else {
-                scope.release_call(&claim.limit, self.taken);
-            }
+        match claim.taken {
+            Some(_) if self.was_sent() => scope.settle_call(&claim.limit),
+            Some(taken) => scope.release_call(&claim.limit, taken),
+            None => {}
         }
         if claim.counts_errors && status != Status::Ok {
             scope.note_error(&claim.limit, now.mono);

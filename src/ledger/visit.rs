@@ -216,7 +216,10 @@ impl Visit {
             Judgement::Admit(granted) => {
                 let mut claims = SmallVec::new();
                 for limit in limits {
-                    let Some(claim) = Claim::on(limit) else { continue };
+                    let owes = Owes::to(limit);
+                    if !owes.call && !owes.errors {
+                        continue;
+                    }
                     let scope = match limit.per {
                         Per::Run => Some(&mut state.scope),
                         Per::Agent => inner(&mut agent),
@@ -224,15 +227,20 @@ impl Visit {
                         Per::Global => inner(&mut global),
                     };
                     let Some(scope) = scope else { continue };
-                    if claim.takes_call {
-                        scope.reserve_call(&limit.id, window(limit), now);
-                    }
-                    claims.push(claim);
+                    let taken = owes
+                        .call
+                        .then(|| scope.reserve_call(&limit.id, window(limit), now));
+                    claims.push(Claim {
+                        per: limit.per,
+                        limit: limit.id.clone(),
+                        taken,
+                        counts_errors: owes.errors,
+                    });
                 }
                 state.usage.calls = state.usage.calls.saturating_add(1);
                 drop((global, tenant, agent));
                 drop(state);
-                Ok((granted, Reservation::new(self, wider, claims, now.mono)))
+                Ok((granted, Reservation::new(self, wider, claims)))
             }
         }
     }
@@ -260,18 +268,19 @@ fn inner<'a>(guard: &'a mut Option<MutexGuard<'_, Scope>>) -> Option<&'a mut Sco
     guard.as_deref_mut()
 }
 
-impl Claim {
-    /// What a call that is admitted now will owe the limit. `None` when the limit counts nothing
-    /// that happens to admitted calls.
-    fn on(limit: &Limit) -> Option<Self> {
-        let takes_call = limit.max.iter().any(|max| matches!(max, Maximum::Calls(_)));
-        let counts_errors = limit.max.iter().any(|max| matches!(max, Maximum::Errors(_)));
-        (takes_call || counts_errors).then(|| Self {
-            per: limit.per,
-            limit: limit.id.clone(),
-            takes_call,
-            counts_errors,
-        })
+/// What a call that is admitted owes a limit; nothing, when the limit counts nothing that happens
+/// to admitted calls.
+struct Owes {
+    call: bool,
+    errors: bool,
+}
+
+impl Owes {
+    fn to(limit: &Limit) -> Self {
+        Self {
+            call: limit.max.iter().any(|max| matches!(max, Maximum::Calls(_))),
+            errors: limit.max.iter().any(|max| matches!(max, Maximum::Errors(_))),
+        }
     }
 }
 

@@ -72,7 +72,7 @@ fn the_canonical_form_is_its_own_canonical_form() {
 fn damaged_documents_are_refused_or_mean_what_serde_json_reads() {
     let mut random = Random::seeded(9);
     let mut taken = 0;
-    for _ in 0..20_000 {
+    for _ in 0..8_000 {
         let bytes = damaged_document(&mut random);
         if let Ok(ours) = Document::parse(Bytes::from(bytes.clone()), JSON_DEPTH_LIMIT) {
             let theirs: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -80,7 +80,7 @@ fn damaged_documents_are_refused_or_mean_what_serde_json_reads() {
             taken += 1;
         }
     }
-    assert!(taken > 1_000, "only {taken} damaged documents were still JSON");
+    assert!(taken > 400, "only {taken} damaged documents were still JSON");
 }
 
 proptest! {

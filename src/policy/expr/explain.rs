@@ -68,6 +68,13 @@ impl<'a> Explanation<'a> {
                     Err(_) => {}
                 }
             }
+            leaf => self.blame_leaf(leaf, outcome),
+        }
+    }
+
+    /// The same for a node that is not made of other conditions.
+    fn blame_leaf(&mut self, node: &'a Node, outcome: bool) {
+        match node {
             Node::Compare(comparison, pair) => {
                 let holds = if outcome { *comparison } else { comparison.negated() };
                 let [left, right] = &**pair;
@@ -93,7 +100,11 @@ impl<'a> Explanation<'a> {
                 let passes = if outcome { "absent" } else { "present" };
                 self.note(pointer(path), "null".to_owned(), None, passes.to_owned());
             }
-            Node::Constant(_)
+            Node::And(_)
+            | Node::Or(_)
+            | Node::Not(_)
+            | Node::Conditional(_)
+            | Node::Constant(_)
             | Node::Slot(_)
             | Node::Fact(_)
             | Node::HasFact(_)

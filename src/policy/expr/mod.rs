@@ -5,6 +5,7 @@
 //! names and types and builds the tree of `program`, `eval` walks it over borrowed values, and
 //! `explain` finds the comparisons that made a rule fire.
 
+mod access;
 mod arithmetic;
 mod calls;
 mod compare;
@@ -19,9 +20,11 @@ mod functions;
 mod history;
 mod lists;
 mod lower;
+mod nesting;
 mod operators;
 mod parse;
 mod program;
+mod run_calls;
 mod scan;
 mod select;
 mod signatures;
