@@ -93,7 +93,6 @@ impl Wider {
         }
         wider
     }
-
 }
 
 impl Ledger {
@@ -227,9 +226,8 @@ impl Visit {
                         Per::Global => inner(&mut global),
                     };
                     let Some(scope) = scope else { continue };
-                    let taken = owes
-                        .call
-                        .then(|| scope.reserve_call(&limit.id, window(limit), now));
+                    let taken =
+                        owes.call.then(|| scope.reserve_call(&limit.id, window(limit), now));
                     claims.push(Claim {
                         per: limit.per,
                         limit: limit.id.clone(),
