@@ -71,9 +71,10 @@ impl<'a> Report<'a> {
         let mut examples = Vec::new();
         if let Some(tally) = &self.tally {
             let mismatched = tally.told(self.recording).filter_map(|told| match told.fate {
-                Fate::Mismatch(what) => {
-                    Some(format!("{} step {} ({}): {what}", told.run_id, told.step_id, told.step.tool))
-                }
+                Fate::Mismatch(what) => Some(format!(
+                    "{} step {} ({}): {what}",
+                    told.run_id, told.step_id, told.step.tool
+                )),
                 Fate::Forwarded | Fate::Refused { .. } => None,
             });
             examples.extend(mismatched.take(EXAMPLE_LIMIT));
@@ -150,9 +151,10 @@ impl<'a> Report<'a> {
                 "labels": labels_json(tally, self.recording),
             })
         });
-        let upstream = self.upstream.as_ref().map(|served| {
-            json!({"answers": served.answers, "not_as_recorded": served.faults})
-        });
+        let upstream = self
+            .upstream
+            .as_ref()
+            .map(|served| json!({"answers": served.answers, "not_as_recorded": served.faults}));
         let events = self.events.as_ref().map(|checked| {
             json!({
                 "calls": checked.calls,

@@ -85,7 +85,10 @@ fn stopped(story: &Story, stop: &Event, reason: &str) -> String {
         }
     }
     let earlier = story.refusals().into_iter().find(|(rule, refused_for, refused)| {
-        *refused > 1 && *refused_for == reason && !rule.is_empty() && Some(*rule) != stop.rule.as_deref()
+        *refused > 1
+            && *refused_for == reason
+            && !rule.is_empty()
+            && Some(*rule) != stop.rule.as_deref()
     });
     if let Some((rule, _, refused)) = earlier {
         text.push_str(&format!(", after {} had refused it {refused} times", fit(rule, NAME_LIMIT)));

@@ -163,7 +163,8 @@ impl Story {
         let mut notes = Vec::new();
         if self.earlier_lives > 0 {
             let lives = self.earlier_lives;
-            notes.push(format!("the id was used before ({lives} ended earlier): shown is the last"));
+            notes
+                .push(format!("the id was used before ({lives} ended earlier): shown is the last"));
         }
         if self.unkept > 0 {
             notes.push(format!("{} calls beyond the first {CALL_LIMIT} are left out", self.unkept));
