@@ -1,3 +1,5 @@
+//! Policy tests about policy tests: what passes, what fails, and what is said of it.
+
 use std::fs;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! What `check` says and how it exits.
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Each form of a report, as the tools that read it want it.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! What is rejected when policies are loaded, and what it becomes when it is not.
+
 use std::sync::Arc;
 
 use super::{Catalogue, compile};

@@ -1,3 +1,5 @@
+//! Which files are found, and what is said of paths that lead nowhere.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
