@@ -1,3 +1,5 @@
+//! Broken configs and what is said of them; one that uses every key; secrets stay hidden.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -32,14 +32,15 @@ pub struct Forwarded {
 }
 
 /// Sends an admitted call to its upstream. Redirects are answers like any other.
-pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
+pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
+    let received = admitted.take_headers();
     let call = admitted.call();
     let uri = match target(call, upstream) {
         Ok(uri) => uri,
         Err(_) => return never_sent(admitted),
     };
     let strip_encoding = keeps_result(admitted.applicable());
-    let outgoing = headers::outgoing(call, upstream, strip_encoding);
+    let outgoing = headers::outgoing(received, call, upstream, strip_encoding);
     let mut attempts = 0_u32;
     loop {
         attempts = attempts.saturating_add(1);

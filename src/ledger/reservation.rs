@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::call::{RunId, Status};
 use crate::clock::Now;
 use crate::ledger::scope::Scope;
-use crate::ledger::visit::{Visit, Wider};
+use crate::ledger::visit::Visit;
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
 
@@ -39,15 +39,14 @@ pub struct Settlement {
 /// request was never sent, and otherwise settled as a call whose end is not known.
 pub struct Reservation {
     visit: Visit,
-    wider: Wider,
     claims: SmallVec<[Claim; 4]>,
     sent: AtomicBool,
     settled: bool,
 }
 
 impl Reservation {
-    pub(super) fn new(visit: Visit, wider: Wider, claims: SmallVec<[Claim; 4]>) -> Self {
-        Self { visit, wider, claims, sent: AtomicBool::new(false), settled: false }
+    pub(super) fn new(visit: Visit, claims: SmallVec<[Claim; 4]>) -> Self {
+        Self { visit, claims, sent: AtomicBool::new(false), settled: false }
     }
 
     /// Position of this call in its run, from 1.
@@ -97,17 +96,9 @@ impl Reservation {
             state.history.push(step);
         }
         for claim in &self.claims {
-            let wider = match claim.per {
-                Per::Run => {
-                    self.finish(&mut state.scope, claim, status, now);
-                    continue;
-                }
-                Per::Agent => &self.wider.agent,
-                Per::Tenant => &self.wider.tenant,
-                Per::Global => &self.wider.global,
-            };
-            if let Some(scope) = wider {
-                self.finish(&mut scope.lock(), claim, status, now);
+            match self.visit.ledger.wider(&self.visit.run, claim.per) {
+                None => self.finish(&mut state.scope, claim, status, now),
+                Some(scope) => self.finish(&mut scope.lock(), claim, status, now),
             }
         }
     }

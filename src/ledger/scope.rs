@@ -91,12 +91,7 @@ pub struct Scope {
 impl Scope {
     /// An unused scope whose life begins at `started` (`clock::Now::mono`).
     pub fn new(started: Duration) -> Self {
-        Self {
-            started,
-            calls: BTreeMap::new(),
-            errors: BTreeMap::new(),
-            denials: BTreeMap::new(),
-        }
+        Self { started, calls: BTreeMap::new(), errors: BTreeMap::new(), denials: BTreeMap::new() }
     }
 
     /// Time since the scope's first call.

@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 
 use crate::call::{Caller, RunEnd, RunId, StopReason};
 use crate::clock::Now;
+use crate::ledger::Ledger;
 use crate::ledger::reservation::{Claim, Reservation};
 use crate::ledger::run::{DenialNote, RunCell};
 use crate::ledger::scope::Scope;
-use crate::ledger::{Ledger, ScopeKey};
 use crate::policy::model::{Limit, Maximum, Per, Within};
 use crate::policy::view::RunView;
 
@@ -62,38 +62,6 @@ impl Look<'_> {
             Per::Global => self.global,
         }
     }
-}
-
-/// The wider scopes a decision touches. Locks are taken in the order of the fields, which is the
-/// same for every call, so two calls cannot wait for each other.
-#[derive(Default)]
-pub(super) struct Wider {
-    pub agent: Option<Arc<Mutex<Scope>>>,
-    pub tenant: Option<Arc<Mutex<Scope>>>,
-    pub global: Option<Arc<Mutex<Scope>>>,
-}
-
-impl Wider {
-    fn of(ledger: &Ledger, caller: &Caller, limits: &[Arc<Limit>]) -> Self {
-        let mut wider = Self::default();
-        for limit in limits {
-            match limit.per {
-                Per::Run => {}
-                Per::Agent if wider.agent.is_none() => {
-                    wider.agent = Some(ledger.scope(ScopeKey::agent(caller)));
-                }
-                Per::Tenant if wider.tenant.is_none() => {
-                    wider.tenant = Some(ledger.scope(ScopeKey::Tenant(caller.tenant.clone())));
-                }
-                Per::Global if wider.global.is_none() => {
-                    wider.global = Some(ledger.scope(ScopeKey::Global));
-                }
-                Per::Agent | Per::Tenant | Per::Global => {}
-            }
-        }
-        wider
-    }
-
 }
 
 impl Ledger {
@@ -191,12 +159,16 @@ impl Visit {
         now: Now,
         judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
     ) -> Result<(Granted, Reservation), Refused> {
-        let wider = Wider::of(&self.ledger, &self.run.caller, limits);
         let run = Arc::clone(&self.run);
+        let lock = |per| {
+            let drawn_on = limits.iter().any(|limit| limit.per == per);
+            drawn_on.then(|| self.ledger.wider(&run, per)).flatten().map(Mutex::lock)
+        };
         let mut state = run.state.lock();
-        let mut agent = wider.agent.as_ref().map(|scope| scope.lock());
-        let mut tenant = wider.tenant.as_ref().map(|scope| scope.lock());
-        let mut global = wider.global.as_ref().map(|scope| scope.lock());
+        // Locks are taken in the same order for every call, so two cannot wait for each other.
+        let mut agent = lock(Per::Agent);
+        let mut tenant = lock(Per::Tenant);
+        let mut global = lock(Per::Global);
         let judgement = judge(&Look {
             run: state.view(&run.id.0, now),
             stopped: state.stopped.as_ref().map(|(reason, _)| *reason),
@@ -227,9 +199,8 @@ impl Visit {
                         Per::Global => inner(&mut global),
                     };
                     let Some(scope) = scope else { continue };
-                    let taken = owes
-                        .call
-                        .then(|| scope.reserve_call(&limit.id, window(limit), now));
+                    let taken =
+                        owes.call.then(|| scope.reserve_call(&limit.id, window(limit), now));
                     claims.push(Claim {
                         per: limit.per,
                         limit: limit.id.clone(),
@@ -240,7 +211,7 @@ impl Visit {
                 state.usage.calls = state.usage.calls.saturating_add(1);
                 drop((global, tenant, agent));
                 drop(state);
-                Ok((granted, Reservation::new(self, wider, claims)))
+                Ok((granted, Reservation::new(self, claims)))
             }
         }
     }

@@ -1,3 +1,5 @@
+//! Where facts of tools come from.
+
 use std::fs;
 use std::sync::Arc;
 

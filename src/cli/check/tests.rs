@@ -1,3 +1,5 @@
+//! What `check` and `test` say and how they exit.
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Each form of a report, on one of each kind of finding.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

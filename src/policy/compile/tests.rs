@@ -1,3 +1,5 @@
+//! What the goldens do not show: names, several files, follow-up faults.
+
 use std::sync::Arc;
 
 use super::{Catalogue, compile};

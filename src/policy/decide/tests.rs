@@ -1,3 +1,5 @@
+//! Rulings, by example and against a slow evaluator of precedence.
+
 use std::sync::Arc;
 use std::time::Duration;
 

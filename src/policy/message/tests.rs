@@ -1,3 +1,5 @@
+//! Braces, values that are not there, bounds, and places of faults.
+
 use super::{MESSAGE_LIMIT_BYTES, Message};
 use crate::policy::sample::Sample;
 

@@ -1,3 +1,5 @@
+//! What applies to a tool, and what is remembered of it.
+
 use std::sync::Arc;
 use std::time::Duration;
 

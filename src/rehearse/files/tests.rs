@@ -1,3 +1,5 @@
+//! Which files are found and read.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
