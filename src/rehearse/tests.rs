@@ -1,4 +1,4 @@
-//! Policy tests about policy tests: what passes, what fails, and what is said of it.
+//! Where facts of tools come from.
 
 use std::fs;
 use std::sync::Arc;

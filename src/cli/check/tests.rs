@@ -1,4 +1,4 @@
-//! What `check` says and how it exits.
+//! What `check` and `test` say and how they exit.
 
 use std::fs;
 use std::path::PathBuf;

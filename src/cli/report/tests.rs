@@ -1,4 +1,4 @@
-//! Each form of a report, as the tools that read it want it.
+//! Each form of a report, on one of each kind of finding.
 
 use std::sync::Arc;
 

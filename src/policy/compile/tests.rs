@@ -1,4 +1,4 @@
-//! What is rejected when policies are loaded, and what it becomes when it is not.
+//! What the goldens do not show: names, several files, follow-up faults.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Which rules apply to which tool, and versions.
+//! What applies to a tool, and what is remembered of it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Which files are found, and what is said of paths that lead nowhere.
+//! Which files are found and read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
