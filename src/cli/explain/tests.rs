@@ -89,7 +89,7 @@ fn a_long_run_shows_its_ends() {
     let from = EventsFrom { events, config: PathBuf::new() };
     let args = ExplainArgs { run: None, last: true, from, rows: 5, output: Output::Text };
     let mut out = Vec::new();
-    super::run(&args, false, &mut out, &mut Vec::new());
+    run(&args, false, &mut out, &mut Vec::new());
     let out = String::from_utf8(out).unwrap();
     let steps: Vec<&str> =
         out.lines().skip(3).take(6).map(|row| row.split_whitespace().next().unwrap()).collect();
@@ -163,7 +163,7 @@ fn runs_are_listed_with_their_ends() {
     let from = EventsFrom { events, config: PathBuf::new() };
     let mut args = RunsArgs { from, limit: 20, refused: false, output: Output::Text };
     let mut out = Vec::new();
-    assert_eq!(super::runs(&args, false, &mut out, &mut Vec::new()), Exit::Ok);
+    assert_eq!(runs(&args, false, &mut out, &mut Vec::new()), Exit::Ok);
     let text = String::from_utf8(out).unwrap();
     let rows: Vec<&str> = text.lines().skip(1).collect();
     assert_eq!(rows.len(), 2, "{text}");
@@ -174,7 +174,7 @@ fn runs_are_listed_with_their_ends() {
     assert!(rows[1].starts_with("run_b2") && rows[1].ends_with("live"));
     (args.limit, args.refused, args.output) = (1, true, Output::Json);
     let mut out = Vec::new();
-    super::runs(&args, false, &mut out, &mut Vec::new());
+    runs(&args, false, &mut out, &mut Vec::new());
     let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(value.pointer("/0/run_id").unwrap(), "run_a1");
 }
