@@ -55,7 +55,7 @@ pub struct Tool {
     pub tags: Arc<[Arc<str>]>,
     pub effect: Effect,
     /// Top-level arguments left out of loop keys.
-    pub ignore_args: Arc<[String]>,
+    pub ignore_args: Arc<[Arc<str>]>,
 }
 
 /// Where an operation's name comes from.

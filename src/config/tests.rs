@@ -1,3 +1,5 @@
+//! Broken configs and what is said of them; one that uses every key; secrets stay hidden.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -111,7 +113,7 @@ bounds: { body: 2MiB, live_runs: 500, drain: 0s }
     assert_eq!(booking.tools[0].tags[..], ["travel".into()]);
     let paths: Vec<&str> = crm.tools.iter().map(|tool| &*tool.path).collect();
     assert_eq!(paths, ["/customers/me", "/customers/{id}", "/customers/{id}"]);
-    assert_eq!(crm.tools[0].ignore_args[..], ["timestamp".to_owned()]);
+    assert_eq!(crm.tools[0].ignore_args[..], ["timestamp".into()]);
     assert_eq!(crm.tools[1].tags[..], ["pii".into()]);
     assert_eq!((crm.tools[1].effect, crm.tools[2].effect), (Effect::Read, Effect::Write));
     assert_eq!(crm.timeouts.connect, Duration::from_millis(250));

@@ -148,7 +148,7 @@ fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> O
         path: Arc::from(pattern.path.as_str()),
         tags: shared.iter().chain(new).cloned().collect(),
         effect,
-        ignore_args: raw.ignore_args.iter().map(|field| field.value.clone()).collect(),
+        ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
     };
     Some(Draft { name, pattern, tool })
 }

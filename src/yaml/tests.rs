@@ -1,3 +1,5 @@
+//! Values and their places, every fault at once, aliases, units and suggestions.
+
 use std::sync::Arc;
 use std::time::Duration;
 

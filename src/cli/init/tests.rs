@@ -1,3 +1,5 @@
+//! What is written loads, compiles and passes its own tests; nothing is overwritten.
+
 use std::fs;
 
 use super::*;

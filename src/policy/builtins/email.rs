@@ -25,11 +25,7 @@ pub struct Email {
 /// Text that is not exactly one address of the strict form; `%` and `!` before the `@`, which some
 /// mail systems route by.
 pub fn email(text: &str) -> Result<Email, BuiltinError> {
-    let fault = |what: &str| {
-        Err(BuiltinError::new(format!(
-            "not a plain mail address: {what}"
-        )))
-    };
+    let fault = |what: &str| Err(BuiltinError::new(format!("not a plain mail address: {what}")));
     let Some((local, domain)) = text.split_once('@') else {
         return fault("no `@`");
     };
@@ -37,10 +33,7 @@ pub fn email(text: &str) -> Result<Email, BuiltinError> {
         return fault("the part before `@` is empty or too long");
     }
     let atom = |c: char| c.is_ascii_alphanumeric() || "#$&'*+-/=?^_`{|}~".contains(c);
-    if !local
-        .split('.')
-        .all(|atoms| !atoms.is_empty() && atoms.chars().all(atom))
-    {
+    if !local.split('.').all(|atoms| !atoms.is_empty() && atoms.chars().all(atom)) {
         return fault("the part before `@` has a character that is not plain");
     }
     if domain.len() > DOMAIN_LIMIT_BYTES {
@@ -53,17 +46,12 @@ pub fn email(text: &str) -> Result<Email, BuiltinError> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let numeric = domain
-        .rsplit('.')
-        .next()
-        .is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
+    let numeric =
+        domain.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
     if !domain.split('.').all(label) || numeric {
         return fault("the domain is not a host name");
     }
-    Ok(Email {
-        local: local.to_owned(),
-        domain: domain.to_ascii_lowercase(),
-    })
+    Ok(Email { local: local.to_owned(), domain: domain.to_ascii_lowercase() })
 }
 
 #[cfg(test)]

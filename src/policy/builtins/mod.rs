@@ -20,8 +20,6 @@ pub struct BuiltinError {
 
 impl BuiltinError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
+        Self { message: message.into() }
     }
 }

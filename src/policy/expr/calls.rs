@@ -6,18 +6,14 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 use regex::RegexBuilder;
 
 use super::lower::{Lowering, Typed};
-use super::program::{Constant, Function, Node, Tally, TallyQuestion, ToolPattern, ZoneOf};
+use super::program::{Constant, Function, Node, ZoneOf};
 use super::signatures::{LATER_FUNCTIONS, MACROS, SIGNATURES, Signature};
 use super::time::{TIME_PARTS, TimePart, Zone};
 use super::types::Type;
-use crate::policy::glob::Glob;
 use crate::yaml::closest;
 
 /// Memory a compiled pattern of `matches` may take, in bytes.
 const PATTERN_LIMIT_BYTES: usize = 256 * 1024;
-
-/// Functions of `run`.
-const RUN_FUNCTIONS: [&str; 5] = ["called", "succeeded", "count", "last", "prior"];
 
 /// Names whose functions are written with a dot but belong to no value.
 const NAMESPACES: [&str; 2] = ["math", "optional"];
@@ -67,11 +63,7 @@ impl Lowering {
         args: &[&IdedExpr],
         span: Range<usize>,
     ) -> Typed {
-        let named = || {
-            SIGNATURES
-                .iter()
-                .filter(|one| one.name == name && one.method == method)
-        };
+        let named = || SIGNATURES.iter().filter(|one| one.name == name && one.method == method);
         if named().next().is_none() {
             return self.unknown_function(name, method, span);
         }
@@ -83,9 +75,7 @@ impl Lowering {
         let fits = |one: &&&Signature| one.mismatch(&types).is_none();
         let Some(chosen) = counted.iter().find(fits) else {
             let at = nearest.mismatch(&types).unwrap_or(0);
-            let expected = nearest
-                .class(at)
-                .map_or("another type", |class| class.name());
+            let expected = nearest.class(at).map_or("another type", |class| class.name());
             let given = types.get(at).cloned().unwrap_or(Type::Dyn);
             let place = args.get(at).map_or(span, |arg| self.places.extent(arg));
             let message = format!("`{name}` takes {expected}, this is {given}");
@@ -105,10 +95,8 @@ impl Lowering {
         let receiver = usize::from(known.first().is_some_and(|one| one.method));
         let mut counts: Vec<usize> = known.iter().map(|one| one.takes.len()).collect();
         counts.dedup();
-        let counts: Vec<String> = counts
-            .iter()
-            .map(|count| count.saturating_sub(receiver).to_string())
-            .collect();
+        let counts: Vec<String> =
+            counts.iter().map(|count| count.saturating_sub(receiver).to_string()).collect();
         let message = format!(
             "`{name}` takes {} argument(s), not {}",
             counts.join(" or "),
@@ -126,16 +114,11 @@ impl Lowering {
             let message = format!("`{name}` is not used this way");
             return self.fail_with("TG204", message, span, Some(format!("write {usage}")));
         }
-        let other = SIGNATURES
-            .iter()
-            .find(|one| one.name == name && one.method != method);
+        let other = SIGNATURES.iter().find(|one| one.name == name && one.method != method);
         let timed = TIME_PARTS.iter().any(|(known, _)| *known == name);
         let help = if let Some(other) = other {
-            let usage = if other.method {
-                format!("value.{name}(…)")
-            } else {
-                format!("{name}(…)")
-            };
+            let usage =
+                if other.method { format!("value.{name}(…)") } else { format!("{name}(…)") };
             Some(format!("write {usage}"))
         } else if timed {
             Some(format!("write now.{name}()"))
@@ -157,19 +140,11 @@ impl Lowering {
         let (node, of) = self.lower(text);
         if !matches!(of, Type::Text | Type::Dyn) {
             let place = self.places.extent(text);
-            self.fail(
-                "TG204",
-                format!("`matches` takes text, this is {of}"),
-                place,
-            );
+            self.fail("TG204", format!("`matches` takes text, this is {of}"), place);
         }
         let place = self.places.extent(pattern);
         let Some(pattern) = literal_text(pattern) else {
-            return self.fail(
-                "TG204",
-                "the pattern of `matches` must be text in quotes",
-                place,
-            );
+            return self.fail("TG204", "the pattern of `matches` must be text in quotes", place);
         };
         let built = RegexBuilder::new(pattern)
             .size_limit(PATTERN_LIMIT_BYTES)
@@ -202,11 +177,7 @@ impl Lowering {
         };
         if !fits {
             let place = self.places.extent(of);
-            return self.fail(
-                "TG204",
-                format!("expected a timestamp, this is {of_type}"),
-                place,
-            );
+            return self.fail("TG204", format!("expected a timestamp, this is {of_type}"), place);
         }
         let zone = match zone {
             [] => ZoneOf::Known(Zone::Utc),
@@ -224,11 +195,7 @@ impl Lowering {
         let Some(name) = literal_text(expr) else {
             let (node, of) = self.lower(expr);
             if !matches!(of, Type::Text | Type::Dyn) {
-                self.fail(
-                    "TG204",
-                    format!("expected a time zone, this is {of}"),
-                    place,
-                );
+                self.fail("TG204", format!("expected a time zone, this is {of}"), place);
                 return None;
             }
             return Some(ZoneOf::Computed(Box::new(node)));
@@ -243,83 +210,6 @@ impl Lowering {
             return None;
         };
         Some(ZoneOf::Known(zone))
-    }
-
-    fn run_function(&mut self, name: &str, args: &[IdedExpr], span: Range<usize>) -> Typed {
-        let question = match name {
-            "called" => Some(TallyQuestion::Called),
-            "succeeded" => Some(TallyQuestion::Succeeded),
-            "count" => Some(TallyQuestion::Count),
-            "last" | "prior" => None,
-            _ => {
-                let help = closest(name, RUN_FUNCTIONS.into_iter())
-                    .map(|near| format!("did you mean `run.{near}`?"));
-                let message = format!("`run.{name}` is not a function");
-                return self.fail_with("TG203", message, span, help);
-            }
-        };
-        let (tool, within) = match args {
-            [tool] => (tool, None),
-            [tool, within] if question.is_some() => (tool, Some(within)),
-            _ => {
-                let message = format!("`run.{name}` takes the name of a tool");
-                let help =
-                    question.map(|_| format!("write run.{name}(\"db.*\", duration(\"5m\"))"));
-                return self.fail_with("TG204", message, span, help);
-            }
-        };
-        let Some(question) = question else {
-            return self.earlier_calls(name, tool);
-        };
-        let tool = match literal_text(tool) {
-            Some(pattern) => ToolPattern::Glob(Glob::new(pattern)),
-            None => ToolPattern::Name(Box::new(self.typed(tool, &Type::Text))),
-        };
-        let within = within.map(|within| Box::new(self.typed(within, &Type::Duration)));
-        let of = if question == TallyQuestion::Count {
-            Type::Int
-        } else {
-            Type::Bool
-        };
-        (
-            Node::Tally(Tally {
-                question,
-                tool,
-                within,
-            }),
-            of,
-        )
-    }
-
-    /// What is remembered of a tool's calls is decided when the policy is loaded, so its name
-    /// cannot be computed.
-    fn earlier_calls(&mut self, name: &str, tool: &IdedExpr) -> Typed {
-        let Some(pattern) = literal_text(tool) else {
-            let place = self.places.extent(tool);
-            let message = format!("`run.{name}` takes the name of a tool in quotes");
-            return self.fail("TG204", message, place);
-        };
-        let glob = Glob::new(pattern);
-        let step = Type::Step(vec![Some(glob.clone())]);
-        if name == "last" {
-            return (Node::LastStep(glob), step);
-        }
-        (Node::PriorSteps(glob), Type::list(step))
-    }
-
-    fn typed(&mut self, expr: &IdedExpr, expected: &Type) -> Node {
-        let (node, of) = self.lower(expr);
-        if of != *expected && of != Type::Dyn {
-            let place = self.places.extent(expr);
-            let help = (*expected == Type::Duration).then(|| "write duration(\"5m\")".to_owned());
-            self.fail_with(
-                "TG204",
-                format!("expected {expected}, this is {of}"),
-                place,
-                help,
-            );
-        }
-        node
     }
 
     /// Notes that a function cannot read the text it was given in the rule itself.
@@ -347,7 +237,8 @@ impl Signature {
     }
 }
 
-fn literal_text(expr: &IdedExpr) -> Option<&str> {
+/// The text of a literal.
+pub fn literal_text(expr: &IdedExpr) -> Option<&str> {
     match &expr.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         _ => None,
@@ -370,7 +261,5 @@ pub fn reads_notation(node: &Node) -> bool {
             | Function::Host
             | Function::Email
     );
-    read && args
-        .iter()
-        .all(|arg| matches!(arg, Node::Constant(Constant::Text(_))))
+    read && args.iter().all(|arg| matches!(arg, Node::Constant(Constant::Text(_))))
 }

@@ -35,7 +35,7 @@ pub struct Route {
     pub template: PathTemplate,
     pub name: ToolName,
     /// Top-level arguments that do not make a call another call: timestamps, request ids.
-    pub ignore_args: Arc<[String]>,
+    pub ignore_args: Arc<[Arc<str>]>,
 }
 
 /// The tools of all upstreams.
@@ -53,7 +53,7 @@ pub struct Routed {
     pub path: String,
     /// Parameters of the path, decoded.
     pub parameters: Vec<(String, String)>,
-    pub ignored: Arc<[String]>,
+    pub ignored: Arc<[Arc<str>]>,
 }
 
 impl Routes {

@@ -39,10 +39,7 @@ pub fn cidr(text: &str) -> Result<Cidr, BuiltinError> {
     let canonical = base.to_canonical();
     let width = if base.is_ipv4() { 32 } else { 128 };
     let digits = !prefix.is_empty() && prefix.chars().all(|c| c.is_ascii_digit());
-    let prefix = prefix
-        .parse::<u8>()
-        .ok()
-        .filter(|bits| digits && *bits <= width);
+    let prefix = prefix.parse::<u8>().ok().filter(|bits| digits && *bits <= width);
     let Some(mut prefix_bits) = prefix else {
         return fault("no number of bits after `/`");
     };
@@ -53,10 +50,7 @@ pub fn cidr(text: &str) -> Result<Cidr, BuiltinError> {
         };
         prefix_bits = bits;
     }
-    let range = Cidr {
-        base: canonical,
-        prefix_bits,
-    };
+    let range = Cidr { base: canonical, prefix_bits };
     if masked(canonical, prefix_bits) != number(canonical) {
         return fault("bits are set behind the prefix");
     }

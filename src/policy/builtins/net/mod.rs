@@ -41,9 +41,7 @@ pub struct Url {
 /// an `@` behind a host without a path, percent-encoded hosts, `.` and `..` segments.
 pub fn url(text: &str) -> Result<Url, BuiltinError> {
     if text.len() > URL_LIMIT_BYTES {
-        return Err(BuiltinError::new(format!(
-            "the URL is longer than {URL_LIMIT_BYTES} bytes"
-        )));
+        return Err(BuiltinError::new(format!("the URL is longer than {URL_LIMIT_BYTES} bytes")));
     }
     check_characters(text)?;
     let parsed =
@@ -60,9 +58,7 @@ pub fn url(text: &str) -> Result<Url, BuiltinError> {
         port: parsed.port_or_known_default(),
         path: path.to_owned(),
         query: parsed.query().map(str::to_owned),
-        user: Some(parsed.username())
-            .filter(|user| !user.is_empty())
-            .map(str::to_owned),
+        user: Some(parsed.username()).filter(|user| !user.is_empty()).map(str::to_owned),
     })
 }
 
@@ -96,10 +92,7 @@ fn check_characters(text: &str) -> Result<(), BuiltinError> {
 /// Checks what stands between the slashes after the scheme and the path, and gives the host.
 fn check_authority(parsed: &url::Url, rest: &str) -> Result<String, BuiltinError> {
     let special = parsed.scheme() != "file" && parsed.port_or_known_default().is_some()
-        || matches!(
-            parsed.scheme(),
-            "http" | "https" | "ws" | "wss" | "ftp" | "file"
-        );
+        || matches!(parsed.scheme(), "http" | "https" | "ws" | "wss" | "ftp" | "file");
     let Some(after) = rest.strip_prefix("//") else {
         if special || rest.starts_with('/') {
             return differs("a URL without `//`");
@@ -119,10 +112,7 @@ fn check_authority(parsed: &url::Url, rest: &str) -> Result<String, BuiltinError
         return differs("a percent sign in a host");
     }
     let lower = authority.to_ascii_lowercase();
-    if ["%2f", "%5c", "%23", "%3f"]
-        .iter()
-        .any(|delimiter| lower.contains(delimiter))
-    {
+    if ["%2f", "%5c", "%23", "%3f"].iter().any(|delimiter| lower.contains(delimiter)) {
         return differs("an encoded delimiter before the host");
     }
     let Some(host) = parsed.host_str().filter(|host| !host.is_empty()) else {
@@ -146,10 +136,7 @@ fn check_authority(parsed: &url::Url, rest: &str) -> Result<String, BuiltinError
 fn text_path(rest: &str) -> &str {
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     match rest.strip_prefix("//") {
-        Some(after) => after
-            .find('/')
-            .and_then(|at| after.get(at..))
-            .unwrap_or_default(),
+        Some(after) => after.find('/').and_then(|at| after.get(at..)).unwrap_or_default(),
         None => rest,
     }
 }
@@ -162,7 +149,5 @@ fn is_dot_segment(segment: &str) -> bool {
 }
 
 fn differs<T>(what: &str) -> Result<T, BuiltinError> {
-    Err(BuiltinError::new(format!(
-        "URL parsers read {what} differently"
-    )))
+    Err(BuiltinError::new(format!("URL parsers read {what} differently")))
 }

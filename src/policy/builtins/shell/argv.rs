@@ -50,17 +50,7 @@ const LONG_FLAGS: &[(&[&str], &[&str])] = &[
             "backup",
         ],
     ),
-    (
-        &["git"],
-        &[
-            "force",
-            "force-with-lease",
-            "force-if-includes",
-            "delete",
-            "mirror",
-            "hard",
-        ],
-    ),
+    (&["git"], &["force", "force-with-lease", "force-if-includes", "delete", "mirror", "hard"]),
 ];
 
 impl Reader<'_, '_> {
@@ -76,11 +66,7 @@ impl Reader<'_, '_> {
                 return Ok(());
             }
             let paths = redirects.files.clone();
-            return self.sink.push(Command {
-                name: ":".to_owned(),
-                paths,
-                ..Command::default()
-            });
+            return self.sink.push(Command { name: ":".to_owned(), paths, ..Command::default() });
         };
         let mut command = command(first, rest);
         let name = command.name.clone();
@@ -103,10 +89,7 @@ impl Reader<'_, '_> {
         let depth = deeper(self.depth)?;
         match inner {
             Inner::Argv(fields) => {
-                let redirects = Redirects {
-                    files: Vec::new(),
-                    input: input.clone(),
-                };
+                let redirects = Redirects { files: Vec::new(), input: input.clone() };
                 self.run(&fields, &redirects, guessed)
             }
             Inner::Script { text, expanded } => {
@@ -121,10 +104,8 @@ impl Reader<'_, '_> {
             }
             Inner::Unknown => self.sink.push_unknown(),
             Inner::Positional(values) => {
-                self.sink
-                    .assign("@", Some(values.get(1..).unwrap_or_default().join(" ")));
-                self.sink
-                    .assign("*", Some(values.get(1..).unwrap_or_default().join(" ")));
+                self.sink.assign("@", Some(values.get(1..).unwrap_or_default().join(" ")));
+                self.sink.assign("*", Some(values.get(1..).unwrap_or_default().join(" ")));
                 for (index, value) in values.iter().enumerate().take(10) {
                     self.sink.assign(&index.to_string(), Some(value.clone()));
                 }
@@ -165,10 +146,7 @@ pub(super) fn name_of(field: &Field) -> String {
 }
 
 fn command(first: &Field, rest: &[Field]) -> Command {
-    let mut command = Command {
-        name: name_of(first),
-        ..Command::default()
-    };
+    let mut command = Command { name: name_of(first), ..Command::default() };
     let mut operands_only = false;
     for field in rest {
         command.args.push(field.text.clone());
@@ -193,9 +171,7 @@ fn add_flags(command: &mut Command, argument: &str) {
     let flag = flag.split('=').next().unwrap_or_default();
     if long.is_some() {
         add_flag(&mut command.flags, flag);
-        let known = LONG_FLAGS
-            .iter()
-            .filter(|(names, _)| names.contains(&command.name.as_str()));
+        let known = LONG_FLAGS.iter().filter(|(names, _)| names.contains(&command.name.as_str()));
         for full in known.flat_map(|(_, flags)| flags.iter()) {
             if !flag.is_empty() && full.starts_with(flag) {
                 add_flag(&mut command.flags, full);

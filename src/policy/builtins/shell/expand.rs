@@ -19,10 +19,7 @@ pub(super) enum Unit<'a> {
 
 /// The words that a word's braces spell, or `None` when there are too many to list.
 pub(super) fn alternatives<'a>(units: &[Unit<'a>]) -> Option<Vec<Vec<Unit<'a>>>> {
-    let braces = units
-        .iter()
-        .filter(|unit| matches!(unit, Unit::Live('{')))
-        .count();
+    let braces = units.iter().filter(|unit| matches!(unit, Unit::Live('{'))).count();
     if braces == 0 {
         return Some(vec![units.to_vec()]);
     }
@@ -92,11 +89,7 @@ fn brace_at<'a>(units: &[Unit<'a>], start: usize) -> Option<Brace<'a>> {
                 } else {
                     choices.push(choice);
                 }
-                return Some(Brace {
-                    start,
-                    end: at + 1,
-                    choices,
-                });
+                return Some(Brace { start, end: at + 1, choices });
             }
             Unit::Live('}') => depth -= 1,
             Unit::Live(',') if depth == 0 => {
@@ -125,12 +118,7 @@ fn range<'a>(units: &[Unit<'a>]) -> Option<Vec<Vec<Unit<'a>>>> {
     let fixed = |text: String| text.chars().map(Unit::Fixed).collect::<Vec<_>>();
     if let (Ok(first), Ok(last)) = (first.parse::<i64>(), last.parse::<i64>()) {
         let values = first.min(last)..=first.max(last);
-        return Some(
-            values
-                .take(ALTERNATIVES_LIMIT + 1)
-                .map(|n| fixed(n.to_string()))
-                .collect(),
-        );
+        return Some(values.take(ALTERNATIVES_LIMIT + 1).map(|n| fixed(n.to_string())).collect());
     }
     let single = |text: &str| {
         let mut chars = text.chars();
@@ -139,10 +127,5 @@ fn range<'a>(units: &[Unit<'a>]) -> Option<Vec<Vec<Unit<'a>>>> {
     };
     let (first, last) = (single(first)?, single(last)?);
     let values = first.min(last)..=first.max(last);
-    Some(
-        values
-            .take(ALTERNATIVES_LIMIT + 1)
-            .map(|c| fixed(c.to_string()))
-            .collect(),
-    )
+    Some(values.take(ALTERNATIVES_LIMIT + 1).map(|c| fixed(c.to_string())).collect())
 }

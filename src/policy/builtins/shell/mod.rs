@@ -14,11 +14,17 @@
 //! the process.
 
 mod argv;
+mod compound;
 mod expand;
+mod expansion;
 mod grammar;
+mod interpreters;
+mod printed;
 mod quote;
 mod redirect;
 mod scan;
+mod table;
+mod walkers;
 mod word;
 mod wrappers;
 
@@ -123,9 +129,7 @@ impl Sink {
     fn spend(&mut self, bytes: usize) -> Result<(), BuiltinError> {
         self.work_bytes = self.work_bytes.saturating_add(bytes);
         if self.work_bytes > WORK_LIMIT_BYTES {
-            return Err(BuiltinError::new(
-                "the command holds too many scripts inside scripts",
-            ));
+            return Err(BuiltinError::new("the command holds too many scripts inside scripts"));
         }
         Ok(())
     }
@@ -133,9 +137,7 @@ impl Sink {
     fn push(&mut self, command: Command) -> Result<(), BuiltinError> {
         self.spend(command.args.iter().map(String::len).sum())?;
         if self.commands.len() >= COMMANDS_LIMIT {
-            return Err(BuiltinError::new(format!(
-                "more than {COMMANDS_LIMIT} commands"
-            )));
+            return Err(BuiltinError::new(format!("more than {COMMANDS_LIMIT} commands")));
         }
         self.commands.push(command);
         Ok(())
@@ -143,10 +145,7 @@ impl Sink {
 
     /// Lists a command of which nothing is known.
     fn push_unknown(&mut self) -> Result<(), BuiltinError> {
-        self.push(Command {
-            name: UNKNOWN.to_owned(),
-            ..Command::default()
-        })
+        self.push(Command { name: UNKNOWN.to_owned(), ..Command::default() })
     }
 
     fn assign(&mut self, name: &str, value: Option<String>) {
@@ -166,9 +165,7 @@ impl Sink {
 /// Refuses nesting that is too deep.
 fn deeper(depth: usize) -> Result<usize, BuiltinError> {
     if depth >= DEPTH_LIMIT {
-        return Err(BuiltinError::new(format!(
-            "nested deeper than {DEPTH_LIMIT} levels"
-        )));
+        return Err(BuiltinError::new(format!("nested deeper than {DEPTH_LIMIT} levels")));
     }
     Ok(depth + 1)
 }

@@ -31,9 +31,7 @@ pub(super) fn decode_escapes(text: &str, octal_digits: usize) -> Option<String> 
             't' => Some('\t'),
             'v' => Some('\u{b}'),
             '\\' | '\'' | '"' | '?' => Some(escape),
-            'c' => chars
-                .next()
-                .map(|c| char::from(u8::try_from(c).unwrap_or(0) & 0x1f)),
+            'c' => chars.next().map(|c| char::from(u8::try_from(c).unwrap_or(0) & 0x1f)),
             'u' => digits(&mut chars, 16, 4).and_then(char::from_u32),
             'U' => digits(&mut chars, 16, 8).and_then(char::from_u32),
             'x' if chars.peek() == Some(&'{') => return None,
@@ -43,11 +41,7 @@ pub(super) fn decode_escapes(text: &str, octal_digits: usize) -> Option<String> 
             }
             '0'..='7' => {
                 let first = escape.to_digit(8).unwrap_or(0);
-                let most = if first == 0 {
-                    octal_digits
-                } else {
-                    OCTAL_QUOTE_DIGITS
-                };
+                let most = if first == 0 { octal_digits } else { OCTAL_QUOTE_DIGITS };
                 let value = (1..most).fold(first, |value, _| {
                     let next = chars.next_if(|c| c.is_digit(8)).and_then(|c| c.to_digit(8));
                     next.map_or(value, |digit| value * 8 + digit)
@@ -65,10 +59,7 @@ pub(super) fn decode_escapes(text: &str, octal_digits: usize) -> Option<String> 
             }
         }
     }
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     bytes.truncate(end);
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -80,18 +71,11 @@ fn digits(
 ) -> Option<u32> {
     let mut value = None;
     for _ in 0..most {
-        let Some(digit) = chars
-            .next_if(|c| c.is_digit(radix))
-            .and_then(|c| c.to_digit(radix))
+        let Some(digit) = chars.next_if(|c| c.is_digit(radix)).and_then(|c| c.to_digit(radix))
         else {
             break;
         };
-        value = Some(
-            value
-                .unwrap_or(0_u32)
-                .wrapping_mul(radix)
-                .wrapping_add(digit),
-        );
+        value = Some(value.unwrap_or(0_u32).wrapping_mul(radix).wrapping_add(digit));
     }
     value
 }

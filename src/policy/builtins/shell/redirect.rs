@@ -40,19 +40,15 @@ pub(super) struct Redirects {
 }
 
 /// Operators, longest first.
-const OPERATORS: &[&str] = &[
-    "&>>", "<<<", "<<-", "<<", "<>", "<&", ">>", ">|", ">&", "&>", "<", ">",
-];
+const OPERATORS: &[&str] =
+    &["&>>", "<<<", "<<-", "<<", "<>", "<&", ">>", ">|", ">&", "&>", "<", ">"];
 
 impl Reader<'_, '_> {
     /// Reads a redirection when one comes next.
     pub(super) fn redirect(&mut self, redirects: &mut Redirects) -> Result<bool, BuiltinError> {
         let number = self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
         let rest = self.rest().get(number..).unwrap_or_default();
-        let Some(operator) = OPERATORS
-            .iter()
-            .find(|operator| rest.starts_with(**operator))
-        else {
+        let Some(operator) = OPERATORS.iter().find(|operator| rest.starts_with(**operator)) else {
             return Ok(false);
         };
         if matches!(*operator, "<" | ">") && rest.get(1..).is_some_and(|rest| rest.starts_with('('))
@@ -93,9 +89,7 @@ impl Reader<'_, '_> {
                 let mut fields = Vec::new();
                 word.fields(false, &mut fields);
                 let files = fields.into_iter().map(|field| field.text);
-                redirects
-                    .files
-                    .extend(files.filter(|file| !HARMLESS.contains(&file.as_str())));
+                redirects.files.extend(files.filter(|file| !HARMLESS.contains(&file.as_str())));
             }
         }
         Ok(true)
@@ -113,11 +107,7 @@ impl Reader<'_, '_> {
                 }
                 let line = rest.split('\n').next().unwrap_or_default();
                 self.at = (self.at + line.len() + 1).min(self.text.len());
-                let shown = if heredoc.tabs_removed {
-                    line.trim_start_matches('\t')
-                } else {
-                    line
-                };
+                let shown = if heredoc.tabs_removed { line.trim_start_matches('\t') } else { line };
                 if shown == heredoc.delimiter {
                     break;
                 }

@@ -70,21 +70,15 @@ impl Word {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Open(_)))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Open(_)))
     }
 
     pub(super) fn is_quoted(&self) -> bool {
-        self.pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Quoted(_)))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Quoted(_)))
     }
 
     pub(super) fn has_guess(&self) -> bool {
-        self.pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Open(Open { guess: Some(_), .. })))
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Open(Open { guess: Some(_), .. })))
     }
 
     /// Quotes removed, expansions as written.
@@ -135,12 +129,7 @@ impl Word {
         let Some(words) = alternatives(&units) else {
             // Marked as an expansion, so that it is not taken for a path under some folder.
             let text = format!("{UNKNOWN}{}", self.text());
-            fields.push(Field {
-                text,
-                open: true,
-                may_be_flag: true,
-                expanded: false,
-            });
+            fields.push(Field { text, open: true, may_be_flag: true, expanded: false });
             return;
         };
         for word in &words {
@@ -150,12 +139,7 @@ impl Word {
 }
 
 fn push_fields(units: &[Unit<'_>], guessing: bool, fields: &mut Vec<Field>) {
-    let blank = Field {
-        text: String::new(),
-        open: false,
-        may_be_flag: false,
-        expanded: false,
-    };
+    let blank = Field { text: String::new(), open: false, may_be_flag: false, expanded: false };
     let mut field = blank.clone();
     // A pattern is live only as a whole: `[` alone is the command of that name.
     let patterned = has_pattern(units);

@@ -15,12 +15,7 @@ const BRACKETS_LIMIT: usize = 48;
 /// # Errors
 /// The first thing that is read in two ways; brackets nested too deeply.
 pub(super) fn unambiguous(text: &str) -> Result<(), BuiltinError> {
-    let mut scan = Scan {
-        rest: text,
-        last: ' ',
-        bracket: false,
-        open: 0,
-    };
+    let mut scan = Scan { rest: text, last: ' ', bracket: false, open: 0 };
     while let Some(c) = scan.next() {
         scan.token(c)?;
     }
@@ -137,7 +132,5 @@ impl Scan<'_> {
 }
 
 fn ambiguous<T>(what: &str) -> Result<T, BuiltinError> {
-    Err(BuiltinError::new(format!(
-        "databases read {what} differently"
-    )))
+    Err(BuiltinError::new(format!("databases read {what} differently")))
 }

@@ -48,9 +48,7 @@ pub struct Statement {
 /// bounds: 16 KiB, 32 levels of nesting, 256 statements.
 pub fn sql(text: &str) -> Result<Vec<Statement>, BuiltinError> {
     if text.len() > TEXT_LIMIT_BYTES {
-        return Err(BuiltinError::new(format!(
-            "the SQL is longer than {TEXT_LIMIT_BYTES} bytes"
-        )));
+        return Err(BuiltinError::new(format!("the SQL is longer than {TEXT_LIMIT_BYTES} bytes")));
     }
     lexical::unambiguous(text)?;
     stacker::grow(STACK_BYTES, || read_in_some_dialect(text))
@@ -75,17 +73,13 @@ fn read_in_some_dialect(text: &str) -> Result<Vec<Statement>, BuiltinError> {
             Err(fault) => first_fault = first_fault.or(Some(fault)),
         }
     }
-    let fault = first_fault
-        .map(|fault| fault.to_string())
-        .unwrap_or_default();
+    let fault = first_fault.map(|fault| fault.to_string()).unwrap_or_default();
     let fault: String = fault.chars().take(120).collect();
     Err(BuiltinError::new(format!("not readable as SQL: {fault}")))
 }
 
 fn read(dialect: &dyn Dialect, text: &str) -> Result<Vec<Statement>, ParserError> {
-    let mut parser = Parser::new(dialect)
-        .with_recursion_limit(DEPTH_LIMIT)
-        .try_with_sql(text)?;
+    let mut parser = Parser::new(dialect).with_recursion_limit(DEPTH_LIMIT).try_with_sql(text)?;
     let mut statements = Vec::new();
     loop {
         while parser.consume_token(&Token::SemiColon) {}
@@ -97,9 +91,7 @@ fn read(dialect: &dyn Dialect, text: &str) -> Result<Vec<Statement>, ParserError
         let parsed = parser.parse_statement()?;
         // Some databases need no `;` between statements. What they would run is refused here.
         if !matches!(parser.peek_token().token, Token::SemiColon | Token::EOF) {
-            return Err(ParserError::ParserError(
-                "expected the end of the statement".to_owned(),
-            ));
+            return Err(ParserError::ParserError("expected the end of the statement".to_owned()));
         }
         let keywords = statement::list(&parsed, &keyword, &mut statements);
         if !keywords.is_empty() && begins_another(dialect, text, &keywords)? {
@@ -168,9 +160,7 @@ fn begins_another(
             Token::Whitespace(_) => ended,
             Token::Word(word) => {
                 word.quote_style.is_some()
-                    || !CONTINUING
-                        .iter()
-                        .any(|known| word.value.eq_ignore_ascii_case(known))
+                    || !CONTINUING.iter().any(|known| word.value.eq_ignore_ascii_case(known))
             }
             Token::Comma | Token::Period | Token::LParen | Token::LBracket => false,
             Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq => false,

@@ -22,12 +22,7 @@ pub(super) fn list(
     facts.name_tables(parsed);
     let kind = match parsed {
         ast::Statement::Query(_) => facts.query_kind(),
-        ast::Statement::Explain {
-            analyze,
-            options,
-            statement,
-            ..
-        } => {
+        ast::Statement::Explain { analyze, options, statement, .. } => {
             if *analyze || runs(options.as_deref()) {
                 match statement.as_ref() {
                     ast::Statement::Query(_) => facts.query_kind(),
@@ -48,15 +43,9 @@ pub(super) fn list(
         ast::Statement::Query(_) | ast::Statement::Explain { .. } => Vec::new(),
         _ => facts.kinds.split_off(facts.kinds.len().min(1)),
     };
-    statements.push(Statement {
-        kind,
-        tables: facts.tables.clone(),
-    });
+    statements.push(Statement { kind, tables: facts.tables.clone() });
     for kind in inner {
-        statements.push(Statement {
-            kind: kind.to_owned(),
-            tables: facts.tables.clone(),
-        });
+        statements.push(Statement { kind: kind.to_owned(), tables: facts.tables.clone() });
     }
     facts.keywords
 }
@@ -170,10 +159,7 @@ struct Facts {
 impl Facts {
     /// The kind of a query: what it does beyond reading comes first.
     fn query_kind(&self) -> &'static str {
-        let writes = self
-            .kinds
-            .iter()
-            .find(|kind| !matches!(**kind, "select" | OTHER));
+        let writes = self.kinds.iter().find(|kind| !matches!(**kind, "select" | OTHER));
         match writes {
             Some(kind) => kind,
             None if self.makes_table => "select_into",
@@ -208,10 +194,7 @@ impl Facts {
         match statement {
             S::Drop { names, .. } => names.iter().for_each(|name| self.name_table(name)),
             S::AlterView { name, .. } | S::AlterIndex { name, .. } => self.name_table(name),
-            S::Copy {
-                source: CopySource::Table { table_name, .. },
-                ..
-            } => {
+            S::Copy { source: CopySource::Table { table_name, .. }, .. } => {
                 self.name_table(table_name);
             }
             S::Comment { object_name, .. } => self.name_table(object_name),
@@ -243,8 +226,8 @@ impl Visitor for Facts {
     }
 
     fn pre_visit_ident(&mut self, name: &Ident) -> ControlFlow<()> {
-        let is_word = |word: &&str| name.value.eq_ignore_ascii_case(word);
-        if name.quote_style.is_none() && STATEMENT_WORDS.iter().any(|word| is_word(&word)) {
+        let is_word = |word: &str| name.value.eq_ignore_ascii_case(word);
+        if name.quote_style.is_none() && STATEMENT_WORDS.iter().any(|word| is_word(word)) {
             self.keywords.push(name.span.start);
         }
         ControlFlow::Continue(())
@@ -258,9 +241,7 @@ impl Visitor for Facts {
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         if let Some(into) = &select.into {
             self.makes_table = true;
-            into.targets
-                .iter()
-                .for_each(|target| self.name_target(target));
+            into.targets.iter().for_each(|target| self.name_target(target));
         }
         ControlFlow::Continue(())
     }

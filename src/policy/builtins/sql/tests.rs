@@ -9,17 +9,11 @@ fn read(text: &str) -> Vec<Statement> {
 }
 
 fn kinds(text: &str) -> Vec<String> {
-    read(text)
-        .into_iter()
-        .map(|statement| statement.kind)
-        .collect()
+    read(text).into_iter().map(|statement| statement.kind).collect()
 }
 
 fn tables(text: &str) -> Vec<String> {
-    read(text)
-        .into_iter()
-        .flat_map(|statement| statement.tables)
-        .collect()
+    read(text).into_iter().flat_map(|statement| statement.tables).collect()
 }
 
 fn only_selects(text: &str) -> bool {
@@ -76,17 +70,11 @@ fn a_statement_has_the_kind_of_what_it_does() {
         ("INSERT INTO t VALUES (1)", "insert"),
         ("REPLACE INTO t VALUES (1)", "insert"),
         ("insert into t select * from u", "insert"),
-        (
-            "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1",
-            "insert",
-        ),
+        ("INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1", "insert"),
         ("UPDATE t SET a = 1", "update"),
         ("DELETE FROM t", "delete"),
         ("DELETE FROM t RETURNING *", "delete"),
-        (
-            "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
-            "merge",
-        ),
+        ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", "merge"),
         ("TRUNCATE t", "truncate"),
         ("TRUNCATE TABLE t CASCADE", "truncate"),
         ("DROP TABLE t", "drop"),
@@ -99,10 +87,7 @@ fn a_statement_has_the_kind_of_what_it_does() {
         ("CREATE VIEW v AS SELECT 1", "create"),
         ("CREATE INDEX i ON t (a)", "create"),
         ("CREATE EXTENSION dblink", "create"),
-        (
-            "CREATE FUNCTION f() RETURNS int AS 'DELETE FROM t' LANGUAGE sql",
-            "create",
-        ),
+        ("CREATE FUNCTION f() RETURNS int AS 'DELETE FROM t' LANGUAGE sql", "create"),
         ("GRANT ALL ON t TO u", "grant"),
         ("REVOKE ALL ON t FROM u", "revoke"),
         ("SET ROLE admin", "set"),
@@ -122,14 +107,8 @@ fn a_statement_has_the_kind_of_what_it_does() {
         ("EXPLAIN DELETE FROM t", "explain"),
         ("EXPLAIN ANALYZE DELETE FROM t", "delete"),
         ("EXPLAIN (ANALYZE) UPDATE t SET a = 1", "update"),
-        (
-            "EXPLAIN (VERBOSE, analyze true, COSTS off) INSERT INTO t VALUES (1)",
-            "insert",
-        ),
-        (
-            "EXPLAIN ANALYZE WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x",
-            "delete",
-        ),
+        ("EXPLAIN (VERBOSE, analyze true, COSTS off) INSERT INTO t VALUES (1)", "insert"),
+        ("EXPLAIN ANALYZE WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x", "delete"),
         ("EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1", "create"),
         ("SELECT * INTO t FROM u", "select_into"),
         ("SELECT * INTO TEMPORARY t FROM u", "select_into"),
@@ -137,40 +116,16 @@ fn a_statement_has_the_kind_of_what_it_does() {
         ("SELECT * FROM (SELECT a INTO t FROM u) x", "select_into"),
         ("SELECT * FROM t FOR UPDATE", "select_for_update"),
         ("SELECT * FROM t FOR SHARE", "select_for_update"),
-        (
-            "SELECT * FROM (SELECT * FROM t FOR UPDATE) x",
-            "select_for_update",
-        ),
-        (
-            "WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x",
-            "delete",
-        ),
-        (
-            "WITH x AS (UPDATE t SET a = 1 RETURNING *) SELECT * FROM x",
-            "update",
-        ),
-        (
-            "WITH x AS (INSERT INTO t VALUES (1) RETURNING *) SELECT 1",
-            "insert",
-        ),
-        (
-            "WITH a AS (SELECT 1), b AS (DELETE FROM t RETURNING 1) SELECT * FROM a",
-            "delete",
-        ),
-        (
-            "WITH a AS (WITH b AS (DELETE FROM t RETURNING 1) SELECT * FROM b) SELECT 1",
-            "delete",
-        ),
-        (
-            "SELECT * FROM (WITH b AS (DELETE FROM t RETURNING 1) SELECT * FROM b) x",
-            "delete",
-        ),
+        ("SELECT * FROM (SELECT * FROM t FOR UPDATE) x", "select_for_update"),
+        ("WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x", "delete"),
+        ("WITH x AS (UPDATE t SET a = 1 RETURNING *) SELECT * FROM x", "update"),
+        ("WITH x AS (INSERT INTO t VALUES (1) RETURNING *) SELECT 1", "insert"),
+        ("WITH a AS (SELECT 1), b AS (DELETE FROM t RETURNING 1) SELECT * FROM a", "delete"),
+        ("WITH a AS (WITH b AS (DELETE FROM t RETURNING 1) SELECT * FROM b) SELECT 1", "delete"),
+        ("SELECT * FROM (WITH b AS (DELETE FROM t RETURNING 1) SELECT * FROM b) x", "delete"),
         ("WITH x AS (SELECT 1) DELETE FROM t", "delete"),
         ("WITH x AS (SELECT 1) UPDATE t SET a = 1", "update"),
-        (
-            "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
-            "insert",
-        ),
+        ("WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x", "insert"),
         ("DeLeTe\n/* */FROM t", "delete"),
         ("/* SELECT */ DELETE FROM t", "delete"),
         ("-- SELECT\nDELETE FROM t", "delete"),
@@ -184,16 +139,10 @@ fn every_statement_is_listed() {
     assert_eq!(kinds("SELECT 1; DROP TABLE t"), ["select", "drop"]);
     assert_eq!(kinds("SELECT ';'; DROP TABLE t; --"), ["select", "drop"]);
     assert_eq!(kinds("SELECT 1;\n;\nDELETE FROM t;"), ["select", "delete"]);
-    assert_eq!(
-        kinds("BEGIN; DELETE FROM t; COMMIT"),
-        ["begin", "delete", "commit"]
-    );
+    assert_eq!(kinds("BEGIN; DELETE FROM t; COMMIT"), ["begin", "delete", "commit"]);
     assert_eq!(kinds("BEGIN DELETE FROM t; END"), ["begin", "delete"]);
     assert_eq!(kinds("PREPARE p AS DELETE FROM t"), ["prepare", "delete"]);
-    assert_eq!(
-        kinds("COPY (DELETE FROM t RETURNING *) TO STDOUT"),
-        ["copy", "delete"]
-    );
+    assert_eq!(kinds("COPY (DELETE FROM t RETURNING *) TO STDOUT"), ["copy", "delete"]);
 }
 
 #[test]
@@ -208,30 +157,21 @@ fn tables_are_named_wherever_they_stand() {
         tables("SELECT * FROM \"Public\".\"Users\" u, `x`, [Y].[Z]"),
         ["public.users", "x", "y.z"]
     );
-    assert_eq!(
-        tables("WITH x AS (SELECT * FROM secret) SELECT * FROM x"),
-        ["secret", "x"]
-    );
+    assert_eq!(tables("WITH x AS (SELECT * FROM secret) SELECT * FROM x"), ["secret", "x"]);
     assert_eq!(tables("INSERT INTO a SELECT * FROM b"), ["a", "b"]);
     assert_eq!(
         tables("UPDATE a SET x = (SELECT 1 FROM b) WHERE y IN (SELECT 1 FROM c)"),
         ["a", "b", "c"]
     );
     assert_eq!(tables("DELETE FROM a USING b WHERE a.x = b.x"), ["a", "b"]);
-    assert_eq!(
-        tables("MERGE INTO a USING b ON a.x = b.x WHEN MATCHED THEN DELETE"),
-        ["a", "b"]
-    );
+    assert_eq!(tables("MERGE INTO a USING b ON a.x = b.x WHEN MATCHED THEN DELETE"), ["a", "b"]);
     assert_eq!(
         tables("SELECT 1 FROM a ORDER BY (SELECT 1 FROM b) LIMIT (SELECT 1 FROM c)"),
         ["a", "b", "c"]
     );
     assert_eq!(tables("SELECT 1 FROM a UNION SELECT 2 FROM b"), ["a", "b"]);
     assert_eq!(tables("SELECT * INTO s.a FROM b"), ["s.a", "b"]);
-    assert_eq!(
-        tables("SELECT * FROM pg_read_file('/etc/passwd')"),
-        ["pg_read_file"]
-    );
+    assert_eq!(tables("SELECT * FROM pg_read_file('/etc/passwd')"), ["pg_read_file"]);
     for text in [
         "DROP TABLE a, s.b",
         "TRUNCATE a, s.b",
@@ -359,60 +299,45 @@ fn reading_is_bounded() {
         format!("{start}{}1{}", open.repeat(n), close.repeat(n))
     };
     // As much stack as a server's worker thread has.
-    let reader = std::thread::Builder::new()
-        .stack_size(2 * 1024 * 1024)
-        .spawn(move || {
-            for (start, open, close) in [
-                ("SELECT ", "(", ")"),
-                ("SELECT ", "(1+", ")"),
-                ("SELECT ", "f(", ")"),
-                ("SELECT ", "(SELECT ", ")"),
-                ("SELECT ", "CASE WHEN ", " THEN 1 END"),
-                ("SELECT ", "NOT ", ""),
-                ("SELECT ", "- ", ""),
-                ("SELECT ", "x IN (", ")"),
-                ("SELECT ", "CAST(", " AS int)"),
-                ("SELECT ", "INTERVAL ", ""),
-                ("SELECT ", "[", "]"),
-                ("SELECT ", "{'a':", "}"),
-                ("SELECT a", "[", "]"),
-                ("SELECT 1", "::int", ""),
-                ("SELECT 1", "+1", ""),
-                ("SELECT 1", " AND 1", ""),
-                ("SELECT 1", " UNION SELECT 1", ""),
-                ("SELECT 1", " IS NULL", ""),
-                ("SELECT a", ".a", ""),
-                ("SELECT * FROM a", " JOIN a", ""),
-                ("SELECT * FROM ", "(", ")"),
-                ("SELECT * FROM ", "(a JOIN ", " ON 1=1)"),
-                ("SELECT * FROM ", "(SELECT * FROM ", ")"),
-                (
-                    "SELECT * FROM a MATCH_RECOGNIZE(PATTERN (",
-                    "(",
-                    ")) DEFINE a AS 1=1)",
-                ),
-                ("", "(", ")"),
-                ("", "EXPLAIN ", ""),
-                ("", "BEGIN ", "; END"),
-                ("", "IF 1=1 THEN ", "; END IF"),
-                ("", "WITH a AS (SELECT ", ") SELECT 1"),
-                ("", "PREPARE x AS ", ""),
-                ("", "SELECT 1;", ""),
-            ] {
-                for n in [
-                    4,
-                    10,
-                    16,
-                    24,
-                    32,
-                    40,
-                    1_000,
-                    16 * 1024 / (open.len() + close.len()) - 8,
-                ] {
-                    let _ = sql(&nest(start, open, close, n));
-                }
+    let reader = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
+        for (start, open, close) in [
+            ("SELECT ", "(", ")"),
+            ("SELECT ", "(1+", ")"),
+            ("SELECT ", "f(", ")"),
+            ("SELECT ", "(SELECT ", ")"),
+            ("SELECT ", "CASE WHEN ", " THEN 1 END"),
+            ("SELECT ", "NOT ", ""),
+            ("SELECT ", "- ", ""),
+            ("SELECT ", "x IN (", ")"),
+            ("SELECT ", "CAST(", " AS int)"),
+            ("SELECT ", "INTERVAL ", ""),
+            ("SELECT ", "[", "]"),
+            ("SELECT ", "{'a':", "}"),
+            ("SELECT a", "[", "]"),
+            ("SELECT 1", "::int", ""),
+            ("SELECT 1", "+1", ""),
+            ("SELECT 1", " AND 1", ""),
+            ("SELECT 1", " UNION SELECT 1", ""),
+            ("SELECT 1", " IS NULL", ""),
+            ("SELECT a", ".a", ""),
+            ("SELECT * FROM a", " JOIN a", ""),
+            ("SELECT * FROM ", "(", ")"),
+            ("SELECT * FROM ", "(a JOIN ", " ON 1=1)"),
+            ("SELECT * FROM ", "(SELECT * FROM ", ")"),
+            ("SELECT * FROM a MATCH_RECOGNIZE(PATTERN (", "(", ")) DEFINE a AS 1=1)"),
+            ("", "(", ")"),
+            ("", "EXPLAIN ", ""),
+            ("", "BEGIN ", "; END"),
+            ("", "IF 1=1 THEN ", "; END IF"),
+            ("", "WITH a AS (SELECT ", ") SELECT 1"),
+            ("", "PREPARE x AS ", ""),
+            ("", "SELECT 1;", ""),
+        ] {
+            for n in [4, 10, 16, 24, 32, 40, 1_000, 16 * 1024 / (open.len() + close.len()) - 8] {
+                let _ = sql(&nest(start, open, close, n));
             }
-        });
+        }
+    });
     reader.unwrap().join().unwrap();
     assert!(sql(&nest("SELECT ", "(", ")", 8)).is_ok());
     assert!(sql(&nest("SELECT ", "(", ")", 60)).is_err());

@@ -26,9 +26,7 @@ fn oracle_value(value: json::Value<'_>) -> Oracle {
             Oracle::List(array.iter().map(oracle_value).collect::<Vec<_>>().into())
         }
         json::Value::Object(object) => {
-            let entries = object
-                .iter()
-                .map(|(k, v)| (Key::from(k.to_owned()), oracle_value(v)));
+            let entries = object.iter().map(|(k, v)| (Key::from(k.to_owned()), oracle_value(v)));
             Oracle::Map(entries.collect::<HashMap<_, _>>().into())
         }
     }
@@ -134,7 +132,7 @@ fn boolean() -> BoxedStrategy<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn both_come_to_the_same(source in boolean()) {
