@@ -194,6 +194,10 @@ fn labels(tally: &Tally, recording: &Recording, out: &mut dyn Write) -> io::Resu
     for (label, split) in &by_label {
         writeln!(out, "{:>16} {}", of(*split), fit(label, TEXT_WIDTH))?;
     }
+    if tally.counts().refused == 0 {
+        // Nothing is refused, so the list would only repeat the labels.
+        return Ok(());
+    }
     for (title, told) in [
         ("labelled, not refused:", parted(tally, recording, false)),
         ("refused, not labelled:", parted(tally, recording, true)),

@@ -49,7 +49,10 @@ fn fates(story: &Story) -> String {
         let by = match refusals.as_slice() {
             [(rule, _, _)] if !rule.is_empty() => format!(" by {}", fit(rule, NAME_LIMIT)),
             [(_, reason, _)] => format!(" ({reason})"),
-            rules => format!(" for {} reasons", rules.len()),
+            rules if rules.iter().all(|(rule, _, _)| !rule.is_empty()) => {
+                format!(" by {} rules", rules.len())
+            }
+            reasons => format!(" for {} reasons", reasons.len()),
         };
         parts.push(format!("{} {were} refused{by}", counts.refused));
     }

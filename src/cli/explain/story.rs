@@ -179,7 +179,7 @@ impl Story {
 impl ToolUse {
     /// Milliseconds of all calls together.
     pub fn total_ms(&self) -> f64 {
-        self.durations.iter().sum()
+        self.durations.iter().fold(0.0, |sum, ms| sum + ms)
     }
 
     /// The duration that 95 of 100 calls did not exceed, in milliseconds: the nearest rank.
