@@ -47,15 +47,9 @@ pub fn apply<'a>(
 pub fn negate<'a>(value: &Value<'a>) -> Evaluated<Value<'a>> {
     match value {
         Value::Int(value) => value.checked_neg().map(Value::Int).ok_or_else(overflow),
-        Value::Duration(value) => value
-            .checked_neg()
-            .map(Value::Duration)
-            .ok_or_else(overflow),
+        Value::Duration(value) => value.checked_neg().map(Value::Duration).ok_or_else(overflow),
         Value::Double(value) => Ok(Value::Double(-value)),
-        other => Err(fault(
-            EvalErrorKind::Type,
-            format!("{} has no negative", other.kind()),
-        )),
+        other => Err(fault(EvalErrorKind::Type, format!("{} has no negative", other.kind()))),
     }
 }
 
@@ -100,9 +94,7 @@ fn mixed<'a>(operator: Arithmetic, a: i128, b: i128) -> Evaluated<Value<'a>> {
     if let Ok(int) = i64::try_from(result) {
         return Ok(Value::Int(int));
     }
-    u64::try_from(result)
-        .map(Value::UInt)
-        .map_err(|_| overflow())
+    u64::try_from(result).map(Value::UInt).map_err(|_| overflow())
 }
 
 fn doubles(operator: Arithmetic, a: f64, b: f64) -> Evaluated<f64> {
@@ -111,10 +103,9 @@ fn doubles(operator: Arithmetic, a: f64, b: f64) -> Evaluated<f64> {
         Arithmetic::Subtract => Ok(a - b),
         Arithmetic::Multiply => Ok(a * b),
         Arithmetic::Divide => Ok(a / b),
-        Arithmetic::Remainder => Err(fault(
-            EvalErrorKind::Type,
-            "doubles have no remainder: convert them with int(…)",
-        )),
+        Arithmetic::Remainder => {
+            Err(fault(EvalErrorKind::Type, "doubles have no remainder: convert them with int(…)"))
+        }
     }
 }
 
@@ -149,9 +140,9 @@ fn subtract<'a>(left: &Value<'a>, right: &Value<'a>) -> Evaluated<Value<'a>> {
             let back = by.checked_neg().and_then(|back| shift(*at, back));
             back.map(Value::Timestamp).ok_or_else(overflow)
         }
-        (Value::Timestamp(later), Value::Timestamp(earlier)) => between(*later, *earlier)
-            .map(Value::Duration)
-            .ok_or_else(overflow),
+        (Value::Timestamp(later), Value::Timestamp(earlier)) => {
+            between(*later, *earlier).map(Value::Duration).ok_or_else(overflow)
+        }
         (Value::Duration(a), Value::Duration(b)) => {
             a.checked_sub(*b).map(Value::Duration).ok_or_else(overflow)
         }

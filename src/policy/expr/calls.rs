@@ -67,11 +67,7 @@ impl Lowering {
         args: &[&IdedExpr],
         span: Range<usize>,
     ) -> Typed {
-        let named = || {
-            SIGNATURES
-                .iter()
-                .filter(|one| one.name == name && one.method == method)
-        };
+        let named = || SIGNATURES.iter().filter(|one| one.name == name && one.method == method);
         if named().next().is_none() {
             return self.unknown_function(name, method, span);
         }
@@ -83,9 +79,7 @@ impl Lowering {
         let fits = |one: &&&Signature| one.mismatch(&types).is_none();
         let Some(chosen) = counted.iter().find(fits) else {
             let at = nearest.mismatch(&types).unwrap_or(0);
-            let expected = nearest
-                .class(at)
-                .map_or("another type", |class| class.name());
+            let expected = nearest.class(at).map_or("another type", |class| class.name());
             let given = types.get(at).cloned().unwrap_or(Type::Dyn);
             let place = args.get(at).map_or(span, |arg| self.places.extent(arg));
             let message = format!("`{name}` takes {expected}, this is {given}");
@@ -105,10 +99,8 @@ impl Lowering {
         let receiver = usize::from(known.first().is_some_and(|one| one.method));
         let mut counts: Vec<usize> = known.iter().map(|one| one.takes.len()).collect();
         counts.dedup();
-        let counts: Vec<String> = counts
-            .iter()
-            .map(|count| count.saturating_sub(receiver).to_string())
-            .collect();
+        let counts: Vec<String> =
+            counts.iter().map(|count| count.saturating_sub(receiver).to_string()).collect();
         let message = format!(
             "`{name}` takes {} argument(s), not {}",
             counts.join(" or "),
@@ -126,16 +118,11 @@ impl Lowering {
             let message = format!("`{name}` is not used this way");
             return self.fail_with("TG204", message, span, Some(format!("write {usage}")));
         }
-        let other = SIGNATURES
-            .iter()
-            .find(|one| one.name == name && one.method != method);
+        let other = SIGNATURES.iter().find(|one| one.name == name && one.method != method);
         let timed = TIME_PARTS.iter().any(|(known, _)| *known == name);
         let help = if let Some(other) = other {
-            let usage = if other.method {
-                format!("value.{name}(…)")
-            } else {
-                format!("{name}(…)")
-            };
+            let usage =
+                if other.method { format!("value.{name}(…)") } else { format!("{name}(…)") };
             Some(format!("write {usage}"))
         } else if timed {
             Some(format!("write now.{name}()"))
@@ -157,19 +144,11 @@ impl Lowering {
         let (node, of) = self.lower(text);
         if !matches!(of, Type::Text | Type::Dyn) {
             let place = self.places.extent(text);
-            self.fail(
-                "TG204",
-                format!("`matches` takes text, this is {of}"),
-                place,
-            );
+            self.fail("TG204", format!("`matches` takes text, this is {of}"), place);
         }
         let place = self.places.extent(pattern);
         let Some(pattern) = literal_text(pattern) else {
-            return self.fail(
-                "TG204",
-                "the pattern of `matches` must be text in quotes",
-                place,
-            );
+            return self.fail("TG204", "the pattern of `matches` must be text in quotes", place);
         };
         let built = RegexBuilder::new(pattern)
             .size_limit(PATTERN_LIMIT_BYTES)
@@ -202,11 +181,7 @@ impl Lowering {
         };
         if !fits {
             let place = self.places.extent(of);
-            return self.fail(
-                "TG204",
-                format!("expected a timestamp, this is {of_type}"),
-                place,
-            );
+            return self.fail("TG204", format!("expected a timestamp, this is {of_type}"), place);
         }
         let zone = match zone {
             [] => ZoneOf::Known(Zone::Utc),
@@ -224,11 +199,7 @@ impl Lowering {
         let Some(name) = literal_text(expr) else {
             let (node, of) = self.lower(expr);
             if !matches!(of, Type::Text | Type::Dyn) {
-                self.fail(
-                    "TG204",
-                    format!("expected a time zone, this is {of}"),
-                    place,
-                );
+                self.fail("TG204", format!("expected a time zone, this is {of}"), place);
                 return None;
             }
             return Some(ZoneOf::Computed(Box::new(node)));
@@ -276,19 +247,8 @@ impl Lowering {
             None => ToolPattern::Name(Box::new(self.typed(tool, &Type::Text))),
         };
         let within = within.map(|within| Box::new(self.typed(within, &Type::Duration)));
-        let of = if question == TallyQuestion::Count {
-            Type::Int
-        } else {
-            Type::Bool
-        };
-        (
-            Node::Tally(Tally {
-                question,
-                tool,
-                within,
-            }),
-            of,
-        )
+        let of = if question == TallyQuestion::Count { Type::Int } else { Type::Bool };
+        (Node::Tally(Tally { question, tool, within }), of)
     }
 
     /// What is remembered of a tool's calls is decided when the policy is loaded, so its name
@@ -312,12 +272,7 @@ impl Lowering {
         if of != *expected && of != Type::Dyn {
             let place = self.places.extent(expr);
             let help = (*expected == Type::Duration).then(|| "write duration(\"5m\")".to_owned());
-            self.fail_with(
-                "TG204",
-                format!("expected {expected}, this is {of}"),
-                place,
-                help,
-            );
+            self.fail_with("TG204", format!("expected {expected}, this is {of}"), place, help);
         }
         node
     }
@@ -370,7 +325,5 @@ pub fn reads_notation(node: &Node) -> bool {
             | Function::Host
             | Function::Email
     );
-    read && args
-        .iter()
-        .all(|arg| matches!(arg, Node::Constant(Constant::Text(_))))
+    read && args.iter().all(|arg| matches!(arg, Node::Constant(Constant::Text(_))))
 }

@@ -53,12 +53,7 @@ impl Lowering {
             ComprehensionKind::Filter => Type::list(element),
             ComprehensionKind::Map => Type::list(collected.unwrap_or(Type::Dyn)),
         };
-        let comprehension = Comprehension {
-            kind: written.kind,
-            range,
-            test,
-            collect,
-        };
+        let comprehension = Comprehension { kind: written.kind, range, test, collect };
         (Node::Comprehension(Box::new(comprehension)), of)
     }
 }
@@ -68,18 +63,8 @@ fn recognise(fold: &ComprehensionExpr) -> Option<Written<'_>> {
     let Expr::Call(step) = &fold.loop_step.expr else {
         return None;
     };
-    let written = |kind, test, collect| {
-        Some(Written {
-            kind,
-            test,
-            collect,
-        })
-    };
-    match (
-        &fold.accu_init.expr,
-        step.func_name.as_str(),
-        step.args.as_slice(),
-    ) {
+    let written = |kind, test, collect| Some(Written { kind, test, collect });
+    match (&fold.accu_init.expr, step.func_name.as_str(), step.args.as_slice()) {
         (Expr::Literal(LiteralValue::Boolean(_)), operators::LOGICAL_AND, [_, test]) => {
             written(ComprehensionKind::All, Some(test), None)
         }
@@ -93,14 +78,7 @@ fn recognise(fold: &ComprehensionExpr) -> Option<Written<'_>> {
         (
             Expr::List(_),
             operators::CONDITIONAL,
-            [
-                test,
-                IdedExpr {
-                    expr: Expr::Call(add),
-                    ..
-                },
-                _,
-            ],
+            [test, IdedExpr { expr: Expr::Call(add), .. }, _],
         ) => {
             let collect = appended(add)?;
             if matches!(&collect.expr, Expr::Ident(name) if *name == fold.iter_var) {
@@ -115,13 +93,7 @@ fn recognise(fold: &ComprehensionExpr) -> Option<Written<'_>> {
 /// What `@result + [x]` appends.
 fn appended(add: &CallExpr) -> Option<&IdedExpr> {
     match add.args.as_slice() {
-        [
-            _,
-            IdedExpr {
-                expr: Expr::List(list),
-                ..
-            },
-        ] => list.elements.first(),
+        [_, IdedExpr { expr: Expr::List(list), .. }] => list.elements.first(),
         _ => None,
     }
 }

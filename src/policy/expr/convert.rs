@@ -28,9 +28,9 @@ pub fn call<'a>(function: Function, of: &Value<'a>, budget: &mut Budget) -> Eval
         Function::ToBool => to_bool(of).map(Value::Bool),
         Function::ToTimestamp => match of {
             Value::Timestamp(at) => Ok(Value::Timestamp(*at)),
-            Value::Int(seconds) => timestamp_of_seconds(*seconds)
-                .map(Value::Timestamp)
-                .ok_or_else(out_of_range),
+            Value::Int(seconds) => {
+                timestamp_of_seconds(*seconds).map(Value::Timestamp).ok_or_else(out_of_range)
+            }
             Value::Text(text) => read_timestamp(text)
                 .map(Value::Timestamp)
                 .ok_or_else(|| not_a("timestamp such as 2030-01-31T00:00:00Z")),
@@ -52,10 +52,7 @@ fn to_text<'a>(of: &Value<'a>) -> Evaluated<Value<'a>> {
         Value::Text(_) => Ok(of.clone()),
         other => match scalar_text(other) {
             Some(text) => Ok(Value::text(&text)),
-            None => Err(mismatch(
-                "text, a number, a boolean or a time",
-                other.kind(),
-            )),
+            None => Err(mismatch("text, a number, a boolean or a time", other.kind())),
         },
     }
 }
@@ -164,11 +161,7 @@ fn write_list(list: &List<'_>, out: &mut String, limit_bytes: usize) -> bool {
         }
         out.push_str(between);
         between = ",";
-        if write_json(&item, out, limit_bytes) {
-            Ok(true)
-        } else {
-            Err(())
-        }
+        if write_json(&item, out, limit_bytes) { Ok(true) } else { Err(()) }
     });
     out.push(']');
     written.is_ok()

@@ -23,9 +23,7 @@ pub struct Budget {
 
 impl Budget {
     pub fn new() -> Self {
-        Self {
-            left: EVALUATION_LIMIT_UNITS,
-        }
+        Self { left: EVALUATION_LIMIT_UNITS }
     }
 
     /// Takes units.
@@ -55,26 +53,17 @@ impl Budget {
 
 #[cold]
 fn exhausted() -> EvalError {
-    fault(
-        EvalErrorKind::Cost,
-        "the expression takes too many steps on this call",
-    )
+    fault(EvalErrorKind::Cost, "the expression takes too many steps on this call")
 }
 
 /// Makes an error. The message must not quote values of the call.
 #[cold]
 pub fn fault(kind: EvalErrorKind, message: impl Into<String>) -> EvalError {
-    EvalError {
-        kind,
-        message: message.into(),
-    }
+    EvalError { kind, message: message.into() }
 }
 
 /// An error for a value of the wrong type.
 #[cold]
 pub fn mismatch(expected: &str, given: &str) -> EvalError {
-    fault(
-        EvalErrorKind::Type,
-        format!("expected {expected}, this is {given}"),
-    )
+    fault(EvalErrorKind::Type, format!("expected {expected}, this is {given}"))
 }

@@ -24,11 +24,7 @@ pub struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     pub fn new(env: &'a Env<'a>) -> Self {
-        Self {
-            env,
-            budget: Budget::new(),
-            slots: SmallVec::new(),
-        }
+        Self { env, budget: Budget::new(), slots: SmallVec::new() }
     }
 
     /// The value of a node.
@@ -198,9 +194,7 @@ impl<'a> Machine<'a> {
     fn member(&mut self, of: &Value<'a>, name: &str) -> Evaluated<Option<Value<'a>>> {
         let text = |text: &str| Some(Value::text(text));
         let texts = |texts: &[String]| {
-            Some(Value::list(
-                texts.iter().map(|text| Value::text(text)).collect(),
-            ))
+            Some(Value::list(texts.iter().map(|text| Value::text(text)).collect()))
         };
         Ok(match (of, name) {
             (Value::Map(map), _) => {
@@ -307,14 +301,8 @@ impl<'a> Machine<'a> {
         let mut built: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let (key, value) = (self.eval(key)?, self.eval(value)?);
-            if !matches!(
-                key,
-                Value::Text(_) | Value::Bool(_) | Value::Int(_) | Value::UInt(_)
-            ) {
-                return Err(fault(
-                    EvalErrorKind::Type,
-                    format!("{} cannot be a key", key.kind()),
-                ));
+            if !matches!(key, Value::Text(_) | Value::Bool(_) | Value::Int(_) | Value::UInt(_)) {
+                return Err(fault(EvalErrorKind::Type, format!("{} cannot be a key", key.kind())));
             }
             for (known, _) in &built {
                 if super::compare::equal(known, &key, &mut self.budget)? {
@@ -346,9 +334,7 @@ impl<'a> Machine<'a> {
             Value::Duration(ns) => part.of_duration(ns),
             _ => None,
         };
-        value
-            .map(Value::Int)
-            .ok_or_else(|| mismatch("a timestamp", of.kind()))
+        value.map(Value::Int).ok_or_else(|| mismatch("a timestamp", of.kind()))
     }
 
     fn call(&mut self, function: Function, args: &'a [Node]) -> Evaluated<Value<'a>> {
@@ -388,10 +374,7 @@ fn no_element() -> super::EvalError {
 #[cold]
 fn no_argument(path: &[Box<str>], depth: usize) -> super::EvalError {
     let known = path.get(..=depth).unwrap_or(path).join(".");
-    fault(
-        EvalErrorKind::Missing,
-        format!("the call has no `args.{known}`"),
-    )
+    fault(EvalErrorKind::Missing, format!("the call has no `args.{known}`"))
 }
 
 #[cold]

@@ -26,10 +26,7 @@ const DEPTH_LIMIT_NODES: usize = 32;
 
 /// The comparisons that gave `root` its value `true`.
 pub fn violations(root: &Node, env: &Env<'_>) -> Vec<Violation> {
-    let mut explanation = Explanation {
-        machine: Machine::new(env),
-        found: Vec::new(),
-    };
+    let mut explanation = Explanation { machine: Machine::new(env), found: Vec::new() };
     explanation.blame(root, true, 0);
     explanation.found
 }
@@ -72,11 +69,7 @@ impl<'a> Explanation<'a> {
                 }
             }
             Node::Compare(comparison, pair) => {
-                let holds = if outcome {
-                    *comparison
-                } else {
-                    comparison.negated()
-                };
+                let holds = if outcome { *comparison } else { comparison.negated() };
                 let [left, right] = &**pair;
                 if let Some(subject) = subject(left) {
                     self.compared(subject, left, holds, right);
@@ -165,12 +158,7 @@ impl<'a> Explanation<'a> {
     }
 
     fn note(&mut self, path: String, limit: String, actual: Option<String>, passes: String) {
-        let violation = Violation {
-            path,
-            limit,
-            actual,
-            passes,
-        };
+        let violation = Violation { path, limit, actual, passes };
         if self.found.len() < VIOLATIONS_LIMIT && !self.found.contains(&violation) {
             self.found.push(violation);
         }
@@ -230,10 +218,7 @@ fn subject(node: &Node) -> Option<Subject> {
         }
         Node::Call(Function::Size, args) => {
             let inner = args.first().and_then(subject)?;
-            inner.measure.is_empty().then_some(Subject {
-                path: inner.path,
-                measure: "size ",
-            })
+            inner.measure.is_empty().then_some(Subject { path: inner.path, measure: "size " })
         }
         Node::Call(Function::ToInt | Function::ToDouble | Function::ToUInt, args) => {
             args.first().and_then(subject)
@@ -254,10 +239,7 @@ fn optional_path(node: &Node) -> Option<String> {
     let Node::Argument(path) = node else {
         return None;
     };
-    let names = path
-        .iter()
-        .map(|name| &**name)
-        .chain(names.into_iter().rev());
+    let names = path.iter().map(|name| &**name).chain(names.into_iter().rev());
     Some(pointer_of(names))
 }
 

@@ -62,12 +62,8 @@ pub const FACTS: [(&str, &str, Fact); 21] = [
 pub const GROUPS: [&str; 4] = ["tool", "call", "run", "caller"];
 
 /// Names of the language that this version does not have yet.
-pub const LATER_FIELDS: [(&str, &str); 4] = [
-    ("run", "tokens"),
-    ("run", "cost_usd"),
-    ("run", "taint"),
-    ("run", "labels"),
-];
+pub const LATER_FIELDS: [(&str, &str); 4] =
+    [("run", "tokens"), ("run", "cost_usd"), ("run", "taint"), ("run", "labels")];
 
 /// Top-level names of the language that this version does not have yet.
 pub const LATER_NAMES: [&str; 2] = ["result", "response"];
@@ -76,15 +72,13 @@ impl Fact {
     /// The fact of that name.
     pub fn find(group: &str, field: &str) -> Option<Self> {
         let mut all = FACTS.iter();
-        all.find(|(of, name, _)| *of == group && *name == field)
-            .map(|(.., fact)| *fact)
+        all.find(|(of, name, _)| *of == group && *name == field).map(|(.., fact)| *fact)
     }
 
     /// Its name in expressions and, with slashes, in violations.
     pub fn name(self) -> (&'static str, &'static str) {
         let mut all = FACTS.iter();
-        all.find(|(.., fact)| *fact == self)
-            .map_or(("now", ""), |(group, name, _)| (group, name))
+        all.find(|(.., fact)| *fact == self).map_or(("now", ""), |(group, name, _)| (group, name))
     }
 
     pub fn type_of(self) -> Type {

@@ -58,18 +58,12 @@ fn decided(terms: Box<[Node]>, deciding: bool) -> Node {
     if terms.iter().any(|term| constant(term) == Some(deciding)) {
         return Node::Constant(Constant::Bool(deciding));
     }
-    let left: Box<[Node]> = terms
-        .into_iter()
-        .filter(|term| constant(term) != Some(!deciding))
-        .collect();
+    let left: Box<[Node]> =
+        terms.into_iter().filter(|term| constant(term) != Some(!deciding)).collect();
     if left.is_empty() {
         return Node::Constant(Constant::Bool(!deciding));
     }
-    if deciding {
-        Node::Or(left)
-    } else {
-        Node::And(left)
-    }
+    if deciding { Node::Or(left) } else { Node::And(left) }
 }
 
 /// Whether a node is an operation on constants alone.
@@ -146,15 +140,10 @@ fn evaluate(node: &Node) -> Result<Option<Constant>, String> {
             history: &history,
         },
         prior: None,
-        now: Now {
-            mono: Duration::ZERO,
-            wall_ms: 0,
-        },
+        now: Now { mono: Duration::ZERO, wall_ms: 0 },
     };
     let value = Machine::new(&env).eval(node);
-    value
-        .map(|value| to_constant(&value))
-        .map_err(|error| error.message)
+    value.map(|value| to_constant(&value)).map_err(|error| error.message)
 }
 
 fn to_constant(value: &Value<'_>) -> Option<Constant> {

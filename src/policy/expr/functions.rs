@@ -106,15 +106,11 @@ fn read<'a>(function: Function, text: &str, budget: &mut Budget) -> Evaluated<Va
     budget.take(NOTATION_UNITS + text.len() / NOTATION_BYTES_A_UNIT)?;
     let value = match function {
         Function::Shell => shell::shell(text).map(|commands| {
-            let commands = commands
-                .into_iter()
-                .map(|command| Value::Command(Rc::new(command)));
+            let commands = commands.into_iter().map(|command| Value::Command(Rc::new(command)));
             Value::list(commands.collect())
         }),
         Function::Sql => sql::sql(text).map(|statements| {
-            let statements = statements
-                .into_iter()
-                .map(|one| Value::Statement(Rc::new(one)));
+            let statements = statements.into_iter().map(|one| Value::Statement(Rc::new(one)));
             Value::list(statements.collect())
         }),
         Function::Url => net::url(text).map(|url| Value::Url(Rc::new(url))),
@@ -122,9 +118,7 @@ fn read<'a>(function: Function, text: &str, budget: &mut Budget) -> Evaluated<Va
         Function::Ip => net::ip(text).map(Value::Ip),
         Function::Cidr => net::cidr(text).map(Value::Cidr),
         Function::Email => email::email(text).map(|email| Value::Email(Rc::new(email))),
-        _ => Err(BuiltinError {
-            message: "this reads no text".to_owned(),
-        }),
+        _ => Err(BuiltinError { message: "this reads no text".to_owned() }),
     };
     value.map_err(unreadable)
 }

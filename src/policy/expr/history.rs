@@ -58,11 +58,7 @@ impl<'a> Machine<'a> {
         for (tool, tally) in self.env.run.history.tallies() {
             looked += 1;
             if wanted.matches(tool) {
-                let more = if succeeded_only {
-                    tally.succeeded
-                } else {
-                    tally.called
-                };
+                let more = if succeeded_only { tally.succeeded } else { tally.called };
                 count = count.saturating_add(more);
             }
         }
@@ -82,9 +78,7 @@ impl<'a> Machine<'a> {
     ) -> Evaluated<u64> {
         let now = self.env.now;
         let limit = u128::try_from(ns).unwrap_or(0);
-        self.count_steps(wanted, succeeded_only, |step| {
-            now.since(step.ended).as_nanos() <= limit
-        })
+        self.count_steps(wanted, succeeded_only, |step| now.since(step.ended).as_nanos() <= limit)
     }
 
     fn count_steps(
@@ -139,10 +133,7 @@ impl<'a> Machine<'a> {
 
     pub(super) fn captured(&mut self, capture: &'a Capture) -> Evaluated<Value<'a>> {
         let Some(step) = self.step(&capture.step)? else {
-            return Err(fault(
-                EvalErrorKind::Missing,
-                "there is no such earlier call",
-            ));
+            return Err(fault(EvalErrorKind::Missing, "there is no such earlier call"));
         };
         self.read(step, &capture.path)?.ok_or_else(|| {
             let message = format!("the earlier call has no `{}`", capture.path);
@@ -184,10 +175,7 @@ impl<'a> Machine<'a> {
             return Ok(None);
         };
         let Some(document) = &entry.value else {
-            let message = format!(
-                "`{}` of the earlier call was too large to remember",
-                entry.path
-            );
+            let message = format!("`{}` of the earlier call was too large to remember", entry.path);
             return Err(fault(EvalErrorKind::Forgotten, message));
         };
         let mut value = document.root();

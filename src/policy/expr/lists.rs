@@ -89,16 +89,11 @@ fn extreme<'a>(args: &[Value<'a>], wanted: Ordering, budget: &mut Budget) -> Eva
             best = Some(number);
         }
     }
-    best.cloned()
-        .ok_or_else(|| fault(EvalErrorKind::Missing, "the list has no elements"))
+    best.cloned().ok_or_else(|| fault(EvalErrorKind::Missing, "the list has no elements"))
 }
 
 fn join<'a>(of: &List<'a>, args: &[Value<'a>], budget: &mut Budget) -> Evaluated<Value<'a>> {
-    let separator = if args.len() > 1 {
-        &**text(args, 1)?
-    } else {
-        ""
-    };
+    let separator = if args.len() > 1 { &**text(args, 1)? } else { "" };
     let mut joined = String::new();
     let mut between = "";
     of.visit(&mut |item| {
@@ -120,10 +115,8 @@ fn sum<'a>(of: &List<'a>, budget: &mut Budget) -> Evaluated<Value<'a>> {
     let mut total: Option<Value<'a>> = None;
     of.visit(&mut |item| {
         budget.take(1)?;
-        let summable = matches!(
-            item,
-            Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Duration(_)
-        );
+        let summable =
+            matches!(item, Value::Int(_) | Value::UInt(_) | Value::Double(_) | Value::Duration(_));
         if !summable {
             return Err(mismatch("a number", item.kind()));
         }

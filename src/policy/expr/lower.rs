@@ -113,10 +113,7 @@ impl Lowering {
             return (Node::Constant(Constant::Kind(kind)), Type::Kind);
         }
         if let Some(group) = GROUPS.iter().find(|group| **group == name) {
-            let fields = FACTS
-                .iter()
-                .filter(|(of, ..)| of == group)
-                .map(|(_, field, _)| *field);
+            let fields = FACTS.iter().filter(|(of, ..)| of == group).map(|(_, field, _)| *field);
             let help = format!("name one of its fields: {}", list_of(fields));
             let message = format!("`{name}` has no value of its own");
             return self.fail_with("TG204", message, span, Some(help));
@@ -127,9 +124,7 @@ impl Lowering {
     /// A variable of a comprehension, the innermost of that name.
     pub(super) fn variable(&self, name: &str) -> Option<Typed> {
         let slot = self.scope.iter().rposition(|(known, _)| known == name)?;
-        self.scope
-            .get(slot)
-            .map(|(_, of)| (Node::Slot(slot), of.clone()))
+        self.scope.get(slot).map(|(_, of)| (Node::Slot(slot), of.clone()))
     }
 
     fn unknown_name(&mut self, name: &str, span: Range<usize>) -> Typed {
@@ -151,20 +146,13 @@ impl Lowering {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("an argument of the call is written `{argument}`, text in quotes"),
         };
-        self.fail_with(
-            "TG202",
-            format!("`{name}` is not a variable"),
-            span,
-            Some(help),
-        )
+        self.fail_with("TG202", format!("`{name}` is not a variable"), span, Some(help))
     }
 
     fn list(&mut self, list: &ListExpr) -> Typed {
         if let Some(index) = list.optional_indices.first() {
-            let span = list
-                .elements
-                .get(*index)
-                .map_or(0..0, |element| self.places.extent(element));
+            let span =
+                list.elements.get(*index).map_or(0..0, |element| self.places.extent(element));
             return self.fail("TG206", "optional elements are not available", span);
         }
         let mut of: Option<Type> = None;
@@ -177,10 +165,7 @@ impl Lowering {
                 None => element_type,
             });
         }
-        (
-            Node::List(nodes.into()),
-            Type::list(of.unwrap_or(Type::Dyn)),
-        )
+        (Node::List(nodes.into()), Type::list(of.unwrap_or(Type::Dyn)))
     }
 
     fn map(&mut self, map: &MapExpr) -> Typed {
@@ -207,10 +192,7 @@ impl Lowering {
                 None => value_type,
             });
         }
-        (
-            Node::Map(entries.into()),
-            Type::Map(Box::new(of.unwrap_or(Type::Dyn))),
-        )
+        (Node::Map(entries.into()), Type::Map(Box::new(of.unwrap_or(Type::Dyn))))
     }
 
     /// Notes an error and goes on with a value of unknown type.
@@ -230,27 +212,13 @@ impl Lowering {
         span: Range<usize>,
         help: Option<String>,
     ) -> Typed {
-        self.errors.push(ExprError {
-            code,
-            message: message.into(),
-            span,
-            help,
-        });
+        self.errors.push(ExprError { code, message: message.into(), span, help });
         (Node::Slot(usize::MAX), Type::Dyn)
     }
 }
 
 /// Names of types that `type(x)` is compared with.
-const KINDS: [&str; 8] = [
-    "bool",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "list",
-    "map",
-    "null_type",
-];
+const KINDS: [&str; 8] = ["bool", "int", "uint", "double", "string", "list", "map", "null_type"];
 
 /// `a, b, c`
 pub fn list_of<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -147,12 +147,7 @@ pub fn compile(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         let compiler = builder.spawn_scoped(scope, || compile_here(source, site));
         compiler.ok().and_then(|compiler| compiler.join().ok())
     });
-    outcome.unwrap_or_else(|| {
-        Err(vec![parse::syntax(
-            "this cannot be parsed",
-            0..source.len(),
-        )])
-    })
+    outcome.unwrap_or_else(|| Err(vec![parse::syntax("this cannot be parsed", 0..source.len())]))
 }
 
 fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
@@ -164,9 +159,7 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         lowering.fail("TG204", message, span);
     }
     if !lowering.errors.is_empty() {
-        lowering
-            .errors
-            .sort_by_key(|error| (error.span.start, error.span.end));
+        lowering.errors.sort_by_key(|error| (error.span.start, error.span.end));
         return Err(lowering.errors);
     }
     let mut captures: Vec<Arc<str>> = Vec::new();
@@ -189,10 +182,7 @@ fn unfit(site: Site, of: &Type) -> Option<String> {
     let fits = match site {
         Site::Rule | Site::Where => matches!(of, Type::Bool | Type::Dyn),
         Site::Key => {
-            matches!(
-                of,
-                Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn
-            )
+            matches!(of, Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn)
         }
         Site::Message => showable(of),
     };

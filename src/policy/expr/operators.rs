@@ -20,10 +20,7 @@ impl Lowering {
                 let test = self.condition(test);
                 let (yes, yes_type) = self.lower(yes);
                 let (no, no_type) = self.lower(no);
-                (
-                    Node::Conditional(Box::new([test, yes, no])),
-                    yes_type.join(no_type),
-                )
+                (Node::Conditional(Box::new([test, yes, no])), yes_type.join(no_type))
             }
             (operators::NEGATE, [operand]) => self.negation(operand),
             (operators::INDEX | operators::OPT_INDEX | operators::OPT_SELECT, [of, index]) => {
@@ -65,11 +62,8 @@ impl Lowering {
             }
         }
         let nodes = terms.into_iter().map(|term| self.condition(term)).collect();
-        let node = if operator == operators::LOGICAL_AND {
-            Node::And(nodes)
-        } else {
-            Node::Or(nodes)
-        };
+        let node =
+            if operator == operators::LOGICAL_AND { Node::And(nodes) } else { Node::Or(nodes) };
         (node, Type::Bool)
     }
 
@@ -98,11 +92,7 @@ impl Lowering {
             Type::List(element) if number => (**element).clone(),
             Type::List(_) => {
                 let span = self.places.extent(index);
-                return self.fail(
-                    "TG204",
-                    format!("expected an int, this is {index_type}"),
-                    span,
-                );
+                return self.fail("TG204", format!("expected an int, this is {index_type}"), span);
             }
             Type::Map(value) => (**value).clone(),
             _ => {
@@ -165,10 +155,7 @@ impl Lowering {
             self.check_values(&left_node, &right_node, right);
             self.check_values(&right_node, &left_node, left);
         }
-        (
-            Node::Compare(comparison, Box::new([left_node, right_node])),
-            Type::Bool,
-        )
+        (Node::Compare(comparison, Box::new([left_node, right_node])), Type::Bool)
     }
 
     /// A fact that has few values is compared with one it never has.
@@ -218,10 +205,7 @@ impl Lowering {
             let message = format!("cannot {verb} {left_type} and {right_type}");
             return self.fail_with("TG204", message, span, advice(&left_type, &right_type));
         };
-        (
-            Node::Arithmetic(operator, Box::new([left_node, right_node])),
-            of,
-        )
+        (Node::Arithmetic(operator, Box::new([left_node, right_node])), of)
     }
 }
 

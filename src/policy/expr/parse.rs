@@ -35,17 +35,12 @@ pub struct Places {
 pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
     let tokens = scan(source).map_err(|error| vec![error])?;
     if tokens.is_empty() {
-        return Err(vec![syntax(
-            "an expression is missing here",
-            0..source.len(),
-        )]);
+        return Err(vec![syntax("an expression is missing here", 0..source.len())]);
     }
     let parser = Parser::new().enable_optional_syntax(true);
     match parser.parse_with_source_info(source) {
         Ok((tree, info)) => {
-            let by_start = tokens
-                .iter()
-                .map(|token| (token.start, (token.kind, token.span().end)));
+            let by_start = tokens.iter().map(|token| (token.start, (token.kind, token.span().end)));
             let places = Places {
                 info,
                 tokens: by_start.collect(),
@@ -59,12 +54,7 @@ pub fn parse(source: &str) -> Result<Parsed, Vec<ExprError>> {
 }
 
 pub fn syntax(message: impl Into<String>, span: Range<usize>) -> ExprError {
-    ExprError {
-        code: "TG201",
-        message: message.into(),
-        span,
-        help: None,
-    }
+    ExprError { code: "TG201", message: message.into(), span, help: None }
 }
 
 fn convert(source: &str, tokens: &[Token<'_>], errors: ParseErrors) -> Vec<ExprError> {
@@ -97,15 +87,8 @@ fn place_of(source: &str, tokens: &[Token<'_>], error: &ParseError) -> Range<usi
     let Some(text) = source.split('\n').nth(line.saturating_sub(1)) else {
         return 0..source.len();
     };
-    let before: usize = source
-        .split('\n')
-        .take(line.saturating_sub(1))
-        .map(|l| l.len() + 1)
-        .sum();
-    let within = text
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(text.len(), |(at, _)| at);
+    let before: usize = source.split('\n').take(line.saturating_sub(1)).map(|l| l.len() + 1).sum();
+    let within = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
     let start = before + within;
     match tokens.iter().find(|token| token.span().contains(&start)) {
         Some(token) => token.span(),
@@ -127,13 +110,9 @@ fn wording(message: &str) -> String {
     }
     if let Some((what, _)) = message.split_once(" expecting ") {
         let what = what.replace("mismatched input", "did not expect");
-        return what
-            .replace("extraneous input", "did not expect")
-            .replace('\'', "`");
+        return what.replace("extraneous input", "did not expect").replace('\'', "`");
     }
-    message
-        .replace("no viable alternative at input", "cannot read")
-        .replace('\'', "`")
+    message.replace("no viable alternative at input", "cannot read").replace('\'', "`")
 }
 
 fn advice(source: &str, span: Range<usize>) -> Option<String> {
@@ -155,14 +134,8 @@ impl Places {
     /// The token a node is named after: an identifier, a literal, an operator, the dot of a
     /// selection, the bracket of a call.
     pub fn token(&self, id: u64) -> Range<usize> {
-        let start = self
-            .info
-            .offset_for(id)
-            .map_or(0, |(start, _)| start as usize);
-        let end = self
-            .tokens
-            .get(&start)
-            .map_or(self.source_len, |(_, end)| *end);
+        let start = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        let end = self.tokens.get(&start).map_or(self.source_len, |(_, end)| *end);
         start.min(end)..end
     }
 
@@ -185,10 +158,7 @@ impl Places {
     }
 
     fn opens_call(&self, start: usize) -> bool {
-        self.info
-            .source
-            .get(start..)
-            .is_some_and(|rest| rest.starts_with('('))
+        self.info.source.get(start..).is_some_and(|rest| rest.starts_with('('))
     }
 
     /// Everything a node covers, as far as its tokens tell. Recursion is bounded by the scanner.
@@ -230,12 +200,7 @@ fn closings(tokens: &[Token<'_>]) -> BTreeMap<usize, usize> {
 /// The parts of a node that the author wrote.
 fn children(expr: &IdedExpr) -> Vec<&IdedExpr> {
     match &expr.expr {
-        Expr::Call(call) => call
-            .target
-            .as_deref()
-            .into_iter()
-            .chain(&call.args)
-            .collect(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::Comprehension(fold) => vec![&fold.iter_range, &fold.loop_step],
         Expr::List(list) => list.elements.iter().collect(),
         Expr::Map(map) => {

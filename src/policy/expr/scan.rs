@@ -57,11 +57,7 @@ pub fn scan(source: &str) -> Result<Vec<Token<'_>>, ExprError> {
         }
         let (kind, len) = token(rest).map_err(|fault| fault.at(at))?;
         let text = rest.get(..len).unwrap_or(rest);
-        tokens.push(Token {
-            kind,
-            text,
-            start: at,
-        });
+        tokens.push(Token { kind, text, start: at });
         at += len.max(1);
     }
     bound_nesting(&tokens, source.len())?;
@@ -77,11 +73,7 @@ struct Fault {
 
 impl Fault {
     fn new(message: impl Into<String>, span: Range<usize>) -> Self {
-        Self {
-            message: message.into(),
-            span,
-            help: None,
-        }
+        Self { message: message.into(), span, help: None }
     }
 
     fn at(self, offset: usize) -> ExprError {
@@ -98,10 +90,7 @@ fn space_len(rest: &str) -> usize {
     if rest.starts_with("//") {
         return rest.find('\n').unwrap_or(rest.len());
     }
-    rest.len()
-        - rest
-            .trim_start_matches([' ', '\t', '\r', '\n', '\u{c}'])
-            .len()
+    rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n', '\u{c}']).len()
 }
 
 fn token(rest: &str) -> Result<(Kind, usize), Fault> {
@@ -143,41 +132,26 @@ fn second_is_digit(rest: &str) -> bool {
 fn number_len(rest: &str) -> usize {
     let digits = |from: usize| {
         let tail = rest.get(from..).unwrap_or("");
-        from + tail
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(tail.len())
+        from + tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len())
     };
     let unsigned = |at: usize| {
-        let suffixed = rest
-            .get(at..)
-            .is_some_and(|tail| tail.starts_with(['u', 'U']));
+        let suffixed = rest.get(at..).is_some_and(|tail| tail.starts_with(['u', 'U']));
         if suffixed { at + 1 } else { at }
     };
     if let Some(hex) = rest.strip_prefix("0x") {
-        let len = hex
-            .find(|c: char| !c.is_ascii_hexdigit())
-            .unwrap_or(hex.len());
+        let len = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
         if len > 0 {
             return unsigned(2 + len);
         }
     }
     let whole = digits(0);
     let mut end = whole;
-    if rest
-        .get(end..)
-        .is_some_and(|tail| tail.starts_with('.') && second_is_digit(tail))
-    {
+    if rest.get(end..).is_some_and(|tail| tail.starts_with('.') && second_is_digit(tail)) {
         end = digits(end + 1);
     }
-    if let Some(tail) = rest
-        .get(end..)
-        .and_then(|tail| tail.strip_prefix(['e', 'E']))
-    {
+    if let Some(tail) = rest.get(end..).and_then(|tail| tail.strip_prefix(['e', 'E'])) {
         let sign = usize::from(tail.starts_with(['+', '-']));
-        if tail
-            .get(sign..)
-            .is_some_and(|power| power.starts_with(|c: char| c.is_ascii_digit()))
-        {
+        if tail.get(sign..).is_some_and(|power| power.starts_with(|c: char| c.is_ascii_digit())) {
             end = digits(end + 1 + sign);
         }
     }
@@ -195,10 +169,7 @@ struct Opening {
 fn opening(rest: &str) -> Option<Opening> {
     let after_bytes = rest.strip_prefix(['b', 'B']).unwrap_or(rest);
     let after_raw = after_bytes.strip_prefix(['r', 'R']).unwrap_or(after_bytes);
-    let quote = after_raw
-        .chars()
-        .next()
-        .filter(|c| matches!(c, '"' | '\''))?;
+    let quote = after_raw.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let triple = after_raw.starts_with("\"\"\"") || after_raw.starts_with("'''");
     Some(Opening {
         prefix_len: rest.len() - after_raw.len(),
@@ -244,10 +215,7 @@ fn bad_escape(tail: &str, at: usize) -> Fault {
 fn escape_len(tail: &str) -> Option<usize> {
     let digits = |count: usize, radix: u32| {
         let digits = tail.get(2..2 + count)?;
-        digits
-            .chars()
-            .all(|c| c.is_digit(radix))
-            .then_some(2 + count)
+        digits.chars().all(|c| c.is_digit(radix)).then_some(2 + count)
     };
     match tail.chars().nth(1)? {
         'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '"' | '\'' | '\\' | '?' | '`' => Some(2),
@@ -297,14 +265,7 @@ impl Level {
 
 fn bound_nesting(tokens: &[Token<'_>], source_len: usize) -> Result<(), ExprError> {
     let mut levels = vec![Level::default()];
-    let fail = |code, message: String, span| {
-        Err(ExprError {
-            code,
-            message,
-            span,
-            help: None,
-        })
-    };
+    let fail = |code, message: String, span| Err(ExprError { code, message, span, help: None });
     for token in tokens {
         let close = match token.text {
             "(" => Some(")"),
@@ -316,10 +277,7 @@ fn bound_nesting(tokens: &[Token<'_>], source_len: usize) -> Result<(), ExprErro
             level.see(token);
         }
         if let Some(close) = close {
-            levels.push(Level {
-                close: Some((close, token.start)),
-                ..Level::default()
-            });
+            levels.push(Level { close: Some((close, token.start)), ..Level::default() });
         } else if matches!(token.text, ")" | "]" | "}") {
             match levels.pop().and_then(|level| level.close) {
                 Some((expected, _)) if expected == token.text => {}
@@ -335,19 +293,11 @@ fn bound_nesting(tokens: &[Token<'_>], source_len: usize) -> Result<(), ExprErro
         }
         let depth: usize = levels.iter().map(Level::depth).sum();
         if depth > NESTING_LIMIT_LEVELS {
-            return fail(
-                "TG205",
-                "this is nested too deeply".to_owned(),
-                token.span(),
-            );
+            return fail("TG205", "this is nested too deeply".to_owned(), token.span());
         }
     }
     if let Some((close, start)) = levels.last().and_then(|level| level.close) {
-        return fail(
-            "TG201",
-            format!("`{close}` is missing"),
-            start..source_len.min(start + 1),
-        );
+        return fail("TG201", format!("`{close}` is missing"), start..source_len.min(start + 1));
     }
     Ok(())
 }

@@ -35,11 +35,7 @@ struct Chain<'e> {
 impl Lowering {
     /// Compiles a selection together with those it stands on.
     pub(super) fn chain(&mut self, expr: &IdedExpr) -> Typed {
-        let Chain {
-            base,
-            segments,
-            test,
-        } = self.unwind(expr);
+        let Chain { base, segments, test } = self.unwind(expr);
         if let Expr::Ident(name) = &base.expr
             && self.variable(name).is_none()
         {
@@ -68,11 +64,7 @@ impl Lowering {
                     } else {
                         base.id
                     });
-                    segments.push(Segment {
-                        name: select.field.clone(),
-                        span,
-                        optional: false,
-                    });
+                    segments.push(Segment { name: select.field.clone(), span, optional: false });
                     base = &select.operand;
                 }
                 Expr::Call(call) if call.target.is_none() => {
@@ -92,44 +84,26 @@ impl Lowering {
                     } else {
                         self.places.token(index.id)
                     };
-                    segments.push(Segment {
-                        name: name.inner().to_owned(),
-                        span,
-                        optional,
-                    });
+                    segments.push(Segment { name: name.inner().to_owned(), span, optional });
                     base = operand;
                 }
                 _ => break,
             }
         }
         segments.reverse();
-        Chain {
-            base,
-            segments,
-            test,
-        }
+        Chain { base, segments, test }
     }
 
     fn argument(&mut self, segments: &[Segment], test: bool) -> Typed {
         let mut path = String::from("args");
-        for segment in segments
-            .iter()
-            .take_while(|segment| !segment.name.contains('.'))
-        {
+        for segment in segments.iter().take_while(|segment| !segment.name.contains('.')) {
             path.push('.');
             path.push_str(&segment.name);
-            self.argument_paths
-                .push((Arc::from(path.as_str()), segment.span.clone()));
+            self.argument_paths.push((Arc::from(path.as_str()), segment.span.clone()));
         }
-        let plain = segments
-            .iter()
-            .take_while(|segment| !segment.optional)
-            .count();
+        let plain = segments.iter().take_while(|segment| !segment.optional).count();
         let (plain, rest) = segments.split_at_checked(plain).unwrap_or((segments, &[]));
-        let names = plain
-            .iter()
-            .map(|segment| segment.name.as_str().into())
-            .collect();
+        let names = plain.iter().map(|segment| segment.name.as_str().into()).collect();
         if rest.is_empty() && test {
             return (Node::HasArgument(names), Type::Bool);
         }
@@ -166,10 +140,7 @@ impl Lowering {
             let message = format!("`run.{name}` is a function");
             return self.fail_with("TG204", message, segment.span.clone(), Some(help));
         }
-        let fields = FACTS
-            .iter()
-            .filter(|(of, ..)| *of == group)
-            .map(|(_, field, _)| *field);
+        let fields = FACTS.iter().filter(|(of, ..)| *of == group).map(|(_, field, _)| *field);
         self.unknown_field(&format!("`{group}`"), fields.collect(), segment)
     }
 
@@ -206,10 +177,7 @@ impl Lowering {
         if is_optional || segment.optional {
             let found = Node::OptionalSelect(of, name);
             if test && last {
-                return (
-                    Node::Call(Function::OptionalHasValue, Box::new([found])),
-                    Type::Bool,
-                );
+                return (Node::Call(Function::OptionalHasValue, Box::new([found])), Type::Bool);
             }
             return self.follow(found, Type::optional(field), rest, test);
         }
@@ -246,10 +214,7 @@ impl Lowering {
         if remembered && !(exists_only && path.len() == 1) {
             self.remember(tools, &joined);
         }
-        let capture = Capture {
-            step: Box::new(step),
-            path: joined,
-        };
+        let capture = Capture { step: Box::new(step), path: joined };
         if exists_only {
             return (Node::HasCaptured(capture), Type::Bool);
         }

@@ -102,14 +102,7 @@ const fn method(
     gives: fn(&[Type]) -> Type,
     function: Function,
 ) -> Signature {
-    Signature {
-        name,
-        method: true,
-        takes,
-        repeats: false,
-        gives,
-        function,
-    }
+    Signature { name, method: true, takes, repeats: false, gives, function }
 }
 
 const fn global(
@@ -118,21 +111,11 @@ const fn global(
     gives: fn(&[Type]) -> Type,
     function: Function,
 ) -> Signature {
-    Signature {
-        name,
-        method: false,
-        takes,
-        repeats: false,
-        gives,
-        function,
-    }
+    Signature { name, method: false, takes, repeats: false, gives, function }
 }
 
 const fn repeating(signature: Signature) -> Signature {
-    Signature {
-        repeats: true,
-        ..signature
-    }
+    Signature { repeats: true, ..signature }
 }
 
 fn boolean(_: &[Type]) -> Type {
@@ -229,48 +212,18 @@ pub static SIGNATURES: &[Signature] = &[
     global("ip", &[Text], |_| Type::Ip, F::Ip),
     global("cidr", &[Text], |_| Type::Cidr, F::Cidr),
     global("email", &[Text], |_| Type::Email, F::Email),
-    repeating(method(
-        "has",
-        &[Class::Command, Text],
-        boolean,
-        F::CommandHas,
-    )),
-    method(
-        "containsIP",
-        &[Class::Cidr, Address],
-        boolean,
-        F::RangeContains,
-    ),
-    method(
-        "contains",
-        &[Class::Cidr, Address],
-        boolean,
-        F::RangeContains,
-    ),
+    repeating(method("has", &[Class::Command, Text], boolean, F::CommandHas)),
+    method("containsIP", &[Class::Cidr, Address], boolean, F::RangeContains),
+    method("contains", &[Class::Cidr, Address], boolean, F::RangeContains),
     method("isPrivate", &[Class::Ip], boolean, F::IpIsPrivate),
     method("isLoopback", &[Class::Ip], boolean, F::IpIsLoopback),
     method("isLinkLocal", &[Class::Ip], boolean, F::IpIsLinkLocal),
-    global(
-        "optional.of",
-        &[Any],
-        |given| Type::optional(same(given)),
-        F::OptionalOf,
-    ),
-    global(
-        "optional.none",
-        &[],
-        |_| Type::optional(Type::Dyn),
-        F::OptionalNone,
-    ),
+    global("optional.of", &[Any], |given| Type::optional(same(given)), F::OptionalOf),
+    global("optional.none", &[], |_| Type::optional(Type::Dyn), F::OptionalNone),
     method("hasValue", &[Optional], boolean, F::OptionalHasValue),
     method("value", &[Optional], content, F::OptionalValue),
     method("or", &[Optional, Optional], common, F::OptionalOr),
-    method(
-        "orValue",
-        &[Optional, Any],
-        content_or_second,
-        F::OptionalOrValue,
-    ),
+    method("orValue", &[Optional, Any], content_or_second, F::OptionalOrValue),
 ];
 
 /// Functions of the language that this version does not have yet.

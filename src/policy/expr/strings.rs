@@ -36,11 +36,7 @@ pub fn call<'a>(
         }
         Function::Substring => {
             let start = int(args, 1)?;
-            let end = if args.len() > 2 {
-                Some(int(args, 2)?)
-            } else {
-                None
-            };
+            let end = if args.len() > 2 { Some(int(args, 2)?) } else { None };
             substring(of, start, end)
         }
         _ => Err(mismatch("text", "another value")),
@@ -57,16 +53,10 @@ fn substring<'a>(of: &str, start: i64, end: Option<i64>) -> Evaluated<Value<'a>>
     let index = |at: i64| usize::try_from(at).ok().filter(|at| *at <= length);
     let end = end.map_or(Some(length), index);
     let (Some(start), Some(end)) = (index(start), end) else {
-        return Err(fault(
-            EvalErrorKind::Missing,
-            "a position lies beyond the text",
-        ));
+        return Err(fault(EvalErrorKind::Missing, "a position lies beyond the text"));
     };
     if start > end {
-        return Err(fault(
-            EvalErrorKind::Missing,
-            "a substring ends before it starts",
-        ));
+        return Err(fault(EvalErrorKind::Missing, "a substring ends before it starts"));
     }
     let part: String = of.chars().skip(start).take(end - start).collect();
     Ok(Value::text(&part))
@@ -89,11 +79,7 @@ fn split<'a>(of: &str, args: &[Value<'a>], budget: &mut Budget) -> Evaluated<Val
         let mut made = 0usize;
         while let Some(first) = rest.chars().next().filter(|_| made < limit) {
             made += 1;
-            let len = if made == limit {
-                rest.len()
-            } else {
-                first.len_utf8()
-            };
+            let len = if made == limit { rest.len() } else { first.len_utf8() };
             let (piece, tail) = rest.split_at_checked(len).unwrap_or((rest, ""));
             push(piece, budget)?;
             rest = tail;

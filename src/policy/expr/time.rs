@@ -76,10 +76,7 @@ impl Zone {
             let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             all.then(|| text.parse::<i32>().ok()).flatten()
         };
-        let (hours, minutes) = (
-            digits(hours)?,
-            digits(minutes).filter(|minutes| *minutes < 60)?,
-        );
+        let (hours, minutes) = (digits(hours)?, digits(minutes).filter(|minutes| *minutes < 60)?);
         let seconds = hours.checked_mul(3_600)?.checked_add(minutes * 60)?;
         FixedOffset::east_opt(sign * seconds).map(Self::Fixed)
     }
@@ -141,9 +138,7 @@ pub fn timestamp_of_seconds(seconds: i64) -> Option<DateTime<Utc>> {
 
 /// The timestamp that many milliseconds after the Unix epoch; the epoch itself when that is out of range.
 pub fn timestamp_of_millis(millis: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(millis)
-        .and_then(in_range)
-        .unwrap_or(DateTime::UNIX_EPOCH)
+    DateTime::from_timestamp_millis(millis).and_then(in_range).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 fn in_range(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -152,8 +147,7 @@ fn in_range(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
 
 /// A timestamp moved by nanoseconds; `None` out of range.
 pub fn shift(at: DateTime<Utc>, ns: i64) -> Option<DateTime<Utc>> {
-    at.checked_add_signed(TimeDelta::nanoseconds(ns))
-        .and_then(in_range)
+    at.checked_add_signed(TimeDelta::nanoseconds(ns)).and_then(in_range)
 }
 
 /// Nanoseconds from `earlier` to `later`; `None` beyond 292 years.
@@ -197,9 +191,7 @@ pub fn read_duration(text: &str) -> Option<i64> {
     while !rest.is_empty() {
         let number_len = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at_checked(number_len)?;
-        let unit_len = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let unit_len = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at_checked(unit_len)?;
         let (_, unit_ns) = UNITS_NS.iter().find(|(name, _)| *name == unit)?;
         total = total.checked_add(read_amount(number, *unit_ns)?)?;
@@ -214,11 +206,7 @@ fn read_amount(number: &str, unit_ns: i128) -> Option<i128> {
     if (whole.is_empty() && decimals.is_empty()) || decimals.contains('.') {
         return None;
     }
-    let whole: i128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
+    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let mut total = whole.checked_mul(unit_ns)?;
     let mut scale = unit_ns;
     for digit in decimals.chars() {

@@ -199,9 +199,7 @@ impl<'a> List<'a> {
         match self {
             Self::Json(array) => array.get(index).map(Value::from),
             Self::Constants(items) => items.get(index).map(Value::from),
-            Self::Names(names) => names
-                .get(index)
-                .map(|name| Value::Text(Text::Borrowed(name))),
+            Self::Names(names) => names.get(index).map(|name| Value::Text(Text::Borrowed(name))),
             Self::Shared(items) => items.get(index).cloned(),
         }
     }
@@ -211,10 +209,9 @@ impl<'a> List<'a> {
         match self {
             Self::Json(array) => walk(array.iter().map(Value::from), visit),
             Self::Constants(items) => walk(items.iter().map(Value::from), visit),
-            Self::Names(names) => walk(
-                names.iter().map(|name| Value::Text(Text::Borrowed(name))),
-                visit,
-            ),
+            Self::Names(names) => {
+                walk(names.iter().map(|name| Value::Text(Text::Borrowed(name))), visit)
+            }
             Self::Shared(items) => walk(items.iter().cloned(), visit),
         }
     }
@@ -224,10 +221,9 @@ impl<'a> List<'a> {
         match self {
             Self::Json(array) => array.iter().map(Value::from).collect(),
             Self::Constants(items) => items.iter().map(Value::from).collect(),
-            Self::Names(names) => names
-                .iter()
-                .map(|name| Value::Text(Text::Borrowed(name)))
-                .collect(),
+            Self::Names(names) => {
+                names.iter().map(|name| Value::Text(Text::Borrowed(name))).collect()
+            }
             Self::Shared(items) => items.to_vec(),
         }
     }
@@ -262,14 +258,11 @@ impl<'a> Map<'a> {
         match self {
             Self::Json(object) => {
                 let entries = object.iter();
-                entries
-                    .map(|(k, v)| (Value::Text(Text::Borrowed(k)), Value::from(v)))
-                    .collect()
+                entries.map(|(k, v)| (Value::Text(Text::Borrowed(k)), Value::from(v))).collect()
             }
-            Self::Constants(entries) => entries
-                .iter()
-                .map(|(k, v)| (Value::from(k), Value::from(v)))
-                .collect(),
+            Self::Constants(entries) => {
+                entries.iter().map(|(k, v)| (Value::from(k), Value::from(v))).collect()
+            }
             Self::Shared(entries) => entries.to_vec(),
         }
     }
@@ -280,12 +273,9 @@ impl<'a> Map<'a> {
         visit: &mut dyn FnMut(Value<'a>) -> Result<bool, E>,
     ) -> Result<(), E> {
         match self {
-            Self::Json(object) => walk(
-                object
-                    .iter()
-                    .map(|(name, _)| Value::Text(Text::Borrowed(name))),
-                visit,
-            ),
+            Self::Json(object) => {
+                walk(object.iter().map(|(name, _)| Value::Text(Text::Borrowed(name))), visit)
+            }
             Self::Constants(entries) => walk(entries.iter().map(|(key, _)| key.into()), visit),
             Self::Shared(entries) => walk(entries.iter().map(|(key, _)| key.clone()), visit),
         }

@@ -124,10 +124,7 @@ fn equality_tells_kinds_apart() {
         "false < true",
         "dyn(1) != dyn(\"1\")",
     ]);
-    fails(&[
-        ("args.n < args.s", Kind::Type),
-        ("args.list < args.n", Kind::Type),
-    ]);
+    fails(&[("args.n < args.s", Kind::Type), ("args.list < args.n", Kind::Type)]);
 }
 
 #[test]
@@ -152,10 +149,7 @@ fn logic_absorbs_errors() {
         ("args.missing ? true : true", Kind::Missing),
         ("args.list.all(x, 10 / (x - 1) > 5)", Kind::Arithmetic),
         ("args.list.exists(x, 10 / (x - 1) > 50)", Kind::Arithmetic),
-        (
-            "args.list.exists_one(x, 10 / (x - 1) > 5)",
-            Kind::Arithmetic,
-        ),
+        ("args.list.exists_one(x, 10 / (x - 1) > 5)", Kind::Arithmetic),
     ]);
 }
 
@@ -237,10 +231,7 @@ fn optional_values() {
         "optional.none().orValue(3) == 3",
         "args.?n == optional.of(7)",
     ]);
-    fails(&[
-        ("args.?zz.value() == 1", Kind::Missing),
-        ("args.?s.?x.orValue(1) == 1", Kind::Type),
-    ]);
+    fails(&[("args.?zz.value() == 1", Kind::Missing), ("args.?s.?x.orValue(1) == 1", Kind::Type)]);
 }
 
 #[test]
@@ -346,14 +337,8 @@ fn times() {
         "now.getDayOfWeek(\"Europe/Berlin\") in [1, 2, 3, 4, 5]",
     ]);
     fails(&[
-        (
-            "timestamp(\"9999-12-31T23:59:59Z\") + duration(\"1s\") > now",
-            Kind::Arithmetic,
-        ),
-        (
-            "timestamp(\"0001-01-01T00:00:00Z\") - duration(\"1s\") < now",
-            Kind::Arithmetic,
-        ),
+        ("timestamp(\"9999-12-31T23:59:59Z\") + duration(\"1s\") > now", Kind::Arithmetic),
+        ("timestamp(\"0001-01-01T00:00:00Z\") - duration(\"1s\") < now", Kind::Arithmetic),
         (
             "timestamp(\"9999-01-01T00:00:00Z\") - timestamp(\"0001-01-01T00:00:00Z\") > run.age",
             Kind::Arithmetic,
@@ -394,11 +379,7 @@ fn constants_are_computed_when_loaded() {
         ("\"abc\".matches(\"b\")", Some(true)),
         ("args.x > 1", None),
     ] {
-        assert_eq!(
-            compile(source, Site::Rule).unwrap().constant(),
-            expected,
-            "{source}"
-        );
+        assert_eq!(compile(source, Site::Rule).unwrap().constant(), expected, "{source}");
     }
 }
 
@@ -420,18 +401,13 @@ fn text_for_keys_and_messages() {
         assert_eq!(world.text(source).as_deref(), Ok(expected), "{source}");
     }
     let key = |source: &str| compile(source, Site::Key).unwrap().eval_text(&world.env());
-    assert_eq!(
-        key("caller.tenant + \"/\" + tool.name").as_deref(),
-        Ok("acme/payments.refund")
-    );
+    assert_eq!(key("caller.tenant + \"/\" + tool.name").as_deref(), Ok("acme/payments.refund"));
     assert_eq!(key("args.amount").as_deref(), Ok("900"));
     assert_eq!(key("args.list").unwrap_err().kind, Kind::Type);
 
     let long = World::new(&format!(r#"{{"name": "{}"}}"#, "é".repeat(300)));
     let shown = long.text("args.name").unwrap();
     assert!(shown.len() <= 260 && shown.ends_with("é…"));
-    let key = compile("args.name", Site::Key)
-        .unwrap()
-        .eval_text(&long.env());
+    let key = compile("args.name", Site::Key).unwrap().eval_text(&long.env());
     assert_eq!(key.unwrap_err().kind, Kind::Cost);
 }

@@ -15,14 +15,7 @@ fn told(source: &str, expected: &[Expected<'_>]) {
     let found = program.violations(&world.env());
     let found: Vec<Expected<'_>> = found
         .iter()
-        .map(|v| {
-            (
-                v.path.as_str(),
-                v.limit.as_str(),
-                v.actual.as_deref(),
-                v.passes.as_str(),
-            )
-        })
+        .map(|v| (v.path.as_str(), v.limit.as_str(), v.actual.as_deref(), v.passes.as_str()))
         .collect();
     assert_eq!(found, expected, "{source}");
 }
@@ -42,14 +35,8 @@ fn comparisons_are_negated_exactly() {
     told("!(500 >= args.amount)", &[amount("500", "<= 500")]);
     told("args.amount > 400 + 100", &[amount("500", "<= 500")]);
     told("args.amount > run.calls * 10", &[amount("70", "<= 70")]);
-    told(
-        "args.amount in [900, 901]",
-        &[amount("[900,901]", "none of [900,901]")],
-    );
-    told(
-        "!(args.amount in [1, 2])",
-        &[amount("[1,2]", "one of [1,2]")],
-    );
+    told("args.amount in [900, 901]", &[amount("[900,901]", "none of [900,901]")]);
+    told("!(args.amount in [1, 2])", &[amount("[1,2]", "one of [1,2]")]);
     told("int(args.amount) > 500", &[amount("500", "<= 500")]);
     told("args.?amount.orValue(0) > 500", &[amount("500", "<= 500")]);
 }
@@ -85,34 +72,13 @@ fn only_what_decided_is_listed() {
 #[test]
 fn other_tests() {
     told("run.calls >= 5", &[("/run/calls", "5", Some("7"), "< 5")]);
-    told(
-        "run.age > duration(\"15m\")",
-        &[("/run/age", "\"900s\"", None, "<= \"900s\"")],
-    );
-    told(
-        "args.to.size() > 2",
-        &[("/args/to", "2", Some("3"), "size <= 2")],
-    );
-    told(
-        "args.nested[\"a/b\"] > 1",
-        &[("/args/nested/a~1b", "1", Some("5"), "<= 1")],
-    );
-    told(
-        "args.nested[\"c~d\"] > 1",
-        &[("/args/nested/c~0d", "1", Some("6"), "<= 1")],
-    );
-    told(
-        "args.force",
-        &[("/args/force", "true", Some("true"), "== false")],
-    );
-    told(
-        "has(args.force)",
-        &[("/args/force", "null", None, "absent")],
-    );
-    told(
-        "!has(args.reason)",
-        &[("/args/reason", "null", None, "present")],
-    );
+    told("run.age > duration(\"15m\")", &[("/run/age", "\"900s\"", None, "<= \"900s\"")]);
+    told("args.to.size() > 2", &[("/args/to", "2", Some("3"), "size <= 2")]);
+    told("args.nested[\"a/b\"] > 1", &[("/args/nested/a~1b", "1", Some("5"), "<= 1")]);
+    told("args.nested[\"c~d\"] > 1", &[("/args/nested/c~0d", "1", Some("6"), "<= 1")]);
+    told("args.force", &[("/args/force", "true", Some("true"), "== false")]);
+    told("has(args.force)", &[("/args/force", "null", None, "absent")]);
+    told("!has(args.reason)", &[("/args/reason", "null", None, "present")]);
     told(
         "args.url.startsWith(\"http:\")",
         &[("/args/url", "\"http:\"", None, "not: starts with \"http:\"")],
@@ -132,12 +98,7 @@ fn texts_of_the_call_are_never_shown() {
     );
     told(
         "args.url == \"http://secret\"",
-        &[(
-            "/args/url",
-            "\"http://secret\"",
-            None,
-            "!= \"http://secret\"",
-        )],
+        &[("/args/url", "\"http://secret\"", None, "!= \"http://secret\"")],
     );
 }
 

@@ -14,10 +14,7 @@ fn world() -> World {
     world.history.push(step(
         "payments.verify",
         600,
-        &[
-            ("args.payment_id", Some("\"p0\"")),
-            ("result.status", Some("\"verified\"")),
-        ],
+        &[("args.payment_id", Some("\"p0\"")), ("result.status", Some("\"verified\""))],
     ));
     world.history.push(step(
         "payments.verify",
@@ -71,20 +68,11 @@ fn tallies_outlive_the_remembered_steps() {
     for at in 0..300 {
         world.history.push(step("a.b", at, &[]));
     }
-    holds(
-        &world,
-        &[
-            "run.count(\"a.*\") == 300",
-            "run.prior(\"a.*\").size() == 256",
-        ],
-    );
+    holds(&world, &["run.count(\"a.*\") == 300", "run.prior(\"a.*\").size() == 256"]);
     for tool in 0..1_100 {
         world.history.push(step(&format!("t.{tool}"), 3_000, &[]));
     }
-    holds(
-        &world,
-        &["run.called(\"t.1090\")", "run.succeeded(\"t.1099\")"],
-    );
+    holds(&world, &["run.called(\"t.1090\")", "run.succeeded(\"t.1099\")"]);
 }
 
 #[test]
@@ -114,10 +102,7 @@ fn the_last_call_of_a_tool() {
     for (source, expected) in [
         ("run.last(\"web.*\").args.x == 1", Kind::Missing),
         ("run.last(\"payments.*\").args.x == 1", Kind::Missing),
-        (
-            "run.last(\"payments.*\").result.items == []",
-            Kind::Forgotten,
-        ),
+        ("run.last(\"payments.*\").result.items == []", Kind::Forgotten),
     ] {
         assert_eq!(kind(world.bool(source)), expected, "{source}");
     }
@@ -155,10 +140,7 @@ fn the_call_a_precondition_tests() {
     world.prior = Some(step(
         "payments.verify",
         3_000,
-        &[
-            ("args.payment_id", Some("\"p1\"")),
-            ("result.status", Some("\"verified\"")),
-        ],
+        &[("args.payment_id", Some("\"p1\"")), ("result.status", Some("\"verified\""))],
     ));
     holds(
         &world,
@@ -183,55 +165,25 @@ fn paths_to_remember() {
     };
     let of = |tool: Option<&str>, path: &str| (tool.map(str::to_owned), path.to_owned());
     assert_eq!(
-        paths(
-            "prior.args.id == args.id && prior.result[\"status\"] == 1",
-            Site::Where
-        ),
+        paths("prior.args.id == args.id && prior.result[\"status\"] == 1", Site::Where),
         [of(None, "args.id"), of(None, "result.status")]
     );
     for (source, expected) in [
-        (
-            "run.last(\"a.*\").result.x.y == 1",
-            vec![of(Some("a.*"), "result.x.y")],
-        ),
-        (
-            "has(run.last(\"a\").result.x)",
-            vec![of(Some("a"), "result.x")],
-        ),
+        ("run.last(\"a.*\").result.x.y == 1", vec![of(Some("a.*"), "result.x.y")]),
+        ("has(run.last(\"a\").result.x)", vec![of(Some("a"), "result.x")]),
         ("has(run.last(\"a\").result)", vec![]),
         ("run.last(\"a\").result == 1", vec![of(Some("a"), "result")]),
-        (
-            "run.last(\"a\").tool == \"a\" && run.last(\"a\").age > run.age",
-            vec![],
-        ),
-        (
-            "run.last(\"a\").result.list[0].x == 1",
-            vec![of(Some("a"), "result.list")],
-        ),
-        (
-            "run.last(\"a\").result[\"a.b\"] == 1",
-            vec![of(Some("a"), "result")],
-        ),
-        (
-            "run.last(\"a\").result.x[\"a.b\"] == 1",
-            vec![of(Some("a"), "result.x")],
-        ),
-        (
-            "run.last(\"a\").?result.?x.orValue(1) == 1",
-            vec![of(Some("a"), "result.x")],
-        ),
-        (
-            "run.prior(\"a\").exists(p, p.args.x == 1)",
-            vec![of(Some("a"), "args.x")],
-        ),
+        ("run.last(\"a\").tool == \"a\" && run.last(\"a\").age > run.age", vec![]),
+        ("run.last(\"a\").result.list[0].x == 1", vec![of(Some("a"), "result.list")]),
+        ("run.last(\"a\").result[\"a.b\"] == 1", vec![of(Some("a"), "result")]),
+        ("run.last(\"a\").result.x[\"a.b\"] == 1", vec![of(Some("a"), "result.x")]),
+        ("run.last(\"a\").?result.?x.orValue(1) == 1", vec![of(Some("a"), "result.x")]),
+        ("run.prior(\"a\").exists(p, p.args.x == 1)", vec![of(Some("a"), "args.x")]),
         (
             "run.prior(\"a\").filter(p, p.args.x == 1).all(q, q.args.y == q.args.x)",
             vec![of(Some("a"), "args.x"), of(Some("a"), "args.y")],
         ),
-        (
-            "run.prior(\"a\").map(p, p.result).all(r, r.x == 1)",
-            vec![of(Some("a"), "result")],
-        ),
+        ("run.prior(\"a\").map(p, p.result).all(r, r.x == 1)", vec![of(Some("a"), "result")]),
         (
             "[run.last(\"a\"), run.last(\"b\")].all(p, p.args.x == 1)",
             vec![of(Some("a"), "args.x"), of(Some("b"), "args.x")],
@@ -253,9 +205,7 @@ fn arguments_that_are_named() {
     let paths = |source: &str| -> Vec<(String, String)> {
         let program = program(source, Site::Rule);
         let paths = program.argument_paths().iter();
-        paths
-            .map(|(path, span)| (path.to_string(), source[span.clone()].to_owned()))
-            .collect()
+        paths.map(|(path, span)| (path.to_string(), source[span.clone()].to_owned())).collect()
     };
     let pair = |path: &str, at: &str| (path.to_owned(), at.to_owned());
     assert_eq!(paths("args.amount > 500"), [pair("args.amount", "amount")]);
@@ -275,8 +225,5 @@ fn arguments_that_are_named() {
 fn ages_count_from_the_end_of_a_call() {
     let mut world = world();
     world.now.mono = Duration::from_secs(0);
-    assert_eq!(
-        world.bool("run.last(\"payments.*\").age == duration(\"0s\")"),
-        Ok(true)
-    );
+    assert_eq!(world.bool("run.last(\"payments.*\").age == duration(\"0s\")"), Ok(true));
 }

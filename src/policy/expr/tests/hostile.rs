@@ -46,16 +46,11 @@ fn an_evaluation_that_costs_too_much_ends_with_an_error() {
 fn the_cost_limit_is_not_absorbed() {
     let world = big(5_000);
     let bomb = "args.l.all(a, args.l.all(b, a + b >= 0))";
-    for source in [
-        format!("{bomb} || true"),
-        format!("!({bomb} && false || {bomb})"),
-    ] {
+    for source in [format!("{bomb} || true"), format!("!({bomb} && false || {bomb})")] {
         let outcome = world.bool(&source);
         assert!(
             compile(&source, Site::Rule).unwrap().constant().is_some()
-                || outcome
-                    .as_ref()
-                    .is_err_and(|error| error.kind == Kind::Cost),
+                || outcome.as_ref().is_err_and(|error| error.kind == Kind::Cost),
             "{source}: {outcome:?}"
         );
     }
@@ -247,10 +242,7 @@ fn check(source: &str, site: Site) {
         Err(errors) => {
             assert!(!errors.is_empty());
             for error in errors {
-                assert!(
-                    source.get(error.span.clone()).is_some(),
-                    "{source:?}: {error:?}"
-                );
+                assert!(source.get(error.span.clone()).is_some(), "{source:?}: {error:?}");
             }
         }
     }

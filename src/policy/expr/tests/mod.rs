@@ -53,10 +53,7 @@ impl World {
             calls: 7,
             intended: None,
             // 2026-03-04T05:06:07.089Z, a Wednesday, an hour after the run began.
-            now: Now {
-                mono: Duration::from_secs(3_600),
-                wall_ms: 1_772_600_767_089,
-            },
+            now: Now { mono: Duration::from_secs(3_600), wall_ms: 1_772_600_767_089 },
         }
     }
 
@@ -87,11 +84,7 @@ impl World {
     }
 
     pub fn bool(&self, source: &str) -> Result<bool, EvalError> {
-        let site = if self.prior.is_some() {
-            Site::Where
-        } else {
-            Site::Rule
-        };
+        let site = if self.prior.is_some() { Site::Where } else { Site::Rule };
         program(source, site).eval_bool(&self.env())
     }
 
@@ -112,12 +105,7 @@ pub fn faults(source: &str, site: Site) -> Vec<(&'static str, String, String, St
         let at = source
             .get(error.span.clone())
             .unwrap_or_else(|| panic!("{source}: no place {:?}", error.span));
-        (
-            error.code,
-            at.to_owned(),
-            error.message,
-            error.help.unwrap_or_default(),
-        )
+        (error.code, at.to_owned(), error.message, error.help.unwrap_or_default())
     });
     described.collect()
 }

@@ -28,11 +28,7 @@ fn evaluation() {
         r#"{"amount": 900, "currency": "USD", "command": "rm -rf /", "limit": 20, "q": "hello"}"#,
     );
     for at in 0..100 {
-        world.history.push(step(
-            "payments.verify",
-            at,
-            &[("args.payment_id", Some("\"p\""))],
-        ));
+        world.history.push(step("payments.verify", at, &[("args.payment_id", Some("\"p\""))]));
     }
     let env = world.env();
     for source in [
