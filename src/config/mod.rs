@@ -15,7 +15,7 @@ pub mod settings;
 mod upstream;
 mod validate;
 
-pub use self::load::{Loaded, load};
+pub use self::load::{Loaded, load, policy_sources};
 pub use self::settings::Settings;
 
 #[cfg(test)]

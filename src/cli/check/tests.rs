@@ -93,6 +93,15 @@ fn what_cannot_be_read_is_a_matter_of_usage() {
 }
 
 #[test]
+fn policies_are_checked_although_the_config_is_at_fault() {
+    let place = Place::new("id: a, then: deny");
+    fs::write(place.path("toolgate.yaml"), CONFIG.replace("http://", "ftp://")).unwrap();
+    let (exit, out, err) = place.check(false, "toolgate.yaml", &[]);
+    assert_eq!((exit, out.as_str()), (Exit::Findings, "2 errors, 0 warnings\n"));
+    assert!(err.contains("TG102") && err.contains("TG305"), "{err}");
+}
+
+#[test]
 fn tests_pass_fail_or_cannot_be_played() {
     let place = Place::new("id: a, tools: [pay.refund], then: deny, message: no");
     let test = "tests:\n- name: t\n  steps: [{ call: pay.refund, expect: deny }]\n";
