@@ -1,6 +1,8 @@
 //! The rules of the house, read off the source: which way imports point, how large files are,
 //! that each says what it is for, and who may name what.
 
+#![expect(clippy::expect_used, reason = "a test that cannot read the source must fail loudly")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
