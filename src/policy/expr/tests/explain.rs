@@ -45,6 +45,10 @@ fn comparisons_are_negated_exactly() {
 fn only_what_decided_is_listed() {
     told(
         "args.amount > 500 && args.currency == \"USD\"",
+        &[("/args/amount", "500", Some("900"), "<= 500")],
+    );
+    told(
+        "args.amount > 500 || args.currency == \"USD\"",
         &[
             ("/args/amount", "500", Some("900"), "<= 500"),
             ("/args/currency", "\"USD\"", None, "!= \"USD\""),
