@@ -1,6 +1,11 @@
 //! Recorded runs, driven through a real gate: the built binary as recorded upstream, as gate and as
 //! driver, each a process of its own on a free port.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
