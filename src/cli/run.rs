@@ -1,6 +1,6 @@
 //! `toolgate run`: starts the gate and serves until it is told to stop.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
 use crate::cli::report::Exit;
+use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
 use crate::config::settings::{Events, Settings};
 use crate::config::{self, Loaded};
@@ -89,9 +90,9 @@ fn load(args: &RunArgs) -> Result<(Settings, PolicySet), Vec<Diagnostic>> {
 }
 
 fn report(diagnostics: &[Diagnostic]) {
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = wants_color(&io::stderr());
     for diagnostic in diagnostics {
-        eprintln!("{}", diagnostic.render(colour));
+        eprintln!("{}", diagnostic.render(color));
     }
 }
 
