@@ -127,10 +127,16 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         match (TcpListener::bind(settings.listen).await, TcpListener::bind(settings.admin).await) {
             (Ok(listener), Ok(admin_listener)) => (listener, admin_listener),
             (Err(error), _) => {
-                return failed(&format!("cannot listen on {}: {error}", settings.listen));
+                return failed(&format!(
+                    "cannot listen on {}: {error}; another gate? `listen` in the config says where",
+                    settings.listen
+                ));
             }
             (_, Err(error)) => {
-                return failed(&format!("cannot listen on {}: {error}", settings.admin));
+                return failed(&format!(
+                    "cannot listen on {}: {error}; another gate? `admin` in the config says where",
+                    settings.admin
+                ));
             }
         };
     let (stop, stopped) = watch::channel(false);
