@@ -149,7 +149,11 @@ fn run_check(args: CheckArgs) -> Exit {
 }
 
 fn run_test(args: TestArgs) -> Exit {
-    let options = TestOptions { paths: args.paths, format: args.output.into(), color: wants_color(&io::stderr()) };
+    let options = TestOptions {
+        paths: args.paths,
+        format: args.output.into(),
+        color: wants_color(&io::stderr()),
+    };
     test::run(&options, None, &mut io::stdout(), &mut io::stderr())
 }
 

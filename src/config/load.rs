@@ -70,7 +70,9 @@ pub fn load_with(
             let warning = Diagnostic::warning(codes::NO_POLICIES, "no policies: every call passes");
             faults.push(match raw.policies.first() {
                 None => warning.at(&source, Span::default()).help("name a folder in `policies`"),
-                Some(entry) => warning.at(&source, entry.span).help("there is no `*.yaml` below it"),
+                Some(entry) => {
+                    warning.at(&source, entry.span).help("there is no `*.yaml` below it")
+                }
             });
         }
     }
