@@ -75,6 +75,22 @@ pub async fn handle(
     }
 }
 
+/// Answers a request whose head two readers could read differently, and of which nothing was
+/// believed: not even which run it belongs to.
+pub fn unreadable(gate: &Gate, fault: &impl std::fmt::Display) -> Response<AnswerBody> {
+    let snapshot = gate.snapshot();
+    let Some(mut page) = gate.recorder.open(&snapshot.terms.caller) else {
+        return unrecordable();
+    };
+    page.known.protocol = "http";
+    page.known.policy_version = snapshot.policies.version.clone();
+    let message = format!("The request can be read in more than one way: {fault}.");
+    let refusal = Refusal::without_rule(StopReason::Malformed, message);
+    let response = respond::refuse(&refusal, about(&page));
+    page.refused(&refusal);
+    response.map(Either::Right)
+}
+
 async fn story(
     gate: &Gate,
     snapshot: &Snapshot,

@@ -1,5 +1,8 @@
 //! Accept: the listener, its bounds, the panic catcher, and the drain at the end.
 
+mod raw_head;
+mod stream;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -15,13 +18,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::call::{Refusal, StopReason};
 use crate::forward::AnswerBody;
 use crate::pipeline::{self, Gate};
 use crate::respond::{self, About};
+
+use raw_head::HeadBounds;
+use stream::{Fault, REFUSED_METHOD, Watched};
+
+/// Least that hyper takes as the bound of its buffer for one connection.
+const HTTP1_BUFFER_MIN_BYTES: usize = 8_192;
 
 /// Bounds on what clients may send and hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +42,8 @@ pub struct ServerBounds {
     pub headers: usize,
     /// From the connection's or the last answer's end to the end of the next head.
     pub head_time: Duration,
+    /// How long a client may take nothing of an answer that waits for it.
+    pub stall: Duration,
     /// HTTP/2 streams a connection.
     pub streams: u32,
     /// How long calls in the gate may go on after shutdown was asked for.
@@ -39,23 +51,24 @@ pub struct ServerBounds {
 }
 
 /// Serves until `stop`, then lets calls in the gate end, for as long as `bounds.drain`.
-/// `true` when all of them did.
+/// `true` when all of them did; those that did not are cut off.
 pub async fn serve(
     listener: TcpListener,
     gate: Arc<Gate>,
     bounds: ServerBounds,
     mut stop: watch::Receiver<bool>,
 ) -> bool {
-    let connections = Arc::new(Semaphore::new(bounds.connections));
+    let places = Arc::new(Semaphore::new(bounds.connections));
     let graceful = GracefulShutdown::new();
     let builder = connection_builder(bounds);
+    let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&connections).acquire_owned().await else { break };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &places) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => continue,
         };
-        let Ok((stream, peer)) = accepted else {
+        let Some((stream, peer, place)) = accepted else {
             // Out of descriptors, most likely: wait for some to be closed instead of spinning.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
@@ -63,18 +76,34 @@ pub async fn serve(
         // A refusal or a short answer must not wait for more bytes to fill a packet.
         let _ = stream.set_nodelay(true);
         let gate = Arc::clone(&gate);
-        let service =
-            service_fn(move |request: Request<Incoming>| answer(Arc::clone(&gate), request, peer));
+        let fault = Fault::default();
+        let heads = HeadBounds { head_bytes: bounds.head_bytes, headers: bounds.headers };
+        let stream = Watched::new(stream, heads, bounds.stall, Arc::clone(&fault));
+        let service = service_fn(move |request: Request<Incoming>| {
+            answer(Arc::clone(&gate), request, peer, Arc::clone(&fault))
+        });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             // A broken connection is the client's affair; the calls on it are recorded.
             let _ = connection.await;
             drop(place);
         });
     }
     drop(listener);
-    tokio::time::timeout(bounds.drain, pin!(graceful.shutdown())).await.is_ok()
+    let drained = tokio::time::timeout(bounds.drain, pin!(graceful.shutdown())).await.is_ok();
+    connections.shutdown().await;
+    drained
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let (stream, peer) = listener.accept().await.ok()?;
+    Some((stream, peer, place))
 }
 
 fn connection_builder(bounds: ServerBounds) -> auto::Builder<TokioExecutor> {
@@ -84,7 +113,8 @@ fn connection_builder(bounds: ServerBounds) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head_time)
         .max_headers(bounds.headers)
-        .max_buf_size(bounds.head_bytes.max(8_192))
+        // A whole head fits, and then some: how long it may be was judged before.
+        .max_buf_size(bounds.head_bytes.saturating_mul(2).max(HTTP1_BUFFER_MIN_BYTES))
         .half_close(false);
     builder
         .http2()
@@ -102,7 +132,13 @@ async fn answer(
     gate: Arc<Gate>,
     request: Request<Incoming>,
     peer: SocketAddr,
+    fault: Fault,
 ) -> Result<Response<AnswerBody>, Infallible> {
+    if request.method().as_str() == REFUSED_METHOD
+        && let Some(fault) = fault.get()
+    {
+        return Ok(pipeline::unreadable(&gate, fault));
+    }
     let answered = AssertUnwindSafe(pipeline::handle(gate, request, peer)).catch_unwind().await;
     Ok(answered.unwrap_or_else(|_| {
         let message = "The gate failed while it handled the call.";

@@ -20,6 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::pipeline::Gate;
+use crate::record::Held;
 
 /// Admin connections at once.
 const CONNECTION_LIMIT: usize = 64;
@@ -70,7 +71,9 @@ impl Admin {
     fn metrics(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
         let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
-        let mut response = text(StatusCode::OK, self.gate.recorder.render_metrics(open));
+        let Gate { ledger, recorder, .. } = &*self.gate;
+        let held = Held { reserved_calls: ledger.reserved_calls(), live_runs: ledger.live_runs() };
+        let mut response = text(StatusCode::OK, recorder.render_metrics(held, open));
         let kind = HeaderValue::from_static(if open { OPEN_METRICS } else { CLASSIC_METRICS });
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response

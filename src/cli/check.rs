@@ -90,7 +90,9 @@ fn from_config(options: &CheckOptions) -> Matter {
         }
         Err(faults) => {
             let unusable = faults.iter().any(|fault| fault.code == codes::UNREADABLE);
-            Matter { origin, policies: Vec::new(), catalogue: None, faults, unusable }
+            // Without a config that holds, nobody knows the tools; the rest can be checked.
+            let policies = config::policy_sources(&options.config);
+            Matter { origin, policies, catalogue: None, faults, unusable }
         }
     }
 }
@@ -138,3 +140,6 @@ fn summary(report: &Report, set: Option<&PolicySet>) -> String {
         Some(_) | None => format!("{errors}, {warnings}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

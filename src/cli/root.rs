@@ -112,9 +112,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => {
             explain::run(&args, colour(), &mut io::stdout(), &mut io::stderr())
         }
-        Command::Runs(args) => {
-            explain::runs(&args, colour(), &mut io::stdout(), &mut io::stderr())
-        }
+        Command::Runs(args) => explain::runs(&args, colour(), &mut io::stdout(), &mut io::stderr()),
         Command::Drive(args) => run_drive(&args),
         Command::Init { folder } => match init::run(&folder) {
             Ok(said) => {
@@ -160,9 +158,7 @@ fn run_test(args: TestArgs) -> Exit {
 
 fn run_drive(args: &DriveArgs) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => {
-            runtime.block_on(drive::run(args, &mut io::stdout(), &mut io::stderr()))
-        }
+        Ok(runtime) => runtime.block_on(drive::run(args, &mut io::stdout(), &mut io::stderr())),
         Err(error) => {
             eprintln!("toolgate: {error}");
             Exit::Io

@@ -174,6 +174,7 @@ fn server_bounds(settings: &Settings) -> ServerBounds {
         head_bytes: bounds.head_limit_bytes,
         headers: bounds.headers_limit,
         head_time: bounds.header_time,
+        stall: bounds.body_time,
         streams: 100,
         drain: bounds.drain_time,
     }

@@ -81,6 +81,18 @@ pub fn load_with(
     }
 }
 
+/// The policy files that a config names, as far as they can be read, so that they can be checked
+/// although the config is at fault. What is wrong with the config itself, [`load`] says.
+pub fn policy_sources(path: &Path) -> Vec<Arc<Source>> {
+    let Ok(source) = read(path) else { return Vec::new() };
+    let mut faults = Vec::new();
+    let raw: Option<raw::Config> = yaml::read_partial(&source, raw::SHAPE, &mut faults);
+    let Some(raw) = raw else { return Vec::new() };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let secrets = Secrets { folder, environment: &|_| None };
+    policies(&raw.policies, &mut Check { source: &source, secrets, faults: &mut faults })
+}
+
 fn is_error(fault: &Diagnostic) -> bool {
     fault.severity == Severity::Error
 }

@@ -9,6 +9,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::identify::path::PathTemplate;
 use crate::policy::view::{Caller, Effect, ToolFacts};
 
 /// A whole config. `Debug` never shows a secret.
@@ -51,6 +52,8 @@ pub struct Tool {
     pub method: Method,
     /// As written: `/customers/{id}`.
     pub path: Arc<str>,
+    /// The same, parsed.
+    pub template: PathTemplate,
     /// The upstream's and its own, each once.
     pub tags: Arc<[Arc<str>]>,
     pub effect: Effect,

@@ -1,4 +1,4 @@
-//! Configs that load and configs that do not.
+//! Broken configs and what is said of them; one that uses every key; secrets stay hidden.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -59,10 +59,26 @@ pub(super) struct Metrics {
     tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram>,
     tool_series: DashMap<ToolKey, Histogram, RandomState>,
     gate_duration: Histogram,
-    in_flight: Gauge,
+    levels: Levels,
     runs_ended: Family<RunEndLabels, Counter>,
     run_calls: Family<AgentLabels, Histogram, fn() -> Histogram>,
     run_duration: Family<AgentLabels, Histogram, fn() -> Histogram>,
+}
+
+/// How much of something there is at this moment.
+struct Levels {
+    in_flight: Gauge,
+    reserved_calls: Gauge,
+    live_runs: Gauge,
+}
+
+/// What the ledger holds at the moment of a scrape.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// Calls admitted and neither settled nor released, counted once a limit.
+    pub reserved_calls: u64,
+    /// Runs remembered.
+    pub live_runs: usize,
 }
 
 /// A closed call, as the metrics see it.
@@ -77,6 +93,24 @@ pub(super) struct Observation<'a> {
     pub gate: Duration,
 }
 
+impl Levels {
+    fn registered(registry: &mut Registry) -> Self {
+        let levels = Self {
+            in_flight: Gauge::default(),
+            reserved_calls: Gauge::default(),
+            live_runs: Gauge::default(),
+        };
+        registry.register("toolgate_in_flight", "Calls in the gate", levels.in_flight.clone());
+        registry.register(
+            "toolgate_reserved_calls",
+            "Calls reserved of limits and neither used up nor given back, counted once a limit",
+            levels.reserved_calls.clone(),
+        );
+        registry.register("toolgate_live_runs", "Runs remembered", levels.live_runs.clone());
+        levels
+    }
+}
+
 impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::default();
@@ -84,7 +118,6 @@ impl Metrics {
         let tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 14)));
         let gate_duration = Histogram::new(exponential_buckets(0.000_005, 2.0, 16));
-        let in_flight = Gauge::default();
         let runs_ended = Family::<RunEndLabels, Counter>::default();
         let run_calls: Family<AgentLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.0, 8)));
@@ -101,7 +134,7 @@ impl Metrics {
             "Time of a call that was not spent waiting for its tool, in seconds",
             gate_duration.clone(),
         );
-        registry.register("toolgate_in_flight", "Calls in the gate", in_flight.clone());
+        let levels = Levels::registered(&mut registry);
         registry.register("toolgate_runs_ended", "Runs that came to an end", runs_ended.clone());
         registry.register(
             "gen_ai_invoke_agent_tool_calls",
@@ -128,7 +161,7 @@ impl Metrics {
             tool_duration,
             tool_series: DashMap::default(),
             gate_duration,
-            in_flight,
+            levels,
             runs_ended,
             run_calls,
             run_duration,
@@ -136,11 +169,11 @@ impl Metrics {
     }
 
     pub fn opened(&self) {
-        self.in_flight.inc();
+        self.levels.in_flight.inc();
     }
 
     pub fn closed(&self, seen: &Observation<'_>) {
-        self.in_flight.dec();
+        self.levels.in_flight.dec();
         if seen.verdict == Verdict::Allow && seen.rule.is_empty() {
             self.allowed.inc();
         } else {
@@ -194,7 +227,10 @@ impl Metrics {
         self.run_duration.get_or_create(&by_agent).observe(duration.as_secs_f64());
     }
 
-    pub fn render(&self, open_metrics: bool) -> String {
+    pub fn render(&self, held: Held, open_metrics: bool) -> String {
+        let Held { reserved_calls, live_runs } = held;
+        self.levels.reserved_calls.set(i64::try_from(reserved_calls).unwrap_or(i64::MAX));
+        self.levels.live_runs.set(i64::try_from(live_runs).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -20,6 +20,7 @@ use crate::ledger::{EndedRun, RunEnds};
 
 pub use event::{Event, UsageTotals};
 pub use journal::{Destination, JournalError};
+pub use metrics::Held;
 pub use page::Page;
 
 use event::Kind;
@@ -63,8 +64,8 @@ impl Recorder {
     }
 
     /// The metrics in the OpenMetrics text format, or in the classic one.
-    pub fn render_metrics(&self, open_metrics: bool) -> String {
-        self.metrics.render(open_metrics)
+    pub fn render_metrics(&self, held: Held, open_metrics: bool) -> String {
+        self.metrics.render(held, open_metrics)
     }
 
     /// Waits until everything recorded so far is written. `false` when `patience` ran out first.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{
-    Caller, Ending, ErrorClass, Known, Outcome, Refusal, Status, StopReason, Verdict,
+    Caller, Ending, ErrorClass, Known, Outcome, Refusal, RetryScope, Status, StopReason, Verdict,
 };
 use crate::clock::Now;
 use crate::json::Digest;
@@ -31,6 +31,7 @@ struct Close<'a> {
     verdict: Verdict,
     rule: Option<&'a str>,
     stop_reason: Option<StopReason>,
+    retry_scope: Option<RetryScope>,
     result: Option<(Digest, u64)>,
     upstream: Duration,
     attempts: Option<u32>,
@@ -70,6 +71,7 @@ impl Page {
             verdict: refusal.verdict(),
             rule: refusal.rule.as_deref(),
             stop_reason: Some(refusal.reason),
+            retry_scope: Some(refusal.retry_scope()),
             result: None,
             upstream: Duration::ZERO,
             attempts: None,
@@ -85,6 +87,7 @@ impl Page {
             verdict: if warned_by.is_some() { Verdict::Warn } else { Verdict::Allow },
             rule: warned_by.as_deref(),
             stop_reason: None,
+            retry_scope: None,
             result,
             upstream,
             attempts: Some(attempts),
@@ -134,7 +137,7 @@ impl Page {
             rule: close.rule,
             rules_observed: &known.observed,
             stop_reason: close.stop_reason.map(StopReason::name),
-            retry_scope: close.stop_reason.map(|reason| reason.retry_scope().name()),
+            retry_scope: close.retry_scope.map(RetryScope::name),
             policy_version: event::given(&known.policy_version),
             usage: None,
         });
@@ -172,6 +175,7 @@ impl Drop for Page {
             verdict: Verdict::Allow,
             rule: None,
             stop_reason: None,
+            retry_scope: None,
             result: None,
             upstream: Duration::ZERO,
             attempts: self.known.sent.then_some(1),

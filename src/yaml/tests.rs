@@ -1,4 +1,4 @@
-//! Reading YAML: places, faults, and recovery from them.
+//! Values and their places, every fault at once, aliases, units and suggestions.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -28,8 +28,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(120);
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Unreserved characters (RFC 3986, section 2.3) stand for themselves in a path.
-const SEGMENT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A gate that calls are sent through.
 #[derive(Clone, Debug)]
@@ -82,7 +81,9 @@ impl Gate {
     pub fn new(through: &str) -> Result<Self, String> {
         let uri: Uri = through.parse().map_err(|error| format!("`{through}`: {error}"))?;
         if uri.scheme() != Some(&Scheme::HTTP) || uri.authority().is_none() {
-            return Err(format!("`{through}` must be an address like http://127.0.0.1:4100/airline"));
+            return Err(format!(
+                "`{through}` must be an address like http://127.0.0.1:4100/airline"
+            ));
         }
         if uri.query().is_some() {
             return Err(format!("`{through}` must not have a query"));
@@ -90,9 +91,8 @@ impl Gate {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIME));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .build(connector);
+        let client =
+            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         Ok(Self { client, base: through.trim_end_matches('/').to_owned() })
     }
 
@@ -128,7 +128,8 @@ impl Gate {
             Err(_) => return Ok(Fate::Mismatch("no answer in time".to_owned())),
         };
         let (parts, body) = response.into_parts();
-        let reading = tokio::time::timeout(ANSWER_TIME, Limited::new(body, ANSWER_LIMIT_BYTES).collect());
+        let reading =
+            tokio::time::timeout(ANSWER_TIME, Limited::new(body, ANSWER_LIMIT_BYTES).collect());
         let body = match reading.await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) => return Ok(Fate::Mismatch(format!("the answer broke off: {error}"))),

@@ -7,7 +7,11 @@ pub(super) const INJECTED: &str = "injected";
 
 /// The labels of one step, from its own member `policy_violation` (a name or several), or from the
 /// run's `injected_steps` and `attack_step` (positions from 0).
-pub(super) fn of_step(violation: Option<&Value>, run_labels: &Value, position: usize) -> Vec<String> {
+pub(super) fn of_step(
+    violation: Option<&Value>,
+    run_labels: &Value,
+    position: usize,
+) -> Vec<String> {
     let mut labels = violation.map(names).unwrap_or_default();
     if is_injected(run_labels, position) {
         labels.push(INJECTED.to_owned());

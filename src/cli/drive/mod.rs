@@ -62,7 +62,8 @@ pub struct DriveArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub serve: Option<String>,
     /// Compare the gate's events file with the recording: one event a call, the same digests of
-    /// arguments. Alone (after the gate has ended) also one stop a run
+    /// arguments. Alone (after the gate has ended) also one stop a run. Not for a gate whose config
+    /// has a `digest.key`
     #[arg(long, value_name = "FILE")]
     pub check_events: Option<PathBuf>,
     /// Take only the first runs

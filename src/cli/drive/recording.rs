@@ -116,11 +116,8 @@ impl Recording {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let at = |reason: String| RecordingError::Line {
-                path: shown.clone(),
-                line: number,
-                reason,
-            };
+            let at =
+                |reason: String| RecordingError::Line { path: shown.clone(), line: number, reason };
             let run = Run::parse(&line, prefix).map_err(|error| at(error.to_string()))?;
             if !ids.insert(run.id.clone()) {
                 return Err(at(format!("a run with the id `{}` came before", run.id)));
@@ -182,11 +179,7 @@ impl Answer {
             Some(_) | None => body,
         };
         let is_json = Document::from_text(&body).is_ok();
-        Self {
-            status,
-            content_type: if is_json { JSON } else { TEXT },
-            body: Bytes::from(body),
-        }
+        Self { status, content_type: if is_json { JSON } else { TEXT }, body: Bytes::from(body) }
     }
 }
 

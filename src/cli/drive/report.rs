@@ -71,9 +71,10 @@ impl<'a> Report<'a> {
         let mut examples = Vec::new();
         if let Some(tally) = &self.tally {
             let mismatched = tally.told(self.recording).filter_map(|told| match told.fate {
-                Fate::Mismatch(what) => {
-                    Some(format!("{} step {} ({}): {what}", told.run_id, told.step_id, told.step.tool))
-                }
+                Fate::Mismatch(what) => Some(format!(
+                    "{} step {} ({}): {what}",
+                    told.run_id, told.step_id, told.step.tool
+                )),
                 Fate::Forwarded | Fate::Refused { .. } => None,
             });
             examples.extend(mismatched.take(EXAMPLE_LIMIT));
@@ -150,9 +151,10 @@ impl<'a> Report<'a> {
                 "labels": labels_json(tally, self.recording),
             })
         });
-        let upstream = self.upstream.as_ref().map(|served| {
-            json!({"answers": served.answers, "not_as_recorded": served.faults})
-        });
+        let upstream = self
+            .upstream
+            .as_ref()
+            .map(|served| json!({"answers": served.answers, "not_as_recorded": served.faults}));
         let events = self.events.as_ref().map(|checked| {
             json!({
                 "calls": checked.calls,
@@ -191,6 +193,10 @@ fn labels(tally: &Tally, recording: &Recording, out: &mut dyn Write) -> io::Resu
     )?;
     for (label, split) in &by_label {
         writeln!(out, "{:>16} {}", of(*split), fit(label, TEXT_WIDTH))?;
+    }
+    if tally.counts().refused == 0 {
+        // Nothing is refused, so the list would only repeat the labels.
+        return Ok(());
     }
     for (title, told) in [
         ("labelled, not refused:", parted(tally, recording, false)),

@@ -144,7 +144,10 @@ impl RecordedUpstream {
         let tool = percent_decode_str(tool).decode_utf8_lossy();
         if parts.method != Method::POST || tool != *step.tool {
             let (method, path) = (&parts.method, parts.uri.path());
-            return Err(format!("{place}: {method} {path} where a call of {} is recorded", step.tool));
+            return Err(format!(
+                "{place}: {method} {path} where a call of {} is recorded",
+                step.tool
+            ));
         }
         let text = std::str::from_utf8(body).unwrap_or_default();
         match (digest_of(text), step.digest) {

@@ -59,9 +59,9 @@ pub(super) fn write(story: &Story, out: &mut dyn Write) -> io::Result<()> {
         run_id: &story.run_id,
         sentence: sentence::sentence(story),
         started_ms: story.started_ms(),
-        duration_ms: story.duration_ms(),
-        between_calls_ms: story.between_calls_ms(),
-        gate_ms: story.gate_ms(),
+        duration_ms: rounded(story.duration_ms()),
+        between_calls_ms: rounded(story.between_calls_ms()),
+        gate_ms: rounded(story.gate_ms()),
         calls: counts.calls,
         ok: counts.ok,
         failed: counts.failed,
@@ -75,7 +75,7 @@ pub(super) fn write(story: &Story, out: &mut dyn Write) -> io::Result<()> {
                 calls: used.calls,
                 failed: used.failed,
                 refused: used.refused,
-                total_ms: used.total_ms(),
+                total_ms: rounded(used.total_ms()),
                 p95_ms: used.p95_ms(),
             })
             .collect(),
@@ -93,4 +93,9 @@ fn counted<'a>(counted: Vec<(&'a str, &'a str, u64)>) -> Vec<Refusals<'a>> {
         .into_iter()
         .map(|(rule, stop_reason, count)| Refusals { rule, stop_reason, count })
         .collect()
+}
+
+/// Milliseconds with three decimals, as in the events.
+fn rounded(ms: f64) -> f64 {
+    (ms * 1e3).round() / 1e3
 }

@@ -49,7 +49,10 @@ fn fates(story: &Story) -> String {
         let by = match refusals.as_slice() {
             [(rule, _, _)] if !rule.is_empty() => format!(" by {}", fit(rule, NAME_LIMIT)),
             [(_, reason, _)] => format!(" ({reason})"),
-            rules => format!(" for {} reasons", rules.len()),
+            rules if rules.iter().all(|(rule, _, _)| !rule.is_empty()) => {
+                format!(" by {} rules", rules.len())
+            }
+            reasons => format!(" for {} reasons", reasons.len()),
         };
         parts.push(format!("{} {were} refused{by}", counts.refused));
     }
@@ -85,7 +88,10 @@ fn stopped(story: &Story, stop: &Event, reason: &str) -> String {
         }
     }
     let earlier = story.refusals().into_iter().find(|(rule, refused_for, refused)| {
-        *refused > 1 && *refused_for == reason && !rule.is_empty() && Some(*rule) != stop.rule.as_deref()
+        *refused > 1
+            && *refused_for == reason
+            && !rule.is_empty()
+            && Some(*rule) != stop.rule.as_deref()
     });
     if let Some((rule, _, refused)) = earlier {
         text.push_str(&format!(", after {} had refused it {refused} times", fit(rule, NAME_LIMIT)));

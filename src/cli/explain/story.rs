@@ -163,7 +163,8 @@ impl Story {
         let mut notes = Vec::new();
         if self.earlier_lives > 0 {
             let lives = self.earlier_lives;
-            notes.push(format!("the id was used before ({lives} ended earlier): shown is the last"));
+            notes
+                .push(format!("the id was used before ({lives} ended earlier): shown is the last"));
         }
         if self.unkept > 0 {
             notes.push(format!("{} calls beyond the first {CALL_LIMIT} are left out", self.unkept));
@@ -178,7 +179,7 @@ impl Story {
 impl ToolUse {
     /// Milliseconds of all calls together.
     pub fn total_ms(&self) -> f64 {
-        self.durations.iter().sum()
+        self.durations.iter().fold(0.0, |sum, ms| sum + ms)
     }
 
     /// The duration that 95 of 100 calls did not exceed, in milliseconds: the nearest rank.

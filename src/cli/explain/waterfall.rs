@@ -7,13 +7,36 @@ use crate::cli::explain::story::{Story, took};
 use crate::cli::terminal::{Paint, Tone, duration, fit};
 
 /// Width of a line, in characters.
-pub(super) const LINE_WIDTH: usize = 100;
+const LINE_WIDTH: usize = 100;
 
-const BAR_WIDTH: usize = 22;
-const TOOL_WIDTH: usize = 24;
-const OUTCOME_WIDTH: usize = 9;
-/// Whatever the other columns leave: step 5, offset 9, took 8, and a blank between each two.
-const RULE_WIDTH: usize = LINE_WIDTH - 5 - 9 - BAR_WIDTH - TOOL_WIDTH - OUTCOME_WIDTH - 8 - 6;
+/// Columns of fixed width, and the blanks between all seven: step, at, outcome, took.
+const FIXED_WIDTH: usize = 5 + 9 + 9 + 8 + 6;
+
+const TOOL_WIDTH_MAX: usize = 30;
+const BAR_WIDTH_MIN: usize = 12;
+const BAR_WIDTH_MAX: usize = 36;
+
+/// The widths of the columns that share what the others leave, in characters, and the time that
+/// the bar stands for, in milliseconds.
+struct Columns {
+    total: f64,
+    bar: usize,
+    tool: usize,
+    rule: usize,
+}
+
+impl Columns {
+    /// As wide as their contents need, the bar with what is left.
+    fn of(story: &Story) -> Self {
+        let widest = |width: fn(&Event) -> usize| story.calls.iter().map(width).max().unwrap_or(0);
+        let tool = widest(|call| name(call).chars().count()).clamp(8, TOOL_WIDTH_MAX);
+        let shared = LINE_WIDTH - FIXED_WIDTH;
+        let rule_max = shared.saturating_sub(tool).saturating_sub(BAR_WIDTH_MIN);
+        let rule = widest(|call| why(call).chars().count()).clamp(4, rule_max);
+        let bar = shared.saturating_sub(tool).saturating_sub(rule).min(BAR_WIDTH_MAX);
+        Self { total: story.duration_ms(), bar, tool, rule }
+    }
+}
 
 /// Writes the calls, of more than `rows` only the first and the last ones.
 pub(super) fn write(
@@ -25,22 +48,30 @@ pub(super) fn write(
     if story.calls.is_empty() {
         return Ok(());
     }
-    let total = story.duration_ms();
+    let columns = Columns::of(story);
     let head = format!(
-        "{:>5} {:>9} {:<BAR_WIDTH$} {:<TOOL_WIDTH$} {:<OUTCOME_WIDTH$} {:>8} {}",
-        "step", "at", "", "tool", "outcome", "took", "rule"
+        "{:>5} {:>9} {:<bar$} {:<tool$} {:<9} {:>8} {}",
+        "step",
+        "at",
+        "",
+        "tool",
+        "outcome",
+        "took",
+        "rule",
+        bar = columns.bar,
+        tool = columns.tool,
     );
     writeln!(out, "{}", paint.tone(Tone::Faint, &head))?;
     let hidden = story.calls.len().saturating_sub(rows);
     let first = if hidden == 0 { story.calls.len() } else { rows.div_ceil(2) };
     for call in story.calls.iter().take(first) {
-        line(story, call, total, paint, out)?;
+        line(story, call, &columns, paint, out)?;
     }
     if hidden > 0 {
         let note = format!("{:>5} {hidden} more calls (--rows shows more)", "…");
         writeln!(out, "{}", paint.tone(Tone::Faint, &note))?;
         for call in story.calls.iter().skip(first.saturating_add(hidden)) {
-            line(story, call, total, paint, out)?;
+            line(story, call, &columns, paint, out)?;
         }
     }
     writeln!(out)
@@ -49,21 +80,23 @@ pub(super) fn write(
 fn line(
     story: &Story,
     call: &Event,
-    total: f64,
+    columns: &Columns,
     paint: Paint,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let Columns { total, bar: bar_width, tool: tool_width, rule: rule_width } = *columns;
     let offset = story.offset_ms(call);
     let (word, tone) = outcome(call);
     let step = call.step_id.map(|step| step.to_string()).unwrap_or_default();
     let at = format!("+{}", duration(offset));
-    let tool = fit(call.tool.as_deref().unwrap_or("(no tool)"), TOOL_WIDTH);
+    let tool = fit(name(call), tool_width);
+    let bar = bar(bar_width, total, offset, call);
     let took_text = if call.is_refused() { String::new() } else { duration(took(call)) };
     let text = format!(
-        "{step:>5} {at:>9} {} {tool:<TOOL_WIDTH$} {} {took_text:>8} {}",
-        paint.tone(tone, &bar(offset, call, total)),
-        paint.tone(tone, &format!("{word:<OUTCOME_WIDTH$}")),
-        paint.tone(tone, &fit(&why(call), RULE_WIDTH)),
+        "{step:>5} {at:>9} {} {tool:<tool_width$} {} {took_text:>8} {}",
+        paint.tone(tone, &bar),
+        paint.tone(tone, &format!("{word:<9}")),
+        paint.tone(tone, &fit(&why(call), rule_width)),
     );
     writeln!(out, "{}", text.trim_end())
 }
@@ -95,17 +128,21 @@ fn why(call: &Event) -> String {
     }
 }
 
+fn name(call: &Event) -> &str {
+    call.tool.as_deref().unwrap_or("(no tool)")
+}
+
 /// The call's place in the run's time: `██` while it ran, `×` where it was refused.
-fn bar(offset: f64, call: &Event, total: f64) -> String {
-    let scale = if total > 0.0 { BAR_WIDTH as f64 / total } else { 0.0 };
-    let start = cells(offset * scale).min(BAR_WIDTH.saturating_sub(1));
+fn bar(width: usize, total: f64, offset: f64, call: &Event) -> String {
+    let scale = if total > 0.0 { width as f64 / total } else { 0.0 };
+    let start = cells(width, offset * scale).min(width.saturating_sub(1));
     let (mark, length) = if call.is_refused() {
         ('×', 1)
     } else {
-        let end = cells((offset + took(call)) * scale).min(BAR_WIDTH);
+        let end = cells(width, (offset + took(call)) * scale);
         ('█', end.saturating_sub(start).max(1))
     };
-    (0..BAR_WIDTH)
+    (0..width)
         .map(|cell| match cell {
             cell if cell < start => '·',
             cell if cell < start.saturating_add(length) => mark,
@@ -114,7 +151,7 @@ fn bar(offset: f64, call: &Event, total: f64) -> String {
         .collect()
 }
 
-/// A number of cells; not negative, and never more than a bar has.
-fn cells(position: f64) -> usize {
-    (0..BAR_WIDTH).filter(|cell| position >= *cell as f64 + 0.999).count()
+/// The whole cells before a position; at most `width`.
+fn cells(width: usize, position: f64) -> usize {
+    (1..=width).take_while(|cell| position >= *cell as f64 - 0.001).count()
 }

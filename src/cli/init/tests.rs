@@ -1,4 +1,4 @@
-//! What is written loads cleanly, and nothing is overwritten.
+//! What is written loads, compiles and passes its own tests; nothing is overwritten.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Rulings: precedence, preconditions, modes.
+//! Rulings, by example and against a slow evaluator of precedence.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -136,6 +136,9 @@ pub struct Program {
     captures: Vec<Arc<str>>,
     captures_by_tool: Vec<(Option<Glob>, Arc<str>)>,
     argument_paths: Vec<(Arc<str>, Range<usize>)>,
+    tool_patterns: Vec<(Glob, Range<usize>)>,
+    reads_arguments: bool,
+    reads_now: bool,
 }
 
 /// Reads and checks an expression.
@@ -177,6 +180,9 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         captures,
         captures_by_tool: lowering.captures,
         argument_paths: lowering.argument_paths,
+        tool_patterns: lowering.tool_patterns,
+        reads_arguments: lowering.reads_arguments,
+        reads_now: lowering.reads_now,
     })
 }
 
@@ -278,6 +284,21 @@ impl Program {
     /// of several names is listed once for each of its beginnings.
     pub fn argument_paths(&self) -> &[(Arc<str>, Range<usize>)] {
         &self.argument_paths
+    }
+
+    /// The tools this expression asks the run's history for, and where they are written.
+    pub fn tool_patterns(&self) -> &[(Glob, Range<usize>)] {
+        &self.tool_patterns
+    }
+
+    /// Does its value depend on the arguments of the call?
+    pub fn reads_arguments(&self) -> bool {
+        self.reads_arguments
+    }
+
+    /// Does its value depend on the time of day?
+    pub fn reads_now(&self) -> bool {
+        self.reads_now
     }
 }
 

@@ -43,6 +43,9 @@ impl Lowering {
                 return self.fail_with("TG204", message, span, help);
             }
         };
+        if let Some(pattern) = literal_text(tool) {
+            self.tool_patterns.push((Glob::new(pattern), self.places.extent(tool)));
+        }
         let Some(question) = question else {
             return self.earlier_calls(name, tool);
         };

@@ -96,6 +96,7 @@ impl Lowering {
     }
 
     fn argument(&mut self, segments: &[Segment], test: bool) -> Typed {
+        self.reads_arguments = true;
         let mut path = String::from("args");
         for segment in segments.iter().take_while(|segment| !segment.name.contains('.')) {
             path.push('.');

@@ -1,4 +1,4 @@
-//! Messages and what is interpolated into them.
+//! Braces, values that are not there, bounds, and places of faults.
 
 use super::{MESSAGE_LIMIT_BYTES, Message};
 use crate::policy::sample::Sample;

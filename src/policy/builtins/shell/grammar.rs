@@ -22,6 +22,9 @@ pub(super) enum Until {
     CaseArm,
 }
 
+/// Longest values that one command is guessed with: a short text may name a long value often.
+const GUESSES_LIMIT_BYTES: usize = 16 * 1024;
+
 const RESERVED: &[&str] = &[
     "{", "}", "!", "if", "then", "elif", "else", "fi", "for", "select", "while", "until", "do",
     "done", "case", "esac", "function", "[[", "coproc", "time",
@@ -239,7 +242,8 @@ impl Reader<'_, '_> {
         };
         let fields = argv(false);
         self.run(&fields, redirects, false)?;
-        if words.iter().any(Word::has_guess) {
+        let guessed_bytes: usize = words.iter().map(Word::guess_bytes).sum();
+        if words.iter().any(Word::has_guess) && guessed_bytes <= GUESSES_LIMIT_BYTES {
             let guess = argv(true);
             if guess != fields && !guess.is_empty() {
                 self.run(&guess, redirects, true)?;

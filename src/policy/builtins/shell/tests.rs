@@ -241,6 +241,10 @@ fn wrappers_and_what_they_wrap_are_both_listed() {
     assert_eq!(names("curl x | sh"), ["curl", "sh", UNKNOWN]);
     assert_eq!(names("command -v ls"), ["command"]);
     assert_eq!(names("sudo"), ["sudo"]);
+    assert_eq!(
+        names("trap - EXIT; trap '' INT; trap -- date TERM"),
+        ["trap", "trap", "trap", "date"]
+    );
     assert_eq!(names("ls | cat && pwd; id & date"), ["ls", "cat", "pwd", "id", "date"]);
     assert_eq!(names("git push; [ -f x ]"), ["git", "["]);
 }
@@ -332,6 +336,12 @@ fn reading_is_bounded() {
     assert!(shell(&"x".repeat(16 * 1024 + 1)).is_err());
     let doubling = format!("X=aa;{}$X", "X=$X$X;".repeat(200));
     assert!(shell(&doubling).is_ok());
+    let repeated = format!("X={}; echo {}", "a".repeat(4_000), "$X".repeat(4_000));
+    assert!(shell(&repeated).is_ok());
+    let product = format!("find {}-exec rm -r {}\\;", "a ".repeat(3_000), "{} ".repeat(3_000));
+    assert!(shell(&product).is_ok_and(|commands| commands.iter().any(|c| c.has(UNKNOWN))));
+    let long = format!("echo {}{}", "{a,b}".repeat(6), "x".repeat(16_000));
+    assert!(only(&long).has(UNKNOWN));
     let braces = format!("echo {}", "{a,b}".repeat(1_000));
     assert!(only(&braces).has(UNKNOWN));
     assert!(shell(&format!("echo -{}", "abc".repeat(4_000))).is_ok());

@@ -3,6 +3,18 @@
 use super::word::Field;
 use super::wrappers::Inner;
 
+/// Most arguments that `{}` may become: every one of them stands for every folder.
+const FIELDS_LIMIT: usize = 256;
+
+/// Most `{}` in one argument, for the same reason.
+const BRACES_LIMIT: usize = 4;
+
+/// An argument of which nothing is known.
+fn unknown() -> Field {
+    let text = super::UNKNOWN.to_owned();
+    Field { text, open: true, may_be_flag: true, expanded: true }
+}
+
 /// The command of `xargs` with what it adds from its input, which nobody knows yet.
 pub(super) fn with_input(args: &[Field], command: &[Field]) -> Vec<Field> {
     let own = args.len().saturating_sub(command.len());
@@ -22,8 +34,7 @@ pub(super) fn with_input(args: &[Field], command: &[Field]) -> Vec<Field> {
     }
     let mut fields = command.to_vec();
     let Some(replaced) = replaced.filter(|replaced| !replaced.is_empty()) else {
-        let text = super::UNKNOWN.to_owned();
-        fields.push(Field { text, open: true, may_be_flag: true, expanded: true });
+        fields.push(unknown());
         return fields;
     };
     for field in &mut fields {
@@ -66,15 +77,19 @@ pub(super) fn find(args: &[Field]) -> Vec<Inner> {
             "-exec" | "-execdir" | "-ok" | "-okdir" => {
                 let words =
                     rest.by_ref().take_while(|field| !matches!(field.text.as_str(), ";" | "+"));
-                let mut argv = Vec::new();
+                let mut argv: Vec<Field> = Vec::new();
                 for word in words {
-                    if word.text.contains("{}") {
+                    if !word.text.contains("{}") {
+                        argv.push(word.clone());
+                    } else if argv.len() + starts.len() > FIELDS_LIMIT
+                        || word.text.matches("{}").count() > BRACES_LIMIT
+                    {
+                        argv.push(unknown());
+                    } else {
                         argv.extend(starts.iter().map(|start| Field {
                             text: word.text.replace("{}", &start.text),
                             ..start.clone()
                         }));
-                    } else {
-                        argv.push(word.clone());
                     }
                 }
                 found.push(Inner::Argv(argv));

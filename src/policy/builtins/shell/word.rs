@@ -81,6 +81,15 @@ impl Word {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Open(Open { guess: Some(_), .. })))
     }
 
+    /// Bytes of the likely values in it.
+    pub(super) fn guess_bytes(&self) -> usize {
+        let bytes = |piece: &Piece| match piece {
+            Piece::Open(Open { guess: Some(guess), .. }) => guess.len(),
+            _ => 0,
+        };
+        self.pieces.iter().map(bytes).sum()
+    }
+
     /// Quotes removed, expansions as written.
     pub(super) fn text(&self) -> String {
         self.pieces

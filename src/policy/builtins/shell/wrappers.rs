@@ -31,7 +31,8 @@ pub(super) fn inner(name: &str, args: &[Field]) -> Vec<Inner> {
         "source" | "." => return args.first().and_then(script_file).into_iter().collect(),
         "at" | "batch" => return vec![Inner::Input],
         "trap" => {
-            let action = args.iter().find(|field| !field.text.starts_with('-'));
+            let action = args.iter().find(|field| field.text != "--");
+            let action = action.filter(|field| !field.text.starts_with('-'));
             return action.map(|action| script(std::slice::from_ref(action))).into_iter().collect();
         }
         "alias" => return args.iter().filter_map(alias).collect(),

@@ -1,0 +1,317 @@
+//! The built gate as a child process, in a folder of its own.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{Answer, Connection, Tool, get, soon, until};
+
+/// The tools of upstream `svc` in every test.
+const TOOLS: &str = r#"
+    tools:
+    - { name: get, match: "GET /items/{id}" }
+    - { name: find, match: "GET /items", tags: [search] }
+    - { name: put, match: "POST /items" }
+    - { name: edit, match: "PUT /items/{id}" }
+    - { name: drop, match: "DELETE /items/{id}" }
+    - { name: look, match: "POST /look", effect: read }
+    - { name: refund, match: "POST /refunds", tags: [money] }
+    - { name: "{tool}", match: "POST /tools/{tool}" }
+"#;
+
+/// What a gate is started with.
+pub struct Setup {
+    http: String,
+    upstream: String,
+    tools: String,
+    top: String,
+    bounds: String,
+    runs: String,
+    events: String,
+    policies: Vec<String>,
+    files: Vec<(String, String)>,
+    closed_stdout: bool,
+}
+
+/// A running gate. It is killed when dropped.
+pub struct Gate {
+    pub address: SocketAddr,
+    admin: SocketAddr,
+    child: Child,
+    folder: TempDir,
+    stderr: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<String>>,
+}
+
+impl Setup {
+    /// A gate in front of `tool`, without policies.
+    pub fn before(tool: &Tool) -> Self {
+        Self::at(&format!("http://{}", tool.address))
+    }
+
+    /// A gate in front of whatever is at `url`.
+    pub fn at(url: &str) -> Self {
+        Self {
+            http: url.to_owned(),
+            upstream: String::new(),
+            tools: TOOLS.to_owned(),
+            top: String::new(),
+            bounds: String::new(),
+            runs: "{}".to_owned(),
+            events: "./events.jsonl".to_owned(),
+            policies: Vec::new(),
+            files: Vec::new(),
+            closed_stdout: false,
+        }
+    }
+
+    /// A policy in enforce mode: its `rules:`, `limits:` and what else it says.
+    pub fn policy(self, rest: &str) -> Self {
+        let name = format!("p{}", self.policies.len() + 1);
+        self.whole_policy(&format!("metadata: {{ name: {name} }}\nmode: enforce\n{rest}"))
+    }
+
+    /// A policy from `metadata` on.
+    pub fn whole_policy(mut self, rest: &str) -> Self {
+        self.policies.push(format!("apiVersion: toolgate/v1\nkind: Policy\n{rest}\n"));
+        self
+    }
+
+    /// Another key of the upstream: `timeout: 1s`.
+    pub fn upstream(mut self, line: &str) -> Self {
+        self.upstream.push_str(&format!("    {line}\n"));
+        self
+    }
+
+    /// Another top-level key.
+    pub fn top(mut self, line: &str) -> Self {
+        self.top.push_str(line);
+        self.top.push('\n');
+        self
+    }
+
+    /// The value of `bounds:`.
+    pub fn bounds(mut self, value: &str) -> Self {
+        self.bounds = format!("bounds: {value}\n");
+        self
+    }
+
+    /// The value of `runs:`.
+    pub fn runs(mut self, value: &str) -> Self {
+        self.runs = value.to_owned();
+        self
+    }
+
+    /// The value of `record.events`.
+    pub fn events(mut self, value: &str) -> Self {
+        self.events = value.to_owned();
+        self
+    }
+
+    /// A file beside the config.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Nobody reads the gate's standard output.
+    pub fn closed_stdout(mut self) -> Self {
+        self.closed_stdout = true;
+        self
+    }
+
+    /// Starts the gate and waits until it serves.
+    pub async fn start(self) -> Gate {
+        let folder = tempfile::tempdir().expect("a folder");
+        self.write(&folder);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+            .arg("run")
+            .arg("--config")
+            .arg(folder.path().join("toolgate.yaml"))
+            .current_dir(folder.path())
+            .env("NO_COLOR", "1")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the gate starts");
+        let stdout = child.stdout.take().expect("piped");
+        let stdout = if self.closed_stdout { Arc::default() } else { gather(stdout) };
+        let stderr = gather(child.stderr.take().expect("piped"));
+        let serving = until("the gate's first line", async || {
+            let said = stderr.lock().clone();
+            let line =
+                said.lines().find(|line| line.starts_with("toolgate: serving ")).map(str::to_owned);
+            if line.is_none()
+                && let Ok(Some(status)) = child.try_wait()
+            {
+                panic!("the gate ended with {status}: {said}");
+            }
+            line
+        })
+        .await;
+        let mut addresses = serving
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("http://")?.parse().ok());
+        let (address, admin) = (
+            addresses.next().expect("where it serves"),
+            addresses.next().expect("where its admin side is"),
+        );
+        Gate { address, admin, child, folder, stderr, stdout }
+    }
+
+    fn write(&self, folder: &TempDir) {
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        };
+        let mut policies = String::new();
+        for (number, text) in self.policies.iter().enumerate() {
+            let name = format!("policy{number}.yaml");
+            write(&name, text);
+            policies.push_str(&format!("- ./{name}\n"));
+        }
+        if !policies.is_empty() {
+            policies.insert_str(0, "policies:\n");
+        }
+        for (name, text) in &self.files {
+            write(name, text);
+        }
+        let Self { http, upstream, tools, top, bounds, runs, events, .. } = self;
+        write(
+            "toolgate.yaml",
+            &format!(
+                "apiVersion: toolgate/v1\nkind: Config\nlisten: 127.0.0.1:0\nadmin: 127.0.0.1:0\n\
+                 record: {{ events: {events} }}\nruns: {runs}\n{bounds}{top}{policies}\
+                 upstreams:\n  svc:\n    http: {http}\n{upstream}{tools}"
+            ),
+        );
+    }
+}
+
+fn gather(stream: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let shared = Arc::clone(&text);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut text = shared.lock();
+            text.push_str(&line);
+            text.push('\n');
+        }
+    });
+    text
+}
+
+impl Gate {
+    /// An answer over a connection of its own.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        Connection::open(self.address).await.send(request).await
+    }
+
+    /// What the admin side says to a path.
+    pub async fn admin(&self, path: &str) -> Answer {
+        Connection::open(self.admin).await.send(get(path)).await
+    }
+
+    /// The sum of a metric's series whose labels contain `labels`. 0 when there is none.
+    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let text = String::from_utf8(self.admin("/metrics").await.body.to_vec()).expect("text");
+        let values = text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let (found, own) = series.split_once('{').unwrap_or((series, ""));
+            (found == name && own.contains(labels)).then(|| value.parse::<f64>().ok())?
+        });
+        values.sum()
+    }
+
+    /// Waits until a metric has a value.
+    pub async fn metric_becomes(&self, name: &str, value: f64) {
+        let what = format!("{name} is {value}");
+        until(&what, async || (self.metric(name, "").await == value).then_some(())).await;
+    }
+
+    /// The events written so far, whole lines only.
+    pub fn events_now(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("events.jsonl"));
+        let text = text.unwrap_or_default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect()
+    }
+
+    /// Waits for so many events of calls; more than that is a fault.
+    pub async fn calls(&self, count: usize) -> Vec<Value> {
+        let calls = until(&format!("{count} events of calls"), async || {
+            let calls = of_kind(self.events_now(), "call");
+            (calls.len() >= count).then_some(calls)
+        })
+        .await;
+        assert_eq!(calls.len(), count, "{calls:#?}");
+        calls
+    }
+
+    /// Waits for so many events of runs that ended.
+    pub async fn stops(&self, count: usize) -> Vec<Value> {
+        let stops = until(&format!("{count} stop events"), async || {
+            let stops = of_kind(self.events_now(), "stop");
+            (stops.len() >= count).then_some(stops)
+        })
+        .await;
+        assert_eq!(stops.len(), count, "{stops:#?}");
+        stops
+    }
+
+    /// What was said on standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().clone()
+    }
+
+    /// What was said on standard output so far.
+    pub fn stdout(&self) -> String {
+        self.stdout.lock().clone()
+    }
+
+    /// Everything the gate has written anywhere, for secrets to be looked for.
+    pub async fn everything_said(&self) -> String {
+        let events = std::fs::read_to_string(self.folder.path().join("events.jsonl"));
+        let metrics = self.admin("/metrics").await.body;
+        let metrics = String::from_utf8_lossy(&metrics).into_owned();
+        [self.stderr(), self.stdout(), events.unwrap_or_default(), metrics].concat()
+    }
+
+    /// Asks the gate to end, as service managers do.
+    pub fn terminate(&self) {
+        let id = self.child.id().expect("it runs");
+        let told =
+            std::process::Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status();
+        assert!(told.expect("a shell").success());
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        soon("the gate's end", self.child.wait()).await.expect("a status")
+    }
+
+    /// Ends the gate in an orderly way and gives all its events.
+    pub async fn end(mut self) -> Vec<Value> {
+        self.terminate();
+        let status = self.ended().await;
+        assert!(status.success(), "{status}: {}", self.stderr());
+        self.events_now()
+    }
+}
+
+/// The events of one kind.
+pub fn of_kind(events: Vec<Value>, kind: &str) -> Vec<Value> {
+    events.into_iter().filter(|event| event["kind"] == kind).collect()
+}

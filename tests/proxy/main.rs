@@ -1,0 +1,17 @@
+//! The built gate, as its users meet it: scripted agents on one side, scripted tools on the other.
+//!
+//! Each tool keeps a ledger of everything that reached it. It is the judge: what the gate refused
+//! must not stand there, whatever the gate says of itself.
+
+mod harness;
+
+mod input;
+mod limits;
+mod record;
+mod rules;
+mod run_id;
+mod slow;
+mod stops;
+mod streaming;
+mod tls;
+mod trace;
