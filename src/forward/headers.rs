@@ -56,8 +56,15 @@ pub(super) fn outgoing(call: &Call, upstream: &Upstream, strip_encoding: bool) -
     headers
 }
 
+/// Cleans the headers of an answer: what belongs to the tool's connection, and what only this gate
+/// may say.
+pub(super) fn incoming(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    remove_ours(headers);
+}
+
 /// Removes the headers of one connection, those that `Connection` nominates included.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let nominated: Vec<HeaderName> = headers
             .get_all(CONNECTION)
