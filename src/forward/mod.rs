@@ -8,7 +8,7 @@ mod headers;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -51,8 +51,12 @@ pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
         let answer =
             tokio::time::timeout(upstream.response_timeout, upstream.client.request(request));
         let outcome = match answer.await {
+            // Nobody asked for another protocol: passed on, it would be a tunnel.
+            Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                unanswered(call, ErrorClass::MalformedResponse)
+            }
             Ok(Ok(mut response)) => {
-                headers::strip_hop_by_hop(response.headers_mut());
+                headers::incoming(response.headers_mut());
                 return Forwarded { admitted, answer: Ok(response), attempts };
             }
             Ok(Err(error)) if was_never_sent(&error) => {
