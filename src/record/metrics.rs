@@ -172,6 +172,10 @@ impl Metrics {
         self.levels.in_flight.inc();
     }
 
+    pub fn in_flight(&self) -> i64 {
+        self.levels.in_flight.get()
+    }
+
     pub fn closed(&self, seen: &Observation<'_>) {
         self.levels.in_flight.dec();
         if seen.verdict == Verdict::Allow && seen.rule.is_empty() {

@@ -68,6 +68,11 @@ impl Recorder {
         self.metrics.render(held, open_metrics)
     }
 
+    /// Calls whose record is open.
+    pub fn open_calls(&self) -> i64 {
+        self.metrics.in_flight()
+    }
+
     /// Waits until everything recorded so far is written. `false` when `patience` ran out first.
     pub fn flush(&self, patience: Duration) -> bool {
         self.journal.flush(patience)
