@@ -28,7 +28,7 @@ use crate::pipeline::{self, Gate};
 use crate::respond::{self, About};
 
 use raw_head::HeadBounds;
-use stream::{Fault, REFUSED_METHOD, Watched};
+use stream::{Fault, REFUSED_METHOD, Times, Watched};
 
 /// Least that hyper takes as the bound of its buffer for one connection.
 const HTTP1_BUFFER_MIN_BYTES: usize = 8_192;
@@ -78,7 +78,8 @@ pub async fn serve(
         let gate = Arc::clone(&gate);
         let fault = Fault::default();
         let heads = HeadBounds { head_bytes: bounds.head_bytes, headers: bounds.headers };
-        let stream = Watched::new(stream, heads, bounds.stall, Arc::clone(&fault));
+        let times = Times { head: bounds.head_time, stall: bounds.stall };
+        let stream = Watched::new(stream, heads, times, Arc::clone(&fault));
         let service = service_fn(move |request: Request<Incoming>| {
             answer(Arc::clone(&gate), request, peer, Arc::clone(&fault))
         });
