@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::call::{Refusal, StopReason};
+use crate::call::{ErrorClass, Outcome, Status};
 use crate::forward::AnswerBody;
 use crate::pipeline::{self, Gate};
 use crate::respond::{self, About};
@@ -127,8 +127,8 @@ fn connection_builder(bounds: ServerBounds) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// The panic catcher: whatever breaks inside, the agent gets an answer. The record was written
-/// when the panic dropped it.
+/// The panic catcher: whatever breaks inside, the agent gets an answer, which cannot say whether
+/// the tool did anything. The record was written when the panic dropped it.
 async fn answer(
     gate: Arc<Gate>,
     request: Request<Incoming>,
@@ -142,9 +142,9 @@ async fn answer(
     }
     let answered = AssertUnwindSafe(pipeline::handle(gate, request, peer)).catch_unwind().await;
     Ok(answered.unwrap_or_else(|_| {
-        let message = "The gate failed while it handled the call.";
-        let refusal = Refusal::without_rule(StopReason::GateUnavailable, message);
+        let class = Some(ErrorClass::Internal);
+        let outcome = Outcome { status: Status::Unknown, error_class: class, http_status: None };
         let about = About { call_id: "none", run_id: None, tool: None };
-        respond::refuse(&refusal, about).map(Either::Right)
+        respond::failed(&outcome, about).map(Either::Right)
     }))
 }
