@@ -10,6 +10,9 @@ mod journal;
 mod metrics;
 mod page;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

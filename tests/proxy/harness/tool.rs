@@ -210,12 +210,7 @@ async fn answer(
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
     let place = {
         let mut ledger = state.ledger.lock();
-        ledger.push(Arrived {
-            target,
-            version: parts.version,
-            headers: parts.headers,
-            body: None,
-        });
+        ledger.push(Arrived { target, version: parts.version, headers: parts.headers, body: None });
         ledger.len() - 1
     };
     state.changed.notify_waiters();
