@@ -19,8 +19,7 @@ demo:
 	$(CARGO) run --quiet --locked --example demo
 
 # python3 is the independent judge of digests; everything else comes with the Rust toolchain.
-test:
-	@command -v python3 >/dev/null || { echo "make test needs python3"; exit 1; }
+test: python3
 	$(CARGO) test --locked
 	$(CARGO) run --quiet --locked --bin toolgate -- test policies
 	$(CARGO) run --quiet --locked --example demo >/dev/null
@@ -31,3 +30,11 @@ lint:
 
 bench:
 	$(CARGO) bench --locked
+
+.PHONY: python3
+python3:
+	@command -v python3 >/dev/null || { \
+	  echo "python3 is missing; installing it with apt-get"; \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -q && $$sudo apt-get install -q -y --no-install-recommends python3; } || { \
+	  echo "make test needs python3, which could not be installed here"; exit 1; }

@@ -221,6 +221,11 @@ impl Refusal {
         self
     }
 
+    /// What the agent may do next: nothing, when the run ends.
+    pub fn retry_scope(&self) -> RetryScope {
+        if self.ends_run { RetryScope::None } else { self.reason.retry_scope() }
+    }
+
     /// What was decided.
     pub fn verdict(&self) -> Verdict {
         if self.ends_run { Verdict::Stop } else { Verdict::Deny }

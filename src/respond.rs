@@ -84,7 +84,7 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
             call_id: about.call_id,
             error_class: refusal.reason.class().name(),
             executed: Some(false),
-            retry_scope: refusal.reason.retry_scope().name(),
+            retry_scope: refusal.retry_scope().name(),
             retry_after_ms: refusal
                 .retry_after
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
@@ -135,7 +135,8 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
         detail.push_str(&passing.join("; "));
         detail.push('.');
     }
-    let closing = match refusal.reason.retry_scope() {
+    let closing = match refusal.retry_scope() {
+        RetryScope::None if refusal.ends_run => " The run is stopped: it takes no more calls.",
         RetryScope::None => " Do not try it again or by another way.",
         RetryScope::DifferentArgs => " Do not repeat it unchanged.",
         RetryScope::AfterPrecondition => " Repeat it once that is done, not before.",

@@ -1,6 +1,8 @@
 //! The rules of the house, read off the source: which way imports point, how large files are,
 //! that each says what it is for, and who may name what.
 
+#![expect(clippy::expect_used, reason = "a test that cannot read the source must fail loudly")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +26,8 @@ const ORDER: [&[&str]; 13] = [
 ];
 
 /// What `guard/*` must not know: it is pure.
-const NOT_IN_GUARD: [&str; 6] = ["http::", "hyper", "tokio", "crate::record", "crate::config", "std::fs"];
+const NOT_IN_GUARD: [&str; 6] =
+    ["http::", "hyper", "tokio", "crate::record", "crate::config", "std::fs"];
 
 /// Crates that only one module may name.
 const OWNED: [(&str, &[&str]); 4] = [
@@ -95,8 +98,10 @@ fn imported(file: &File) -> Vec<String> {
             if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_') {
                 continue;
             }
-            let name: String =
-                rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            let name: String = rest
+                .chars()
+                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                .collect();
             modules.push(name);
         }
     }
@@ -113,7 +118,11 @@ fn imports_point_one_way() {
     let mut used = vec![false; EXCEPTIONS.len()];
     for file in sources().iter().filter(|file| !file.is_test && file.module != "lib") {
         let Some(own) = rank(&file.module) else {
-            faults.push(format!("{}: `{}` has no place in the order", file.path.display(), file.module));
+            faults.push(format!(
+                "{}: `{}` has no place in the order",
+                file.path.display(),
+                file.module
+            ));
             continue;
         };
         for module in imported(file) {
@@ -122,7 +131,8 @@ fn imports_point_one_way() {
                 continue;
             }
             let path = file.path.display().to_string();
-            let excused = EXCEPTIONS.iter().position(|(from, to, _)| *from == path && *to == module);
+            let excused =
+                EXCEPTIONS.iter().position(|(from, to, _)| *from == path && *to == module);
             match excused {
                 Some(at) => used[at] = true,
                 None => faults.push(format!("{path} imports `{module}`, which comes later")),
@@ -186,7 +196,10 @@ fn files_say_what_they_are_for_and_stay_small() {
         }
     }
     if usual * 100 < files.len() * USUAL_PERCENT {
-        faults.push(format!("only {usual} of {} files have {USUAL_LIMIT_LINES} lines or fewer", files.len()));
+        faults.push(format!(
+            "only {usual} of {} files have {USUAL_LIMIT_LINES} lines or fewer",
+            files.len()
+        ));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
@@ -199,7 +212,14 @@ fn functions_fit_on_a_screen() {
         for (number, line) in file.text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let text = line.trim_start();
-            let starts = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "async fn ", "pub async fn "];
+            let starts = [
+                "fn ",
+                "pub fn ",
+                "pub(crate) fn ",
+                "pub(super) fn ",
+                "async fn ",
+                "pub async fn ",
+            ];
             if starts.iter().any(|start| text.starts_with(start)) {
                 open.push((text.to_owned(), indent, number));
             }
@@ -207,7 +227,11 @@ fn functions_fit_on_a_screen() {
                 let (name, _, start) = open.pop().expect("just seen");
                 let lines = number - start + 1;
                 if lines > FUNCTION_LIMIT_LINES {
-                    faults.push(format!("{}:{}: {lines} lines: {name}", file.path.display(), start + 1));
+                    faults.push(format!(
+                        "{}:{}: {lines} lines: {name}",
+                        file.path.display(),
+                        start + 1
+                    ));
                 }
             }
         }

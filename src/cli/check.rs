@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::cli::report::{Case, Exit, Format, Report};
+use crate::cli::report::{Case, Exit, Format, Report, plural};
+use crate::config::{self, Loaded};
 use crate::policy::compile::{Catalogue, compile};
 use crate::policy::set::PolicySet;
 use crate::rehearse::files::{self, Wanted};
-use crate::yaml::{Diagnostic, Severity, Source};
+use crate::yaml::{Diagnostic, Severity, Source, codes};
 
 /// What `toolgate check` was asked for.
 #[derive(Debug)]
@@ -28,8 +29,8 @@ pub struct CheckOptions {
 
 /// What there is to check.
 struct Matter {
-    /// Every file looked at.
-    sources: Vec<Arc<Source>>,
+    /// The config; without one, `paths`. Faults of no policy are its own.
+    origin: String,
     policies: Vec<Arc<Source>>,
     catalogue: Option<Catalogue>,
     faults: Vec<Diagnostic>,
@@ -44,8 +45,7 @@ struct Matter {
 pub fn run(options: &CheckOptions, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     let mut matter =
         if options.policies.is_empty() { from_config(options) } else { from_paths(options) };
-    let compiled = compile(&matter.policies, matter.catalogue.as_ref());
-    let set = match compiled {
+    let set = match compile(&matter.policies, matter.catalogue.as_ref()) {
         Ok((set, warnings)) => {
             matter.faults.extend(warnings);
             Some(set)
@@ -55,11 +55,11 @@ pub fn run(options: &CheckOptions, out: &mut dyn Write, err: &mut dyn Write) -> 
             None
         }
     };
-    let unusable = matter.unusable;
-    let mut report = report(matter, set.as_ref());
     if options.strict {
-        report.be_strict();
+        matter.faults.iter_mut().for_each(|fault| fault.severity = Severity::Error);
     }
+    let unusable = matter.unusable;
+    let report = report(matter, set.as_ref());
     match report.write(options.format, options.color, out, err) {
         Err(_) => Exit::Io,
         Ok(()) if unusable => Exit::Usage,
@@ -71,48 +71,55 @@ fn from_paths(options: &CheckOptions) -> Matter {
     let mut faults = Vec::new();
     let policies = files::read_all(&options.policies, Wanted::Policies, &mut faults);
     let unusable = !faults.is_empty();
-    Matter { sources: policies.clone(), policies, catalogue: None, faults, unusable }
+    Matter { origin: "paths".to_owned(), policies, catalogue: None, faults, unusable }
 }
 
 fn from_config(options: &CheckOptions) -> Matter {
-    let _ = options;
-    Matter {
-        sources: Vec::new(),
-        policies: Vec::new(),
-        catalogue: None,
-        faults: Vec::new(),
-        unusable: false,
+    let origin = options.config.display().to_string();
+    match config::load(&options.config) {
+        Ok(Loaded { settings, warnings, sources }) => {
+            let tools = settings.tool_facts();
+            let open_servers = settings.open_servers();
+            Matter {
+                origin,
+                policies: sources,
+                catalogue: Some(Catalogue { tools, open_servers }),
+                faults: warnings,
+                unusable: false,
+            }
+        }
+        Err(faults) => {
+            let unusable = faults.iter().any(|fault| fault.code == codes::UNREADABLE);
+            // Without a config that holds, nobody knows the tools; the rest can be checked.
+            let policies = config::policy_sources(&options.config);
+            Matter { origin, policies, catalogue: None, faults, unusable }
+        }
     }
 }
 
 /// Sorts what was found by the files it was found in.
 fn report(matter: Matter, set: Option<&PolicySet>) -> Report {
-    let Matter { sources, faults, .. } = matter;
-    let mut cases: Vec<Case> = sources
-        .iter()
-        .map(|source| Case {
-            file: source.name.clone(),
-            name: source.name.clone(),
-            findings: Vec::new(),
-        })
-        .collect();
-    let mut elsewhere = Vec::new();
+    let Matter { origin, policies, faults, catalogue, .. } = matter;
+    let from_config = catalogue.is_some();
+    let case =
+        |file: &str| Case { file: file.to_owned(), name: file.to_owned(), findings: Vec::new() };
+    let mut first = case(&origin);
+    let mut cases: Vec<Case> = policies.iter().map(|source| case(&source.name)).collect();
     for fault in faults {
         let file = fault.source.as_ref().map_or("", |source| &source.name);
-        match cases.iter_mut().find(|case| case.file == file) {
-            Some(case) => case.findings.push(fault),
-            None => elsewhere.push(fault),
-        }
+        let case = cases.iter_mut().find(|case| case.file == file);
+        case.unwrap_or(&mut first).findings.push(fault);
     }
-    if !elsewhere.is_empty() {
-        let (file, name) = (String::new(), "paths".to_owned());
-        cases.push(Case { file, name, findings: elsewhere });
+    if from_config || first.failed() {
+        cases.insert(0, first);
     }
     let mut report = Report { command: "check", cases, summary: String::new(), facts: Vec::new() };
-    report.summary = summary(&report, sources.len(), set);
-    if let Some(set) = set {
+    report.summary = summary(&report, set);
+    // A set that lacks what could not be read is no set to speak of.
+    if let Some(set) = set.filter(|_| report.exit() == Exit::Ok) {
         report.facts = vec![
             ("policy_version", json!(set.version)),
+            ("policies", json!(policies.len())),
             ("rules", json!(set.rules().len())),
             ("limits", json!(set.limits().len())),
         ];
@@ -120,15 +127,19 @@ fn report(matter: Matter, set: Option<&PolicySet>) -> Report {
     report
 }
 
-fn summary(report: &Report, files: usize, set: Option<&PolicySet>) -> String {
-    let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+fn summary(report: &Report, set: Option<&PolicySet>) -> String {
+    let errors = plural(report.count(Severity::Error), "error");
+    let warnings = plural(report.count(Severity::Warning), "warning");
     match set {
-        Some(set) if errors == 0 => format!(
-            "{files} files, {} rules, {} limits, {warnings} warnings: policy set {}",
-            set.rules().len(),
-            set.limits().len(),
+        Some(set) if report.exit() == Exit::Ok => format!(
+            "{}, {}, {warnings}: policy set {}",
+            plural(set.rules().len(), "rule"),
+            plural(set.limits().len(), "limit"),
             set.version,
         ),
-        Some(_) | None => format!("{files} files: {errors} errors, {warnings} warnings"),
+        Some(_) | None => format!("{errors}, {warnings}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

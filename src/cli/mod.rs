@@ -1,9 +1,15 @@
 //! The commands, one file each.
 
 pub mod check;
+pub mod drive;
+pub mod events;
+pub mod explain;
+pub mod init;
 pub mod report;
 mod root;
 pub mod run;
+pub mod schema;
+pub mod terminal;
 pub mod test;
 
 pub use self::root::main;

@@ -7,8 +7,12 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::check::{self, CheckOptions};
+use crate::cli::drive::{self, DriveArgs};
+use crate::cli::explain::{self, ExplainArgs, RunsArgs};
+use crate::cli::init;
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
+use crate::cli::schema::{self, SchemaKind};
 use crate::cli::test::{self, TestOptions};
 
 /// A gate between an AI agent and its tools.
@@ -25,6 +29,21 @@ enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Test(TestArgs),
+    Explain(ExplainArgs),
+    Runs(RunsArgs),
+    Drive(DriveArgs),
+    /// Write a first config, policy and policy test
+    Init {
+        /// Where to write them.
+        #[arg(value_name = "FOLDER", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Print the JSON Schema of a file, for editors
+    Schema {
+        /// Which file.
+        #[arg(long, value_enum, default_value_t)]
+        kind: SchemaKind,
+    },
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -90,6 +109,25 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => run_check(args),
         Command::Test(args) => run_test(args),
+        Command::Explain(args) => {
+            explain::run(&args, colour(), &mut io::stdout(), &mut io::stderr())
+        }
+        Command::Runs(args) => explain::runs(&args, colour(), &mut io::stdout(), &mut io::stderr()),
+        Command::Drive(args) => run_drive(&args),
+        Command::Init { folder } => match init::run(&folder) {
+            Ok(said) => {
+                print!("{said}");
+                Exit::Ok
+            }
+            Err(error) => {
+                eprintln!("toolgate: {error}");
+                Exit::Io
+            }
+        },
+        Command::Schema { kind } => {
+            print!("{}", schema::run(kind));
+            Exit::Ok
+        }
         Command::Version => {
             println!("toolgate {}", env!("CARGO_PKG_VERSION"));
             Exit::Ok
@@ -116,6 +154,16 @@ fn run_check(args: CheckArgs) -> Exit {
 fn run_test(args: TestArgs) -> Exit {
     let options = TestOptions { paths: args.paths, format: args.output.into(), color: colour() };
     test::run(&options, None, &mut io::stdout(), &mut io::stderr())
+}
+
+fn run_drive(args: &DriveArgs) -> Exit {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(drive::run(args, &mut io::stdout(), &mut io::stderr())),
+        Err(error) => {
+            eprintln!("toolgate: {error}");
+            Exit::Io
+        }
+    }
 }
 
 fn colour() -> bool {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::cli::report::{Case, Exit, Format, Report};
+use crate::cli::report::{Case, Exit, Format, Report, plural};
 use crate::policy::compile::Catalogue;
 use crate::rehearse::files::{self, Wanted};
 use crate::rehearse::rehearse;
@@ -58,8 +58,8 @@ fn report(mut cases: Vec<Case>, faults: Vec<Diagnostic>, files: usize) -> Report
     }
     let summary = match (passed, failed) {
         (0, 0) => "no tests".to_owned(),
-        (_, 0) => format!("{passed} tests passed in {files} files"),
-        (_, _) => format!("{failed} tests failed, {passed} passed in {files} files"),
+        (_, 0) => format!("{} passed in {}", plural(passed, "test"), plural(files, "file")),
+        (_, _) => format!("{} failed, {passed} passed", plural(failed, "test")),
     };
     let facts = vec![("passed", passed.into()), ("failed", failed.into())];
     Report { command: "test", cases, summary, facts }

@@ -18,22 +18,24 @@ use crate::yaml::{self, Diagnostic, Field, ScalarFault, Severity, Source, Span, 
 const FILE_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 /// Most policy files.
 const POLICY_LIMIT_FILES: usize = 4_096;
+/// Deepest folder that is searched.
+const FOLDER_LIMIT_LEVELS: usize = 16;
 
 /// A config that holds.
 #[derive(Debug)]
 pub struct Loaded {
     pub settings: Settings,
     pub warnings: Vec<Diagnostic>,
-    /// The policy files, in the order of `policies` and, within a folder, by name. They are read,
+    /// The policy files, in the order of `policies` and, of a folder, by path. They are read,
     /// not yet compiled.
     pub sources: Vec<Arc<Source>>,
 }
 
 /// Reads the config at `path` and the policy files it names.
 ///
-/// An entry of `policies` is a file, or a folder whose `*.yaml` and `*.yml` files are policies,
-/// except `*.test.yaml`, `*.test.yml` and hidden ones; folders below it are not looked into. Paths
-/// are relative to the config's folder. A file that is named twice is read once.
+/// An entry of `policies` is a file, or a folder below which all `*.yaml` and `*.yml` files are
+/// policies, except `*.test.yaml`, `*.test.yml` and what is hidden (a name that begins with `.`).
+/// Paths are relative to the config's folder. A file that is named twice is read once.
 ///
 /// # Errors
 /// Every fault at once, in the order of the file; warnings among them.
@@ -79,6 +81,18 @@ pub fn load_with(
     }
 }
 
+/// The policy files that a config names, as far as they can be read, so that they can be checked
+/// although the config is at fault. What is wrong with the config itself, [`load`] says.
+pub fn policy_sources(path: &Path) -> Vec<Arc<Source>> {
+    let Ok(source) = read(path) else { return Vec::new() };
+    let mut faults = Vec::new();
+    let raw: Option<raw::Config> = yaml::read_partial(&source, raw::SHAPE, &mut faults);
+    let Some(raw) = raw else { return Vec::new() };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let secrets = Secrets { folder, environment: &|_| None };
+    policies(&raw.policies, &mut Check { source: &source, secrets, faults: &mut faults })
+}
+
 fn is_error(fault: &Diagnostic) -> bool {
     fault.severity == Severity::Error
 }
@@ -100,47 +114,64 @@ fn policies(entries: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<Source>
             if !seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
                 continue;
             }
-            if sources.len() >= POLICY_LIMIT_FILES {
-                let text = format!("more than {POLICY_LIMIT_FILES} policy files");
-                check.fault(codes::FILE, entry.span, ScalarFault::new(text));
-                return sources;
-            }
             sources.extend(check.ok(codes::FILE, entry.span, read(&file)));
         }
     }
     sources
 }
 
-/// The policy files at a path: itself, or those of the folder, by name.
+/// The policy files at a path: itself, or those below the folder, sorted.
 fn policy_files(path: &Path) -> Result<Vec<PathBuf>, ScalarFault> {
-    let failed = |error: std::io::Error| {
-        ScalarFault::new(format!("`{}` cannot be read: {error}", path.display()))
-    };
-    if !fs::metadata(path).map_err(failed)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
     let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if is_policy_name(name) && file.is_file() {
-            files.push(file);
-        }
+    // A file that is named is taken whatever it is called.
+    if !fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(files);
     }
+    search(path, 0, &mut files)?;
     files.sort();
     Ok(files)
 }
 
+/// Adds the policy files below a folder. Recursion ends at [`FOLDER_LIMIT_LEVELS`].
+fn search(folder: &Path, level: usize, files: &mut Vec<PathBuf>) -> Result<(), ScalarFault> {
+    if level >= FOLDER_LIMIT_LEVELS {
+        let text = format!("folders nest deeper than {FOLDER_LIMIT_LEVELS} levels");
+        return Err(ScalarFault::new(text));
+    }
+    let failed = |error: std::io::Error| unreadable(folder, &error);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // Hidden: editors' files, and `..data`, by which Kubernetes swaps mounted files.
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            search(&path, level + 1, files)?;
+        } else if is_policy_name(name) {
+            files.push(path);
+        }
+        if files.len() > POLICY_LIMIT_FILES {
+            return Err(ScalarFault::new(format!("more than {POLICY_LIMIT_FILES} policy files")));
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ScalarFault {
+    ScalarFault::new(format!("`{}` cannot be read: {error}", path.display()))
+}
+
 fn is_policy_name(name: &str) -> bool {
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-    !name.starts_with('.') && stem.is_some_and(|stem| !stem.ends_with(".test"))
+    stem.is_some_and(|stem| !stem.ends_with(".test"))
 }
 
 /// Reads a file as it is named.
 fn read(path: &Path) -> Result<Arc<Source>, ScalarFault> {
     let shown = path.display();
-    let failed =
-        |error: std::io::Error| ScalarFault::new(format!("`{shown}` cannot be read: {error}"));
+    let failed = |error: std::io::Error| unreadable(path, &error);
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;

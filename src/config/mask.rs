@@ -22,11 +22,14 @@ pub(super) fn mask(text: &str, secrets: &[Span]) -> String {
             );
         }
     }
-    let mask_byte = |(at, byte): (usize, u8)| {
-        let inside = hidden.iter().any(|range| range.contains(&at));
-        if inside && !byte.is_ascii_whitespace() { b'*' } else { byte }
-    };
-    let masked = text.bytes().enumerate().map(mask_byte).collect();
+    let mut masked = text.as_bytes().to_vec();
+    for range in hidden {
+        for byte in masked.get_mut(range).into_iter().flatten() {
+            if !byte.is_ascii_whitespace() {
+                *byte = b'*';
+            }
+        }
+    }
     // A span that cuts a character in two would leave half of it: then show nothing.
     String::from_utf8(masked).unwrap_or_else(|_| "*".repeat(text.len()))
 }

@@ -1,7 +1,7 @@
 //! `toolgate.yaml`: from the file to validated settings, with every fault reported at once.
 //!
 //! [`raw`] is the file as it is written, `validate` turns it into [`settings`], which cannot be
-//! wrong, and [`load`] does both, brings secrets in and reads the policy files.
+//! wrong, and [`load()`] does both, brings secrets in and reads the policy files.
 
 mod address;
 pub mod codes;
@@ -15,7 +15,7 @@ pub mod settings;
 mod upstream;
 mod validate;
 
-pub use self::load::{Loaded, load};
+pub use self::load::{Loaded, load, policy_sources};
 pub use self::settings::Settings;
 
 #[cfg(test)]

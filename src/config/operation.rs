@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use http::Method;
 
+use crate::identify::path::{PathError, PathTemplate, TemplateError};
+
 /// Longest pattern.
 const PATTERN_LIMIT_BYTES: usize = 2_048;
 
@@ -25,15 +27,7 @@ pub(super) struct Pattern {
     pub method: Method,
     /// The path as written.
     pub path: String,
-    pub segments: Vec<Segment>,
-}
-
-/// A part of a path between slashes. Literals come before parameters, so that sorting patterns
-/// puts the more literal first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Segment {
-    Literal(String),
-    Parameter(String),
+    pub template: PathTemplate,
 }
 
 /// What is wrong with a pattern.
@@ -46,7 +40,7 @@ pub(super) struct PatternFault {
 }
 
 impl Pattern {
-    /// Parses a pattern; segments are literal or one whole `{param}`.
+    /// Parses a pattern.
     ///
     /// # Errors
     /// The first thing that is wrong and where.
@@ -70,29 +64,15 @@ impl Pattern {
             let problem = fault("a path begins with `/`".to_owned(), start..text.len());
             return Err(problem.help(&format!("did you mean `{method} /{path}`?")));
         }
-        let segments = parse_segments(path, start)?;
-        Ok(Self { method, path: path.to_owned(), segments })
-    }
-
-    /// The names of the path's parameters.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Parameter(name) => Some(name.as_str()),
-            Segment::Literal(_) => None,
-        })
+        check_segments(path, start)?;
+        let template = PathTemplate::parse(path)
+            .map_err(|error| fault(error.to_string(), start..text.len()))?;
+        Ok(Self { method, path: path.to_owned(), template })
     }
 
     /// Takes the same requests: alike but for the names of parameters.
     pub fn same_requests(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Segment, &Segment)| match (a, b) {
-            (Segment::Literal(a), Segment::Literal(b)) => a == b,
-            (Segment::Parameter(_), Segment::Parameter(_)) => true,
-            (Segment::Literal(_), Segment::Parameter(_))
-            | (Segment::Parameter(_), Segment::Literal(_)) => false,
-        };
-        self.method == other.method
-            && self.segments.len() == other.segments.len()
-            && self.segments.iter().zip(&other.segments).all(same)
+        self.method == other.method && self.template.same_paths_as(&other.template)
     }
 }
 
@@ -121,62 +101,60 @@ fn parse_method(text: &str) -> Result<Method, PatternFault> {
     })
 }
 
-fn parse_segments(path: &str, start: usize) -> Result<Vec<Segment>, PatternFault> {
-    let mut segments = Vec::new();
+/// Finds the part of the path that is at fault, and what is usually meant by it.
+fn check_segments(path: &str, start: usize) -> Result<(), PatternFault> {
     let mut names = HashSet::new();
     // Behind the method, its blank and the first slash.
     let mut at = start + 1;
-    for part in path.split('/').skip(1) {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    for (position, part) in parts.iter().enumerate() {
         let range = at..at + part.len();
         at = range.end + 1;
-        let segment = parse_segment(part, range.clone())?;
-        if let Segment::Parameter(name) = &segment
-            && !names.insert(name.clone())
-        {
-            return Err(fault(format!("the parameter `{name}` stands twice"), range));
+        // Nothing behind the last slash: the path ends with it.
+        if part.is_empty() && position + 1 == parts.len() {
+            break;
         }
-        segments.push(segment);
+        if part.is_empty() {
+            let slashes = range.start.saturating_sub(1)..range.end + 1;
+            return Err(fault(PathError::EmptySegment.to_string(), slashes));
+        }
+        if let Some(problem) = misread(part, &range) {
+            return Err(problem);
+        }
+        let template = PathTemplate::parse(&format!("/{part}"));
+        let template = template.map_err(|error| at_segment(&error, range.clone()))?;
+        for name in template.parameters() {
+            if !names.insert(name.to_owned()) {
+                return Err(fault(format!("the parameter `{name}` stands twice"), range));
+            }
+        }
     }
-    // `/` alone is one empty part; anywhere else an empty part is `//` or a slash at the end.
-    let empty = |segment: &Segment| *segment == Segment::Literal(String::new());
-    if segments.len() > 1 && segments.iter().any(empty) {
-        let problem = fault("an empty part".to_owned(), start..start + path.len());
-        return Err(problem.help("no `//`, and no `/` at the end"));
-    }
-    Ok(segments)
+    Ok(())
 }
 
-fn parse_segment(part: &str, range: Range<usize>) -> Result<Segment, PatternFault> {
-    if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || !name.chars().all(named) {
-            let problem = fault(format!("`{part}` is not a parameter"), range);
-            return Err(problem.help("letters, digits, `_` and `-`: `{customer_id}`"));
+/// What other gateways write and this one would take literally.
+fn misread(part: &str, range: &Range<usize>) -> Option<PatternFault> {
+    if let Some(name) = part.strip_prefix(':') {
+        let problem = fault(format!("`{part}` is not a parameter"), range.clone());
+        return Some(problem.help(&format!("did you mean `{{{name}}}`?")));
+    }
+    if part.contains('*') {
+        let problem = fault("`*` is not supported in a path".to_owned(), range.clone());
+        return Some(problem.help("use `{name}`"));
+    }
+    let query = part.find('?')?;
+    let problem =
+        fault("a query is not part of a pattern".to_owned(), range.start + query..range.end);
+    Some(problem.help("query parameters are arguments already"))
+}
+
+fn at_segment(error: &TemplateError, range: Range<usize>) -> PatternFault {
+    let problem = fault(error.to_string(), range);
+    match error {
+        TemplateError::Unbalanced { .. } | TemplateError::SeveralParameters { .. } => {
+            problem.help("for example `/customers/{id}/orders`")
         }
-        return Ok(Segment::Parameter(name.to_owned()));
-    }
-    if part.contains(['{', '}']) {
-        let problem = fault("a parameter is a whole part of the path".to_owned(), range);
-        return Err(problem.help("for example `/customers/{id}/orders`"));
-    }
-    if part.starts_with(':') {
-        let problem = fault(format!("`{part}` is not a parameter"), range);
-        return Err(problem.help(&format!("did you mean `{{{}}}`?", part.trim_start_matches(':'))));
-    }
-    if part == "." || part == ".." {
-        return Err(fault(format!("`{part}` cannot stand in a path"), range));
-    }
-    // Unreserved, sub-delims, `:` and `@` of RFC 3986, section 3.3, without `;`, `%` and `*`.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()+,=:@".contains(c);
-    match part.chars().find(|c| !plain(*c)) {
-        None => Ok(Segment::Literal(part.to_owned())),
-        Some('?') => {
-            let problem = fault("a query is not part of a pattern".to_owned(), range);
-            Err(problem.help("query parameters are arguments already"))
-        }
-        Some('*') => {
-            Err(fault("`*` is not supported in a path".to_owned(), range).help("use `{name}`"))
-        }
-        Some(other) => Err(fault(format!("`{other}` cannot stand in a path"), range)),
+        TemplateError::Name { .. } => problem.help("for example `{customer_id}`"),
+        TemplateError::Repeated { .. } | TemplateError::Path(_) => problem,
     }
 }

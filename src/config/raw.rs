@@ -7,20 +7,21 @@ use crate::yaml::{ByteSize, Entries, Field, Period, Shape, Text};
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Always `toolgate/v1`.
+    /// The version of the format.
     #[serde(rename = "apiVersion")]
     #[schemars(required)]
-    pub api_version: Option<Field<String>>,
-    /// Always `Config`.
+    pub api_version: Option<ApiVersion>,
+    /// What the file is.
     #[schemars(required)]
-    pub kind: Option<Field<String>>,
+    pub kind: Option<Kind>,
     /// Where agents call: an IP address and a port. Default `127.0.0.1:4100`.
     pub listen: Option<Field<String>>,
     /// Where health, metrics and the admin API are served. Default `127.0.0.1:4101`.
     pub admin: Option<Field<String>>,
-    /// Policy files, and folders whose `*.yaml` and `*.yml` are policies (`*.test.yaml` aside),
-    /// relative to this file.
+    /// Policy files, and folders below which all `*.yaml` and `*.yml` are policies (`*.test.yaml`
+    /// aside), relative to this file.
     #[serde(default)]
     pub policies: Vec<Field<String>>,
     /// What a rule that cannot be evaluated does.
@@ -40,6 +41,19 @@ pub struct Config {
     pub bounds: Option<Bounds>,
 }
 
+/// The version of the format.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    #[serde(rename = "toolgate/v1")]
+    V1,
+}
+
+/// What the file is.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub enum Kind {
+    Config,
+}
+
 /// What a rule that cannot be evaluated does.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +64,7 @@ pub enum OnError {
 
 /// A service behind the gate.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Upstream {
     /// Its URL, `http` or `https`, with the path that stands in front of its tools' paths.
     #[schemars(required)]
@@ -72,6 +87,7 @@ pub struct Upstream {
 
 /// How long to wait for an upstream.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Timeouts {
     /// To connect, TLS included. Default 5s.
     pub connect: Option<Field<Period>>,
@@ -83,6 +99,7 @@ pub struct Timeouts {
 
 /// Credentials: `bearer` alone, or `header` with `value`.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Auth {
     /// Sent as `Authorization: Bearer …`; `${env:NAME}` or `${file:PATH}`.
     pub bearer: Option<Text>,
@@ -94,6 +111,7 @@ pub struct Auth {
 
 /// An operation of an upstream.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its name within the upstream: `get` of upstream `crm` is the tool `crm.get`. `{NAME}` takes
     /// the name from the path parameter NAME.
@@ -125,6 +143,7 @@ pub enum Effect {
 
 /// How calls are gathered into runs.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Runs {
     /// A run without a call for this long has ended. Default 10m.
     pub idle_end: Option<Field<Period>>,
@@ -134,6 +153,7 @@ pub struct Runs {
 
 /// What is recorded, and where.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// `stdout`, or a file that one JSON object a call is appended to. Default `stdout`.
     pub events: Option<Field<String>>,
@@ -151,6 +171,7 @@ pub enum Bodies {
 
 /// Labels of all calls on this listener.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Caller {
     /// `caller.tenant` in rules.
     pub tenant: Option<Text>,
@@ -164,6 +185,7 @@ pub struct Caller {
 
 /// How arguments and results are digested.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Digest {
     /// Makes digests an HMAC, for arguments that could be guessed; `${env:NAME}` or
     /// `${file:PATH}`, at least 16 bytes.
@@ -172,6 +194,7 @@ pub struct Digest {
 
 /// Bounds on what is accepted.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// Largest body of a request. Default 1MiB.
     pub body: Option<Field<ByteSize>>,

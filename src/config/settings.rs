@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, Method};
-use secrecy::SecretString;
+use http::{HeaderName, HeaderValue, Method, Uri};
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::identify::path::PathTemplate;
 use crate::policy::view::{Caller, Effect, ToolFacts};
 
 /// A whole config. `Debug` never shows a secret.
@@ -51,6 +52,8 @@ pub struct Tool {
     pub method: Method,
     /// As written: `/customers/{id}`.
     pub path: Arc<str>,
+    /// The same, parsed.
+    pub template: PathTemplate,
     /// The upstream's and its own, each once.
     pub tags: Arc<[Arc<str>]>,
     pub effect: Effect,
@@ -147,6 +150,24 @@ impl Default for Bounds {
             body_time: Duration::from_secs(15),
             drain_time: Duration::from_secs(25),
         }
+    }
+}
+
+impl Upstream {
+    /// Scheme, authority and base path as one; `None` cannot happen, as they came from a URL.
+    pub fn url(&self) -> Option<Uri> {
+        let path = if self.base_path.is_empty() { "/" } else { &self.base_path };
+        let parts = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+        parts.path_and_query(path).build().ok()
+    }
+}
+
+impl Auth {
+    /// The value to send, marked as sensitive; `None` cannot happen, as it was checked.
+    pub fn header_value(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(self.value.expose_secret()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
     }
 }
 

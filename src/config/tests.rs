@@ -1,7 +1,16 @@
+//! Broken configs and what is said of them; one that uses every key; secrets stay hidden.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
 use super::load::load_with;
+use super::mask::mask;
+use super::settings::{Events, Operation};
+use crate::policy::view::Effect;
 
 /// Rendered faults of every config in `tests/goldens/config` equal the file beside it.
 /// `UPDATE_GOLDENS=1` writes them.
@@ -49,4 +58,149 @@ fn environment(name: &str) -> Option<String> {
         _ => return None,
     };
     Some(value.to_owned())
+}
+
+#[test]
+fn the_documented_config_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"
+apiVersion: toolgate/v1
+kind: Config
+listen: 127.0.0.1:4100
+admin: 127.0.0.1:4101
+policies: [./policies]
+on_error: deny
+upstreams:
+  booking:
+    http: https://booking.internal/v2/
+    tags: [travel]
+    tools:
+    - { name: "{tool}", match: "POST /tools/{tool}", effect: read }
+  crm:
+    http: http://crm:8080
+    tools:
+    - { name: find, match: "GET /customers/{id}", tags: [pii, pii] }
+    - { name: me, match: "GET /customers/me", ignore_args: [timestamp] }
+    - { name: update, match: "PATCH /customers/{id}", effect: write }
+    timeout: 5s
+    timeouts: { connect: 250ms }
+    auth: { header: X-Api-Key, value: "Key ${env:TOKEN}" }
+runs: { idle_end: 10m, header: x-session-id }
+record: { events: ./events.jsonl, bodies: none }
+caller: { tenant: acme, agent: 7 }
+digest: { key: "${file:./key}" }
+bounds: { body: 2MiB, live_runs: 500, drain: 0s }
+"#;
+    fs::write(folder.path().join("toolgate.yaml"), text).unwrap();
+    fs::write(folder.path().join("key"), "canary-key-of-sixteen-bytes\n").unwrap();
+    for name in ["b.yaml", "a.yml", "a.test.yaml", ".hidden.yaml", "notes.md", "deep/c.yaml"] {
+        let path = folder.path().join("policies").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+    let loaded = load_with(&folder.path().join("toolgate.yaml"), &environment).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let names: Vec<&str> = loaded.sources.iter().map(|source| source.text.as_str()).collect();
+    assert_eq!(names, ["a.yml", "b.yaml", "deep/c.yaml"]);
+
+    let settings = loaded.settings;
+    assert!(!format!("{settings:?}").contains("canary"), "{settings:?}");
+    let [booking, crm] = settings.upstreams.as_slice() else { panic!() };
+    assert_eq!(booking.url().unwrap().to_string(), "https://booking.internal/v2");
+    assert_eq!(crm.url().unwrap().to_string(), "http://crm:8080/");
+    assert_eq!(booking.tools[0].operation, Operation::FromPath("tool".into()));
+    assert_eq!(booking.tools[0].effect, Effect::Read);
+    assert_eq!(booking.tools[0].tags[..], ["travel".into()]);
+    let paths: Vec<&str> = crm.tools.iter().map(|tool| &*tool.path).collect();
+    assert_eq!(paths, ["/customers/me", "/customers/{id}", "/customers/{id}"]);
+    assert_eq!(crm.tools[0].ignore_args[..], ["timestamp".into()]);
+    assert_eq!(crm.tools[1].tags[..], ["pii".into()]);
+    assert_eq!((crm.tools[1].effect, crm.tools[2].effect), (Effect::Read, Effect::Write));
+    assert_eq!(crm.timeouts.connect, Duration::from_millis(250));
+    assert_eq!(crm.timeouts.response, Duration::from_secs(5));
+    assert_eq!(crm.timeouts.idle, Duration::from_secs(30));
+    let auth = crm.auth.as_ref().unwrap();
+    assert_eq!(auth.header, "x-api-key");
+    let value = auth.header_value().unwrap();
+    assert!(value.is_sensitive() && value == "Key sk-canary-token");
+    assert_eq!(settings.digest_key.unwrap().expose_secret(), "canary-key-of-sixteen-bytes");
+    assert_eq!(settings.events, Events::File(folder.path().join("events.jsonl")));
+    assert_eq!((&*settings.caller.tenant, &*settings.caller.agent), ("acme", "7"));
+    assert_eq!(settings.bounds.body_limit_bytes, 2 * 1024 * 1024);
+    assert_eq!(settings.bounds.head_limit_bytes, 16 * 1024);
+    assert_eq!(settings.bounds.drain_time, Duration::ZERO);
+}
+
+#[test]
+fn what_policies_may_name() {
+    let config = "apiVersion: toolgate/v1\nkind: Config\nupstreams:\n  \
+                  a: { http: \"http://a\", tags: [t], tools: [ { name: x.y, match: DELETE /x } ] }\n  \
+                  b: { http: \"http://b\", tools: [ { name: \"{op}\", match: \"POST /{op}\" }, { name: z, match: GET /z } ] }\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.yaml"), config).unwrap();
+    let loaded = load_with(&folder.path().join("c.yaml"), &environment).unwrap();
+    let facts = loaded.settings.tool_facts();
+    let shown: Vec<_> =
+        facts.iter().map(|tool| (&*tool.name, tool.effect, tool.tags.len())).collect();
+    assert_eq!(shown, [("a.x.y", Effect::Write, 1), ("b.z", Effect::Read, 0)]);
+    assert_eq!(loaded.settings.open_servers(), ["b".into()]);
+    assert_eq!(loaded.settings.listen, ([127, 0, 0, 1], 4100).into());
+}
+
+#[test]
+fn an_absent_config_says_how_to_get_one() {
+    let faults = load_with(Path::new("absent/toolgate.yaml"), &environment).unwrap_err();
+    let rendered = faults[0].render(false);
+    assert!(rendered.contains("TG001"), "{rendered}");
+    assert!(rendered.contains("`toolgate init` writes a first config"), "{rendered}");
+}
+
+#[test]
+fn a_config_that_is_not_utf8_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.yaml");
+    fs::write(&path, b"kind: \xff\n").unwrap();
+    let faults = load_with(&path, &environment).unwrap_err();
+    assert!(faults[0].message.contains("is not UTF-8"), "{faults:?}");
+}
+
+#[test]
+fn colours_do_not_change_the_words() {
+    let faults =
+        load_with(Path::new("tests/goldens/config/on_error.yaml"), &environment).unwrap_err();
+    let colored = faults[0].render(true);
+    assert!(colored.contains("\u{1b}["));
+    let mut plain = String::new();
+    let mut escape = false;
+    for c in colored.chars() {
+        match c {
+            '\u{1b}' => escape = true,
+            'm' if escape => escape = false,
+            _ if escape => {}
+            c => plain.push(c),
+        }
+    }
+    assert_eq!(plain, faults[0].render(false));
+}
+
+#[test]
+fn secrets_in_wrong_places_are_masked() {
+    for text in [
+        "    auth: canary",
+        "auth: { bearer: canary, x: 1 }",
+        "auth: {bearer: 'canary with, comma'}",
+        "  bearer: \"canary, {more\"",
+        "  \"bearer\" : canary",
+        "Password: canary # why",
+        "digest: { key: canary }",
+        "http: https://user:canary@host/path",
+        "http: user:canary@host",
+        "x: https://canary:canary@host?a=b",
+    ] {
+        let masked = mask(text, &[]);
+        assert!(!masked.contains("canary"), "{masked}");
+        assert_eq!(masked.len(), text.len());
+    }
+    let kept = "auth: { bearer: \"${env:TOKEN}\" }\nrecord: { events: stdout }\nhttp: http://crm:8080/a@b\n";
+    assert_eq!(mask(kept, &[]), kept);
 }

@@ -95,7 +95,7 @@ fn tools(
         }
         drafts.push(draft);
     }
-    drafts.sort_by(|a, b| a.pattern.segments.cmp(&b.pattern.segments));
+    drafts.sort_by(|a, b| a.pattern.template.by_specificity(&b.pattern.template));
     drafts.into_iter().map(|draft| draft.tool).collect()
 }
 
@@ -146,6 +146,7 @@ fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> O
         operation,
         method: pattern.method.clone(),
         path: Arc::from(pattern.path.as_str()),
+        template: pattern.template.clone(),
         tags: shared.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
@@ -161,12 +162,12 @@ fn operation(name: &Text, pattern: Option<&Pattern>, check: &mut Check<'_>) -> O
         return Some(Operation::Named(Arc::from(name.value.as_str())));
     };
     let pattern = pattern?;
-    if pattern.parameters().any(|known| known == parameter) {
+    if pattern.template.parameters().any(|known| known == parameter) {
         return Some(Operation::FromPath(Arc::from(parameter)));
     }
     let fault = ScalarFault::new(format!("the path has no parameter `{{{parameter}}}`"));
-    let close = crate::yaml::closest(parameter, pattern.parameters());
-    let known = close.or_else(|| pattern.parameters().next());
+    let close = crate::yaml::closest(parameter, pattern.template.parameters());
+    let known = close.or_else(|| pattern.template.parameters().next());
     let fault = match known {
         Some(known) => fault.help(format!("did you mean `{{{known}}}`?")),
         None => fault.help(format!("for example `POST /tools/{{{parameter}}}`")),

@@ -109,8 +109,6 @@ pub(super) fn relative_to(folder: &Path, path: &str) -> PathBuf {
 /// The settings; `None` when a part that has no default is at fault. Whoever calls must look at
 /// the faults before using the settings.
 pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Settings> {
-    same(check, raw.api_version.as_ref(), "toolgate/v1");
-    same(check, raw.kind.as_ref(), "Config");
     let listen = listener(check, raw.listen.as_ref(), DEFAULT_LISTEN);
     let admin = listener(check, raw.admin.as_ref(), DEFAULT_ADMIN);
     if let (Some(listen), Some(admin)) = (listen, admin)
@@ -138,15 +136,6 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
         digest_key,
         bounds,
     })
-}
-
-fn same(check: &mut Check<'_>, field: Option<&Field<String>>, expected: &str) {
-    if let Some(field) = field
-        && field.value != expected
-    {
-        let text = ScalarFault::new(format!("expected `{expected}`, found `{}`", field.value));
-        check.fault(codes::VERSION, field.span, text);
-    }
 }
 
 fn listener(
@@ -242,8 +231,8 @@ fn size(
     allowed: (u64, u64),
 ) -> usize {
     let show = |bytes: u64| match bytes {
-        _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
-        _ if bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{}KiB", bytes >> 10),
         _ => bytes.to_string(),
     };
     let field = field.map(|field| field.map(|size| size.0));
@@ -278,10 +267,10 @@ fn within(
 fn show(time: Duration) -> String {
     let ms = time.as_millis();
     match ms {
-        _ if ms % 1_000 != 0 => format!("{ms}ms"),
-        _ if ms % 60_000 != 0 || ms == 0 => format!("{}s", ms / 1_000),
-        _ if ms % 3_600_000 != 0 => format!("{}m", ms / 60_000),
-        _ if ms % 86_400_000 != 0 || ms == 86_400_000 => format!("{}h", ms / 3_600_000),
+        _ if !ms.is_multiple_of(1_000) => format!("{ms}ms"),
+        _ if !ms.is_multiple_of(60_000) || ms == 0 => format!("{}s", ms / 1_000),
+        _ if !ms.is_multiple_of(3_600_000) => format!("{}m", ms / 60_000),
+        _ if !ms.is_multiple_of(86_400_000) || ms == 86_400_000 => format!("{}h", ms / 3_600_000),
         _ => format!("{}d", ms / 86_400_000),
     }
 }

@@ -28,10 +28,15 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Headers that speak to this gate and not to the tool.
 const OURS_PREFIX: &str = "toolgate-";
 
-/// The headers of the request to the tool. They are made after identification, so that a header
+/// The headers of the request to the tool, from those received. They are made after identification, so that a header
 /// nominated by `Connection` has been read before it is dropped.
-pub(super) fn outgoing(call: &Call, upstream: &Upstream, strip_encoding: bool) -> HeaderMap {
-    let mut headers = call.headers.clone();
+pub(super) fn outgoing(
+    received: HeaderMap,
+    call: &Call,
+    upstream: &Upstream,
+    strip_encoding: bool,
+) -> HeaderMap {
+    let mut headers = received;
     strip_hop_by_hop(&mut headers);
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);
@@ -56,8 +61,7 @@ pub(super) fn outgoing(call: &Call, upstream: &Upstream, strip_encoding: bool) -
     headers
 }
 
-/// Cleans the headers of an answer: what belongs to the tool's connection, and what only this gate
-/// may say.
+/// Cleans the headers of a tool's answer: what we say of a call, no tool says for us.
 pub(super) fn incoming(headers: &mut HeaderMap) {
     strip_hop_by_hop(headers);
     remove_ours(headers);

@@ -32,14 +32,15 @@ pub struct Forwarded {
 }
 
 /// Sends an admitted call to its upstream. Redirects are answers like any other.
-pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
+pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
+    let received = admitted.take_headers();
     let call = admitted.call();
     let uri = match target(call, upstream) {
         Ok(uri) => uri,
         Err(_) => return never_sent(admitted),
     };
     let strip_encoding = keeps_result(admitted.applicable());
-    let outgoing = headers::outgoing(call, upstream, strip_encoding);
+    let outgoing = headers::outgoing(received, call, upstream, strip_encoding);
     let mut attempts = 0_u32;
     loop {
         attempts = attempts.saturating_add(1);
@@ -51,7 +52,7 @@ pub async fn send(admitted: Admitted, upstream: &Upstream) -> Forwarded {
         let answer =
             tokio::time::timeout(upstream.response_timeout, upstream.client.request(request));
         let outcome = match answer.await {
-            // Nobody asked for another protocol: passed on, it would be a tunnel.
+            // Nobody asked for another protocol: what follows would be a tunnel.
             Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 unanswered(call, ErrorClass::MalformedResponse)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::call::{Known, Refusal};
 use crate::clock::Now;
 use crate::guard::{self, Granted, Refused};
-use crate::identify::{Call, Identified};
+use crate::identify::{Call, Headers, Identified};
 use crate::ledger::Reservation;
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
@@ -58,6 +58,11 @@ impl Admitted {
     /// The call.
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// The headers as received, which only forwarding reads; none are left behind.
+    pub(crate) fn take_headers(&mut self) -> Headers {
+        std::mem::take(&mut self.call.headers)
     }
 
     /// What it holds.

@@ -63,7 +63,7 @@ fn excess(limit: &Limit, maximum: &Maximum, look: &Look<'_>, env: &Env<'_>) -> O
             })
         }
         Maximum::Errors(max) => {
-            let errors = scope.errors(within, env.now);
+            let errors = scope.errors(&limit.id, within, env.now);
             (errors >= *max).then(|| Excess {
                 reason: StopReason::BudgetErrors,
                 path: "/run/errors",

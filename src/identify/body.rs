@@ -63,9 +63,8 @@ async fn bounded(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
 }
 
 fn declared_type(parts: &Parts) -> Result<(), Refusal> {
-    let unsupported = |message: &str| {
-        Err(malformed(message.to_owned()).with_hint(StatusHint::UnsupportedMediaType))
-    };
+    let unsupported =
+        |message: &str| Err(malformed(message).with_hint(StatusHint::UnsupportedMediaType));
     if parts.headers.contains_key(CONTENT_ENCODING) {
         return unsupported("An encoded body is not accepted: send it without Content-Encoding.");
     }

@@ -41,6 +41,9 @@ pub struct Identified {
     call: Call,
 }
 
+/// The headers of a request.
+pub type Headers = HeaderMap;
+
 /// One operation that an agent asks for, exactly as it will be judged, hashed and sent.
 pub struct Call {
     pub method: Method,
@@ -49,7 +52,7 @@ pub struct Call {
     /// The canonical query, without `?`.
     pub query: Option<String>,
     /// As received.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     pub body: Bytes,
     pub tool: Arc<ToolFacts>,
     /// The name of the upstream, which only the config gives an address.

@@ -24,12 +24,14 @@ pub(super) fn parse(bytes: Bytes, depth_limit: usize) -> Result<Document, JsonEr
         let message = "the JSON text starts with a byte order mark";
         return Err(JsonError::at_offset(JsonErrorKind::ByteOrderMark, &bytes, 0, message));
     }
-    if let Err(error) = std::str::from_utf8(&bytes) {
-        let message = "the JSON text is not UTF-8";
-        let offset = error.valid_up_to();
-        return Err(JsonError::at_offset(JsonErrorKind::NotUtf8, &bytes, offset, message));
-    }
-    let text = ByteString::try_from(bytes).unwrap_or_default();
+    let text = match ByteString::try_from(bytes.clone()) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = "the JSON text is not UTF-8";
+            let offset = error.valid_up_to();
+            return Err(JsonError::at_offset(JsonErrorKind::NotUtf8, &bytes, offset, message));
+        }
+    };
     let mut tape = Tape::new(&text);
     let mut deserializer = serde_json::Deserializer::from_str(&text);
     let depth_left = depth_limit.min(DEPTH_CEILING);
@@ -42,7 +44,8 @@ pub(super) fn parse(bytes: Bytes, depth_limit: usize) -> Result<Document, JsonEr
         let kind = JsonErrorKind::TrailingData;
         return Err(JsonError::at_position(kind, text.as_bytes(), position, message));
     }
-    Ok(Document { text: text.clone(), ..tape.document })
+    let document = tape.document;
+    Ok(Document { text, ..document })
 }
 
 /// Reads one value onto the tape.

@@ -149,13 +149,23 @@ impl<'t> Tape<'t> {
     }
 }
 
-/// The first eight bytes as a number that sorts as they do.
+/// The first eight bytes as a number that sorts as they do, zeros after the end.
 fn prefix(name: &str) -> u64 {
-    if let Some(first) = name.as_bytes().first_chunk() {
+    let bytes = name.as_bytes();
+    if let Some(first) = bytes.first_chunk::<8>() {
         return u64::from_be_bytes(*first);
     }
-    let missing = (0..8usize.saturating_sub(name.len())).map(|_| 0);
-    name.bytes().chain(missing).fold(0, |joined, byte| joined << 8 | u64::from(byte))
+    // Two overlapping reads: the bytes they share agree.
+    let missing_bits = 64u32.saturating_sub(8 * u32::try_from(bytes.len()).unwrap_or(8));
+    if let (Some(head), Some(tail)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let (head, tail) = (u32::from_be_bytes(*head), u32::from_be_bytes(*tail));
+        return u64::from(head) << 32 | u64::from(tail) << missing_bits;
+    }
+    bytes
+        .iter()
+        .fold(0, |joined, byte| joined << 8 | u64::from(*byte))
+        .checked_shl(missing_bits)
+        .unwrap_or(0)
 }
 
 /// serde_json's own messages name what it expected and never repeat the text.
@@ -167,5 +177,5 @@ fn explain_syntax(error: &serde_json::Error, text: &[u8]) -> JsonError {
         let message = "a number is beyond what a double can hold";
         return JsonError::at_position(JsonErrorKind::NumberRange, text, position, message);
     }
-    JsonError::at_position(JsonErrorKind::Syntax, text, position, format!("not JSON: {message}"))
+    JsonError::at_position(JsonErrorKind::Syntax, text, position, message)
 }

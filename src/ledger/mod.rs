@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 
 use crate::call::{Caller, RunId};
 use crate::clock::Clock;
+use crate::policy::model::Per;
 
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
@@ -86,6 +87,20 @@ impl Ledger {
         let runs: u64 = self.runs.iter().map(|run| run.state.lock().scope.calls_reserved()).sum();
         let wider: u64 = self.scopes.iter().map(|scope| scope.lock().calls_reserved()).sum();
         runs.saturating_add(wider)
+    }
+
+    /// The scope that a limit of a run is kept by when it is wider than the run.
+    fn wider<'a>(&self, run: &'a RunCell, per: Per) -> Option<&'a Mutex<Scope>> {
+        let scope = match per {
+            Per::Run => return None,
+            Per::Agent => run.wider.agent.get_or_init(|| self.scope(ScopeKey::agent(&run.caller))),
+            Per::Tenant => run
+                .wider
+                .tenant
+                .get_or_init(|| self.scope(ScopeKey::Tenant(run.caller.tenant.clone()))),
+            Per::Global => run.wider.global.get_or_init(|| self.scope(ScopeKey::Global)),
+        };
+        Some(&**scope)
     }
 
     fn scope(&self, key: ScopeKey) -> Arc<Mutex<Scope>> {

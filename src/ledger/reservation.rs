@@ -8,15 +8,20 @@ use smallvec::SmallVec;
 
 use crate::call::{RunId, Status};
 use crate::clock::Now;
-use crate::ledger::visit::{Visit, Wider};
+use crate::ledger::scope::Scope;
+use crate::ledger::visit::Visit;
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
 
-/// One call taken of one limit.
+/// What a call has to do with one limit once it has ended.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub per: Per,
     pub limit: Arc<str>,
+    /// When one call was taken of it, as its scope noted it; absent when none was.
+    pub taken: Option<Duration>,
+    /// A failure is counted under it.
+    pub counts_errors: bool,
 }
 
 /// How an admitted call ended, as far as the run's memory is concerned.
@@ -34,21 +39,14 @@ pub struct Settlement {
 /// request was never sent, and otherwise settled as a call whose end is not known.
 pub struct Reservation {
     visit: Visit,
-    wider: Wider,
     claims: SmallVec<[Claim; 4]>,
-    taken: Duration,
     sent: AtomicBool,
     settled: bool,
 }
 
 impl Reservation {
-    pub(super) fn new(
-        visit: Visit,
-        wider: Wider,
-        claims: SmallVec<[Claim; 4]>,
-        taken: Duration,
-    ) -> Self {
-        Self { visit, wider, claims, taken, sent: AtomicBool::new(false), settled: false }
+    pub(super) fn new(visit: Visit, claims: SmallVec<[Claim; 4]>) -> Self {
+        Self { visit, claims, sent: AtomicBool::new(false), settled: false }
     }
 
     /// Position of this call in its run, from 1.
@@ -92,44 +90,28 @@ impl Reservation {
     }
 
     fn close(&self, step: Option<Step>, status: Status, upstream: Duration, now: Now) {
-        let used = self.was_sent();
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);
         if let Some(step) = step {
             state.history.push(step);
         }
         for claim in &self.claims {
-            match claim.per {
-                Per::Run => finish(&mut state.scope, claim, used, self.taken),
-                Per::Agent => self.finish_wider(self.wider.agent.as_ref(), claim, used),
-                Per::Tenant => self.finish_wider(self.wider.tenant.as_ref(), claim, used),
-                Per::Global => self.finish_wider(self.wider.global.as_ref(), claim, used),
-            }
-        }
-        if status != Status::Ok {
-            for scope in self.wider.each() {
-                scope.lock().note_error(now.mono);
+            match self.visit.ledger.wider(&self.visit.run, claim.per) {
+                None => self.finish(&mut state.scope, claim, status, now),
+                Some(scope) => self.finish(&mut scope.lock(), claim, status, now),
             }
         }
     }
 
-    fn finish_wider(
-        &self,
-        scope: Option<&Arc<parking_lot::Mutex<super::Scope>>>,
-        claim: &Claim,
-        used: bool,
-    ) {
-        if let Some(scope) = scope {
-            finish(&mut scope.lock(), claim, used, self.taken);
+    fn finish(&self, scope: &mut Scope, claim: &Claim, status: Status, now: Now) {
+        match claim.taken {
+            Some(_) if self.was_sent() => scope.settle_call(&claim.limit),
+            Some(taken) => scope.release_call(&claim.limit, taken),
+            None => {}
         }
-    }
-}
-
-fn finish(scope: &mut super::Scope, claim: &Claim, used: bool, taken: Duration) {
-    if used {
-        scope.settle_call(&claim.limit);
-    } else {
-        scope.release_call(&claim.limit, taken);
+        if claim.counts_errors && status != Status::Ok {
+            scope.note_error(&claim.limit, now.mono);
+        }
     }
 }
 

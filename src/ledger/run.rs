@@ -1,7 +1,7 @@
 //! What is remembered of one live run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -54,7 +54,17 @@ pub(super) struct RunCell {
     pub id: RunId,
     pub id_source: &'static str,
     pub caller: Caller,
+    pub wider: WiderScopes,
     pub state: Mutex<RunState>,
+}
+
+/// The scopes beyond the run that its limits draw on, each looked up once: a run's caller never
+/// changes, and scopes live as long as the ledger.
+#[derive(Debug, Default)]
+pub(super) struct WiderScopes {
+    pub agent: OnceLock<Arc<Mutex<Scope>>>,
+    pub tenant: OnceLock<Arc<Mutex<Scope>>>,
+    pub global: OnceLock<Arc<Mutex<Scope>>>,
 }
 
 #[derive(Debug)]
@@ -92,7 +102,8 @@ impl RunCell {
             reported: false,
             removed: false,
         };
-        Self { id, id_source, caller, state: Mutex::new(state) }
+        let wider = WiderScopes::default();
+        Self { id, id_source, caller, wider, state: Mutex::new(state) }
     }
 
     /// The run's end report, if it is due: stopped or removed, nothing in flight, not yet reported.
@@ -149,7 +160,6 @@ impl RunState {
             | Status::Cancelled
             | Status::Unknown => {
                 self.usage.errors = self.usage.errors.saturating_add(1);
-                self.scope.note_error(now.mono);
             }
         }
         let micros = u64::try_from(upstream.as_micros()).unwrap_or(u64::MAX);

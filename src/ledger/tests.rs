@@ -255,3 +255,32 @@ fn rotating_run_ids_buys_neither_memory_nor_budget() {
     world.ledger.end_all();
     assert_eq!(world.ends.0.lock().len(), 20_000, "every run has its end");
 }
+
+#[test]
+fn failures_are_counted_by_the_limits_that_cover_the_tool() {
+    let covered = limits("- { id: a, per: run, max: { errors: 2 }, then: deny, message: m }\n");
+    let other = limits(
+        "- { id: b, per: run, tools: [s.t], max: { errors: 2 }, within: 1m, then: deny, message: m }\n",
+    );
+    let world = world(10);
+    let errors = |applicable: &Applicable| {
+        let now = world.clock.now();
+        let visit = world.ledger.enter(run("r"), "header", &Caller::default(), now);
+        let seen = visit.decide::<(), u64>(&applicable.limits, now, |look| {
+            let limit = &applicable.limits[0];
+            let scope = look.scope(limit.per).expect("the run's own");
+            let within = Some(Duration::from_secs(60));
+            let denial = Denial { key: "k".into(), stop: None };
+            Judgement::Refuse(scope.errors(&limit.id, within, now), denial)
+        });
+        seen.err().expect("refused")
+    };
+    for status in [Status::Ok, Status::Error, Status::Unknown] {
+        let reservation = admit(&world, "r", &covered).expect("no limit on calls");
+        reservation.mark_sent();
+        reservation.settle(settlement(status), world.clock.now());
+    }
+    drop(admit(&world, "r", &covered));
+    assert_eq!(errors(&covered), 3, "a call that was given up failed as well");
+    assert_eq!(errors(&other), 0, "none of them was made under this limit");
+}

@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 
 use crate::call::{Caller, RunEnd, RunId, StopReason};
 use crate::clock::Now;
+use crate::ledger::Ledger;
 use crate::ledger::reservation::{Claim, Reservation};
 use crate::ledger::run::{DenialNote, RunCell};
 use crate::ledger::scope::Scope;
-use crate::ledger::{Ledger, ScopeKey};
 use crate::policy::model::{Limit, Maximum, Per, Within};
 use crate::policy::view::RunView;
 
@@ -64,41 +64,6 @@ impl Look<'_> {
     }
 }
 
-/// The wider scopes a decision touches. Locks are taken in the order of the fields, which is the
-/// same for every call, so two calls cannot wait for each other.
-#[derive(Default)]
-pub(super) struct Wider {
-    pub agent: Option<Arc<Mutex<Scope>>>,
-    pub tenant: Option<Arc<Mutex<Scope>>>,
-    pub global: Option<Arc<Mutex<Scope>>>,
-}
-
-impl Wider {
-    fn of(ledger: &Ledger, caller: &Caller, limits: &[Arc<Limit>]) -> Self {
-        let mut wider = Self::default();
-        for limit in limits {
-            match limit.per {
-                Per::Run => {}
-                Per::Agent if wider.agent.is_none() => {
-                    wider.agent = Some(ledger.scope(ScopeKey::agent(caller)));
-                }
-                Per::Tenant if wider.tenant.is_none() => {
-                    wider.tenant = Some(ledger.scope(ScopeKey::Tenant(caller.tenant.clone())));
-                }
-                Per::Global if wider.global.is_none() => {
-                    wider.global = Some(ledger.scope(ScopeKey::Global));
-                }
-                Per::Agent | Per::Tenant | Per::Global => {}
-            }
-        }
-        wider
-    }
-
-    pub(super) fn each(&self) -> impl Iterator<Item = &Arc<Mutex<Scope>>> {
-        [&self.agent, &self.tenant, &self.global].into_iter().flatten()
-    }
-}
-
 impl Ledger {
     /// Enters a call into its run, which begins with its first call. Gives it its step number.
     pub fn enter(
@@ -133,8 +98,8 @@ impl Ledger {
     /// been silent for longer than `idle_end`.
     pub fn unlabelled_run(&self, agent: &str, now: Now, fresh: impl FnOnce() -> RunId) -> RunId {
         if self.unlabelled.len() > self.bounds.live_runs {
-            let idle_end = self.bounds.idle_end;
-            self.unlabelled.retain(|_, (_, seen)| now.since(*seen) < idle_end);
+            // More unlabelled clients at once than runs are remembered: each begins a new run.
+            self.unlabelled.clear();
         }
         let mut entry =
             self.unlabelled.entry(Arc::from(agent)).or_insert_with(|| (RunId("".into()), now.mono));
@@ -194,12 +159,16 @@ impl Visit {
         now: Now,
         judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
     ) -> Result<(Granted, Reservation), Refused> {
-        let wider = Wider::of(&self.ledger, &self.run.caller, limits);
         let run = Arc::clone(&self.run);
+        let lock = |per| {
+            let drawn_on = limits.iter().any(|limit| limit.per == per);
+            drawn_on.then(|| self.ledger.wider(&run, per)).flatten().map(Mutex::lock)
+        };
         let mut state = run.state.lock();
-        let mut agent = wider.agent.as_ref().map(|scope| scope.lock());
-        let mut tenant = wider.tenant.as_ref().map(|scope| scope.lock());
-        let mut global = wider.global.as_ref().map(|scope| scope.lock());
+        // Locks are taken in the same order for every call, so two cannot wait for each other.
+        let mut agent = lock(Per::Agent);
+        let mut tenant = lock(Per::Tenant);
+        let mut global = lock(Per::Global);
         let judgement = judge(&Look {
             run: state.view(&run.id.0, now),
             stopped: state.stopped.as_ref().map(|(reason, _)| *reason),
@@ -219,25 +188,30 @@ impl Visit {
             Judgement::Admit(granted) => {
                 let mut claims = SmallVec::new();
                 for limit in limits {
-                    if !limit.max.iter().any(|max| matches!(max, Maximum::Calls(_))) {
+                    let owes = Owes::to(limit);
+                    if !owes.call && !owes.errors {
                         continue;
                     }
-                    let within = window(limit);
                     let scope = match limit.per {
                         Per::Run => Some(&mut state.scope),
                         Per::Agent => inner(&mut agent),
                         Per::Tenant => inner(&mut tenant),
                         Per::Global => inner(&mut global),
                     };
-                    if let Some(scope) = scope {
-                        scope.reserve_call(&limit.id, within, now);
-                        claims.push(Claim { per: limit.per, limit: limit.id.clone() });
-                    }
+                    let Some(scope) = scope else { continue };
+                    let taken =
+                        owes.call.then(|| scope.reserve_call(&limit.id, window(limit), now));
+                    claims.push(Claim {
+                        per: limit.per,
+                        limit: limit.id.clone(),
+                        taken,
+                        counts_errors: owes.errors,
+                    });
                 }
                 state.usage.calls = state.usage.calls.saturating_add(1);
                 drop((global, tenant, agent));
                 drop(state);
-                Ok((granted, Reservation::new(self, wider, claims, now.mono)))
+                Ok((granted, Reservation::new(self, claims)))
             }
         }
     }
@@ -263,6 +237,22 @@ impl Drop for Visit {
 
 fn inner<'a>(guard: &'a mut Option<MutexGuard<'_, Scope>>) -> Option<&'a mut Scope> {
     guard.as_deref_mut()
+}
+
+/// What a call that is admitted owes a limit; nothing, when the limit counts nothing that happens
+/// to admitted calls.
+struct Owes {
+    call: bool,
+    errors: bool,
+}
+
+impl Owes {
+    fn to(limit: &Limit) -> Self {
+        Self {
+            call: limit.max.iter().any(|max| matches!(max, Maximum::Calls(_))),
+            errors: limit.max.iter().any(|max| matches!(max, Maximum::Errors(_))),
+        }
+    }
 }
 
 /// A limit's window in time, if it has one.

@@ -177,7 +177,10 @@ impl Compiler<'_> {
     /// Compiles an expression, mapping its faults into the file.
     fn expression(&mut self, file: &File<'_>, text: &Text, site: Site) -> Option<Program> {
         match expr::compile(&text.value, site) {
-            Ok(program) => Some(program),
+            Ok(program) => {
+                self.tools_asked_for(file, text, &program);
+                Some(program)
+            }
             Err(errors) => {
                 self.expression_faults(file, text, errors);
                 None

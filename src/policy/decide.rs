@@ -2,7 +2,7 @@
 //!
 //! Pure: it sees the rules and a view of the call, and nothing is allocated when nothing fires.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,9 +71,8 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
         };
         ruling.add(rule.mode, finding);
     }
-    // Stable: rules come in the order of their names.
-    ruling.findings.sort_by_key(precedence);
-    ruling.observed.sort_by_key(precedence);
+    ruling.findings.sort_by(by_precedence);
+    ruling.observed.sort_by(by_precedence);
     if let Some(default) = &applicable.default_deny {
         let lifted = match default.mode {
             Mode::Enforce => ruling.allowed_by.is_some(),
@@ -86,10 +85,12 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
     ruling
 }
 
-/// The strongest verb first. Among equals a rule that could be evaluated stands before one that could
-/// not, for it says what would pass.
-fn precedence(finding: &Finding) -> (Reverse<Verb>, bool) {
-    (Reverse(finding.verb), finding.reason == StopReason::RuleError)
+/// The strongest verb first, then by name. Among equals a rule that could be evaluated stands before
+/// one that could not, for it says what would pass.
+fn by_precedence(a: &Finding, b: &Finding) -> Ordering {
+    let broken = |finding: &Finding| finding.reason == StopReason::RuleError;
+    let verb = b.verb.cmp(&a.verb);
+    verb.then_with(|| broken(a).cmp(&broken(b))).then_with(|| a.rule.cmp(&b.rule))
 }
 
 impl Ruling {
@@ -182,3 +183,6 @@ fn by_default(default: &DefaultDeny, env: &Env<'_>) -> Finding {
         violations: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,10 @@ use crate::json;
 /// Steps remembered of one run; older ones leave only their tallies behind.
 pub const HISTORY_LIMIT_STEPS: usize = 256;
 
+/// Values remembered of one run's calls, in bytes; beyond it the oldest become unreadable, and a
+/// rule that reads one of them refuses.
+pub const CAPTURED_LIMIT_BYTES: usize = 1_048_576;
+
 /// Tools tallied in one run; calls to further tools share the tally `""`.
 const TALLY_LIMIT_TOOLS: usize = 1_024;
 
@@ -36,6 +40,13 @@ pub struct Step {
     pub captured: Vec<Captured>,
 }
 
+impl Step {
+    fn captured_bytes(&self) -> usize {
+        let values = self.captured.iter().filter_map(|captured| captured.value.as_ref());
+        values.map(|value| value.root().size_bytes()).sum()
+    }
+}
+
 /// How often a tool was called over the run's whole life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -48,6 +59,7 @@ pub struct Tally {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     steps: VecDeque<Arc<Step>>,
+    captured_bytes: usize,
     tallies: BTreeMap<Arc<str>, Tally>,
 }
 
@@ -65,10 +77,30 @@ impl History {
         if step.succeeded {
             tally.succeeded = tally.succeeded.saturating_add(1);
         }
-        if self.steps.len() >= HISTORY_LIMIT_STEPS {
-            self.steps.pop_front();
+        if self.steps.len() >= HISTORY_LIMIT_STEPS
+            && let Some(oldest) = self.steps.pop_front()
+        {
+            self.captured_bytes = self.captured_bytes.saturating_sub(oldest.captured_bytes());
         }
+        self.captured_bytes = self.captured_bytes.saturating_add(step.captured_bytes());
         self.steps.push_back(Arc::new(step));
+        self.forget_values();
+    }
+
+    /// Makes the oldest values unreadable until the rest is within [`CAPTURED_LIMIT_BYTES`].
+    fn forget_values(&mut self) {
+        for step in &mut self.steps {
+            if self.captured_bytes <= CAPTURED_LIMIT_BYTES {
+                return;
+            }
+            let bytes = step.captured_bytes();
+            if bytes > 0 {
+                for captured in &mut Arc::make_mut(step).captured {
+                    captured.value = None;
+                }
+                self.captured_bytes = self.captured_bytes.saturating_sub(bytes);
+            }
+        }
     }
 
     /// The remembered steps, oldest first; reversible.

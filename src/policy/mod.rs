@@ -13,3 +13,6 @@ pub mod raw;
 pub mod reason;
 pub mod set;
 pub mod view;
+
+#[cfg(test)]
+pub(crate) mod sample;

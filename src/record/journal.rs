@@ -18,6 +18,9 @@ use serde::Serialize;
 /// Lines that may wait or be reserved at once.
 const QUEUE_LIMIT_LINES: usize = 65_536;
 
+/// What an event of a call takes, so that its line is not moved while it is made.
+const USUAL_LINE_BYTES: usize = 1_024;
+
 /// How long the writer gathers lines before it writes them.
 const GATHER: Duration = Duration::from_millis(2);
 
@@ -144,14 +147,15 @@ impl Drop for Slot {
 
 impl Shared {
     fn push(&self, event: &impl Serialize) {
-        let mut batch = self.batch.lock();
-        let start = batch.bytes.len();
-        if serde_json::to_writer(&mut batch.bytes, event).is_err() {
-            batch.bytes.truncate(start);
+        // Made before the lock is taken, which all calls share.
+        let mut line = Vec::with_capacity(USUAL_LINE_BYTES);
+        if serde_json::to_writer(&mut line, event).is_err() {
             self.taken.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        batch.bytes.push(b'\n');
+        line.push(b'\n');
+        let mut batch = self.batch.lock();
+        batch.bytes.extend_from_slice(&line);
         batch.lines = batch.lines.saturating_add(1);
         let first = batch.lines == 1;
         drop(batch);

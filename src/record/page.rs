@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{
-    Caller, Ending, ErrorClass, Known, Outcome, Refusal, Status, StopReason, Verdict,
+    Caller, Ending, ErrorClass, Known, Outcome, Refusal, RetryScope, Status, StopReason, Verdict,
 };
 use crate::clock::Now;
 use crate::json::Digest;
@@ -32,6 +32,7 @@ struct Close<'a> {
     verdict: Option<Verdict>,
     rule: Option<&'a str>,
     stop_reason: Option<StopReason>,
+    retry_scope: Option<RetryScope>,
     result: Option<(Digest, u64)>,
     upstream: Duration,
     attempts: Option<u32>,
@@ -71,6 +72,7 @@ impl Page {
             verdict: Some(refusal.verdict()),
             rule: refusal.rule.as_deref(),
             stop_reason: Some(refusal.reason),
+            retry_scope: Some(refusal.retry_scope()),
             result: None,
             upstream: Duration::ZERO,
             attempts: None,
@@ -86,6 +88,7 @@ impl Page {
             verdict: Some(passed(warned_by.as_deref())),
             rule: warned_by.as_deref(),
             stop_reason: None,
+            retry_scope: None,
             result,
             upstream,
             attempts: Some(attempts),
@@ -135,7 +138,7 @@ impl Page {
             rule: close.rule,
             rules_observed: &known.observed,
             stop_reason: close.stop_reason.map(StopReason::name),
-            retry_scope: close.stop_reason.map(|reason| reason.retry_scope().name()),
+            retry_scope: close.retry_scope.map(RetryScope::name),
             policy_version: event::given(&known.policy_version),
             usage: None,
         });
@@ -179,6 +182,7 @@ impl Drop for Page {
             verdict: self.known.sent.then(|| passed(warned_by.as_deref())),
             rule: warned_by.as_deref(),
             stop_reason: None,
+            retry_scope: None,
             result: None,
             upstream: Duration::ZERO,
             attempts: self.known.sent.then_some(1),

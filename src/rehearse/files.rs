@@ -17,9 +17,9 @@ const SEARCH_LIMIT_FILES: usize = 10_000;
 /// Which files of a folder are meant. A path to a file is always taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// `*.yaml` and `*.yml` that are no tests.
+    /// `*.yaml` and `*.yml` that are no tests, in the folder itself, as the config takes them.
     Policies,
-    /// `*.test.yaml` and `*.test.yml`.
+    /// `*.test.yaml` and `*.test.yml`, in folders below it too.
     Tests,
 }
 
@@ -119,7 +119,11 @@ fn search(path: &Path, wanted: Wanted, level: usize, found: &mut Vec<PathBuf>) -
             return Err(io::Error::other(format!("more than {SEARCH_LIMIT_FILES} files")));
         }
         let below = entry.path();
-        if fs::metadata(&below)?.is_dir() || wanted.takes(&name) {
+        let taken = match fs::metadata(&below)?.is_dir() {
+            true => wanted == Wanted::Tests,
+            false => wanted.takes(&name),
+        };
+        if taken {
             search(&below, wanted, level + 1, found)?;
         }
     }

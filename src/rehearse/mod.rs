@@ -4,7 +4,7 @@
 mod expect;
 pub mod files;
 mod play;
-mod raw;
+pub mod raw;
 mod suite;
 
 use std::path::Path;

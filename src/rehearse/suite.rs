@@ -77,7 +77,8 @@ impl Suite {
         let set = policies(source, &raw)?;
         let mut loader = Loader { source, catalogue, set: &set, tools: &raw, faults };
         let tests = loader.tests(&raw);
-        let faults = loader.faults;
+        let mut faults = loader.faults;
+        faults.sort_by_key(|fault| fault.span.start);
         if faults.is_empty() {
             Ok(Self { source: source.clone(), set, tests })
         } else {

@@ -2,7 +2,8 @@
 //!
 //! [`read`] turns a [`Source`] into any type that derives `Deserialize` and reports every fault at
 //! once: unknown keys, duplicate keys, missing keys and wrong types, each as a [`Diagnostic`] with
-//! the place and a suggestion. A bad value is reported and left out; reading goes on.
+//! the place and a suggestion. A bad value is reported and left out; reading goes on. [`Shape`] adds
+//! what the types do not say, and [`read_partial`] gives what could be read despite faults.
 //!
 //! Types to use in files' models: [`Field`] (a value and its place), [`Text`] (a scalar whose
 //! inside has places of its own, such as an expression), [`Entries`] (a mapping with names chosen

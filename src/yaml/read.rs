@@ -18,7 +18,7 @@ use super::source::{Source, Span};
 /// Most faults of one file that are reported.
 const FAULT_LIMIT: usize = 100;
 /// Most attempts at one file: each finds one fault, or what follows from one.
-const ATTEMPT_LIMIT: usize = 1_000;
+const ATTEMPT_LIMIT: usize = 200;
 
 /// What the types alone do not say, by the name of the struct or enum.
 #[derive(Clone, Copy, Debug, Default)]

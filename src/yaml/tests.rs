@@ -1,9 +1,13 @@
+//! Values and their places, every fault at once, aliases, units and suggestions.
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::*;
+
+mod random;
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::report::{Case, Report, severity_name};
-use crate::yaml::{Diagnostic, Severity};
+use crate::cli::report::{Case, Report};
+use crate::yaml::Severity;
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut object = Map::new();
@@ -22,20 +22,6 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn case(case: &Case) -> Value {
-    let findings: Vec<Value> = case.findings.iter().map(finding).collect();
-    json!({ "file": case.file, "name": case.name, "ok": !case.failed(), "findings": findings })
-}
-
-fn finding(finding: &Diagnostic) -> Value {
-    let place = finding.line_column();
-    json!({
-        "severity": severity_name(finding.severity),
-        "code": finding.code,
-        "message": finding.message,
-        "file": finding.source.as_ref().map(|source| &source.name),
-        "line": place.map(|(line, _)| line),
-        "column": place.map(|(_, column)| column),
-        "help": finding.help,
-        "notes": finding.notes,
-    })
+    let (file, name, findings) = (&case.file, &case.name, &case.findings);
+    json!({ "file": file, "name": name, "ok": !case.failed(), "findings": findings })
 }

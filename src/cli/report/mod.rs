@@ -90,13 +90,6 @@ impl Report {
         self.findings().filter(|finding| finding.severity == severity).count()
     }
 
-    /// Turns warnings into errors.
-    pub fn be_strict(&mut self) {
-        for finding in self.cases.iter_mut().flat_map(|case| &mut case.findings) {
-            finding.severity = Severity::Error;
-        }
-    }
-
     /// Writes the report: results to `out`; for people, what was found to `err`.
     ///
     /// # Errors
@@ -126,6 +119,11 @@ impl Report {
     pub fn exit(&self) -> Exit {
         if self.count(Severity::Error) == 0 { Exit::Ok } else { Exit::Findings }
     }
+}
+
+/// `1 rule`, `2 rules`.
+pub(super) fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// The name of a severity, as people read it.

@@ -47,8 +47,16 @@ fn result(finding: &Diagnostic, codes: &BTreeSet<&str>) -> Value {
 
 fn location(finding: &Diagnostic, file: &str) -> Value {
     let mut place = json!({ "artifactLocation": { "uri": uri(file) } });
-    if let (Some((line, column)), Some(object)) = (finding.line_column(), place.as_object_mut()) {
-        object.insert("region".to_owned(), json!({ "startLine": line, "startColumn": column }));
+    if let (Some(source), Some(object)) = (&finding.source, place.as_object_mut()) {
+        let (line, column) = source.line_column(finding.span.start);
+        let (end_line, end_column) = source.line_column(finding.span.end);
+        let region = json!({
+            "startLine": line,
+            "startColumn": column,
+            "endLine": end_line,
+            "endColumn": end_column,
+        });
+        object.insert("region".to_owned(), region);
     }
     json!({ "physicalLocation": place })
 }

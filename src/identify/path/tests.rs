@@ -170,6 +170,9 @@ mod templates {
     use super::super::{PathError, PathTemplate, TemplateError};
     use super::read;
 
+    /// Names and values.
+    type Pairs = &'static [(&'static str, &'static str)];
+
     fn template(text: &str) -> PathTemplate {
         PathTemplate::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
@@ -183,7 +186,7 @@ mod templates {
 
     #[test]
     fn parameters_are_captured_in_order() {
-        let cases: [(&str, &str, &[(&str, &str)]); 9] = [
+        let cases: [(&str, &str, Pairs); 9] = [
             ("/", "/", &[]),
             ("/a/b", "/a/b", &[]),
             ("/a/b", "/%61/b", &[]),

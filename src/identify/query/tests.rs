@@ -2,9 +2,12 @@
 
 use super::{QUERY_LIMIT_PAIRS, QueryError, parse};
 
+/// Names and values.
+type Pairs = &'static [(&'static str, &'static str)];
+
 #[test]
 fn every_query_is_sent_in_one_form() {
-    let cases: [(&str, &[(&str, &str)], Option<&str>); 18] = [
+    let cases: [(&str, Pairs, Option<&str>); 18] = [
         ("", &[], None),
         ("&", &[], None),
         ("a=1", &[("a", "1")], Some("a=1")),

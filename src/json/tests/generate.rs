@@ -35,6 +35,25 @@ pub fn document(random: &mut Random) -> String {
     out
 }
 
+/// Bytes that are likely to turn one JSON text into another.
+const DAMAGE: &[u8] = b"{}[]\",:\\0-.eE 1aftu\0\xff\x80";
+
+/// A text that was JSON before one to four bytes were replaced, added or removed.
+pub fn damaged_document(random: &mut Random) -> Vec<u8> {
+    let mut bytes = document(random).into_bytes();
+    for _ in 0..=random.below(3) {
+        let at = random.below(bytes.len() as u64) as usize;
+        let damage = DAMAGE[random.below(DAMAGE.len() as u64) as usize];
+        match random.below(3) {
+            0 => bytes[at] = damage,
+            1 => bytes.insert(at, damage),
+            _ if bytes.len() > 1 => drop(bytes.remove(at)),
+            _ => {}
+        }
+    }
+    bytes
+}
+
 fn value(random: &mut Random, depth: u32, out: &mut String) {
     let kinds = if depth == 0 { 7 } else { 11 };
     match random.below(kinds) {

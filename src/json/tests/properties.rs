@@ -3,11 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::generate::{Random, document};
+use super::generate::{Random, damaged_document, document};
 use crate::json::{Document, JSON_DEPTH_LIMIT, Value, digest, loop_key};
-
-/// Bytes that are likely to turn one JSON text into another.
-const DAMAGE: &[u8] = b"{}[]\",:\\0-.eE 1aftu\0\xff\x80";
 
 /// Whether our value means what serde_json's does.
 fn same(ours: Value<'_>, theirs: &serde_json::Value) -> bool {
@@ -75,25 +72,15 @@ fn the_canonical_form_is_its_own_canonical_form() {
 fn damaged_documents_are_refused_or_mean_what_serde_json_reads() {
     let mut random = Random::seeded(9);
     let mut taken = 0;
-    for _ in 0..20_000 {
-        let mut bytes = document(&mut random).into_bytes();
-        for _ in 0..=random.below(3) {
-            let at = random.below(bytes.len() as u64) as usize;
-            let damage = DAMAGE[random.below(DAMAGE.len() as u64) as usize];
-            match random.below(3) {
-                0 => bytes[at] = damage,
-                1 => bytes.insert(at, damage),
-                _ if bytes.len() > 1 => drop(bytes.remove(at)),
-                _ => {}
-            }
-        }
+    for _ in 0..8_000 {
+        let bytes = damaged_document(&mut random);
         if let Ok(ours) = Document::parse(Bytes::from(bytes.clone()), JSON_DEPTH_LIMIT) {
             let theirs: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
             assert!(same(ours.root(), &theirs), "{:?}", String::from_utf8_lossy(&bytes));
             taken += 1;
         }
     }
-    assert!(taken > 1_000, "only {taken} damaged documents were still JSON");
+    assert!(taken > 400, "only {taken} damaged documents were still JSON");
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use super::generate::{Random, document};
+use super::generate::{Random, damaged_document, document};
 use crate::json::{Document, digest};
 
 const DOCUMENTS: usize = 3_000;
@@ -59,6 +59,18 @@ fn random_documents_have_the_digest_that_python_computes() {
     let mut random = Random::seeded(20_261_121);
     let texts: Vec<_> = (0..DOCUMENTS).map(|_| document(&mut random)).collect();
     assert!(texts.iter().map(String::len).sum::<usize>() > 200_000, "documents are too small");
+    compare(&texts);
+}
+
+#[test]
+fn what_is_read_in_spite_of_damage_is_read_as_python_reads_it() {
+    let mut random = Random::seeded(33);
+    let damaged = (0..2 * DOCUMENTS).map(|_| damaged_document(&mut random));
+    let texts: Vec<String> = damaged
+        .filter_map(|bytes| String::from_utf8(bytes).ok())
+        .filter(|text| Document::from_text(text).is_ok())
+        .collect();
+    assert!(texts.len() > 500, "only {} damaged texts are still JSON", texts.len());
     compare(&texts);
 }
 

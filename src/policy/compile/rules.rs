@@ -6,7 +6,7 @@ use crate::policy::glob::Glob;
 use crate::policy::model::{Mode, Requirement, Rule, Verb};
 use crate::policy::raw::{RawRequirement, RawRule, RawVerb};
 use crate::policy::reason::StopReason;
-use crate::yaml::{Diagnostic, Field, Text, codes as yaml_codes};
+use crate::yaml::{Diagnostic, Field, codes as yaml_codes};
 
 impl Compiler<'_> {
     pub(super) fn rule(&mut self, file: &File<'_>, raw: &Field<RawRule>) {
@@ -27,7 +27,7 @@ impl Compiler<'_> {
             self.allow_at.push(file.place(raw.then.map_or(place, |then| then.span)));
         }
         let mode = Self::mode(file, raw.mode.as_ref());
-        let reason = reason(raw.when.as_ref(), when.as_ref(), &requires);
+        let reason = reason(when.as_ref(), &requires);
         let rule = Rule {
             name: file.name(&id),
             id,
@@ -82,12 +82,7 @@ impl Compiler<'_> {
     }
 
     fn requirement(&mut self, file: &File<'_>, raw: &RawRequirement) -> Requirement {
-        if raw.call.value.starts_with("tag:") {
-            let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, "`call` does not take tags");
-            self.fault(file, raw.call.span, fault.help("name the tools: `payments.*`"));
-        } else {
-            self.tool(file, &raw.call.value, raw.call.span);
-        }
+        self.earlier_tool(file, &raw.call.value, raw.call.span);
         let never = "no earlier call can ever satisfy this";
         let condition =
             raw.r#where.as_ref().and_then(|text| self.condition(file, text, Site::Where, never));
@@ -153,47 +148,14 @@ impl From<RawVerb> for Verb {
 }
 
 /// What a refusal by the rule is recorded as: what the agent would have to change.
-fn reason(source: Option<&Text>, when: Option<&Program>, requires: &[Requirement]) -> StopReason {
+fn reason(when: Option<&Program>, requires: &[Requirement]) -> StopReason {
     if !requires.is_empty() {
-        return StopReason::PreconditionMissing;
-    }
-    let reads = |name: &str| source.is_some_and(|text| names_variable(&text.value, name));
-    let reads_arguments = when.is_some_and(|when| !when.argument_paths().is_empty());
-    if reads_arguments || reads("args") {
+        StopReason::PreconditionMissing
+    } else if when.is_some_and(Program::reads_arguments) {
         StopReason::ArgsDenied
-    } else if reads("now") {
+    } else if when.is_some_and(Program::reads_now) {
         StopReason::OutsideWindow
     } else {
         StopReason::ToolNotAllowed
     }
-}
-
-/// Does the expression name this variable, outside of quotes and not as a member?
-fn names_variable(expression: &str, variable: &str) -> bool {
-    let is_word = |char: char| char.is_alphanumeric() || char == '_';
-    let mut quote: Option<char> = None;
-    let mut before = ' ';
-    let mut word = String::new();
-    let mut chars = expression.chars().chain([' ']);
-    while let Some(char) = chars.next() {
-        match quote {
-            Some(_) if char == '\\' => {
-                chars.next();
-            }
-            Some(closing) if char == closing => quote = None,
-            Some(_) => {}
-            None if is_word(char) => word.push(char),
-            None => {
-                if word == variable && before != '.' {
-                    return true;
-                }
-                if !word.is_empty() || !char.is_whitespace() {
-                    before = char;
-                }
-                word.clear();
-                quote = matches!(char, '"' | '\'').then_some(char);
-            }
-        }
-    }
-    false
 }

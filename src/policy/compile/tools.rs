@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Catalogue, Compiler, File, codes};
+use crate::policy::expr::Program;
 use crate::policy::glob::Glob;
 use crate::policy::matcher::{Matcher, Pattern};
-use crate::yaml::{Diagnostic, Field, Span, closest};
+use crate::yaml::{Diagnostic, Field, Span, Text, closest, codes as yaml_codes};
 
 /// The names that policies may use.
 pub(super) struct Known<'c> {
@@ -95,6 +96,24 @@ impl Compiler<'_> {
             self.tool(file, &entry.value, entry.span);
         }
         Matcher::any_of(list.value.iter().map(|entry| Pattern::parse(&entry.value)).collect())
+    }
+
+    /// Checks the tools that an expression asks the run's history for.
+    pub(super) fn tools_asked_for(&mut self, file: &File<'_>, text: &Text, program: &Program) {
+        for (glob, range) in program.tool_patterns() {
+            self.earlier_tool(file, glob.as_str(), text.locate(range.clone()));
+        }
+    }
+
+    /// Checks a name or glob of earlier calls. Of those only the names are remembered.
+    pub(super) fn earlier_tool(&mut self, file: &File<'_>, text: &str, span: Span) {
+        if text.starts_with("tag:") {
+            let message = "earlier calls are not found by tag";
+            let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, message);
+            self.fault(file, span, fault.help("name the tools: `payments.*`"));
+        } else {
+            self.tool(file, text, span);
+        }
     }
 
     /// Checks one name, glob or tag.

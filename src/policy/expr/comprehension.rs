@@ -7,7 +7,7 @@ use super::program::{Comprehension, ComprehensionKind, Constant, Node};
 use super::types::Type;
 
 /// Comprehensions within one another; each level multiplies the steps an evaluation may take.
-const NESTED_LIMIT_COMPREHENSIONS: usize = 4;
+const NESTED_LIMIT_COMPREHENSIONS: usize = 6;
 
 /// What the author wrote in a macro.
 struct Written<'e> {

@@ -8,9 +8,8 @@ use super::compare::{compare, contains, lookup};
 use super::cost::{Budget, Evaluated, fault, mismatch};
 use super::program::{Function, Node, ZoneOf};
 use super::time::{TimePart, Zone};
-use super::value::{List, Map, Text, Value};
+use super::value::{Map, Value};
 use super::{EvalErrorKind, arithmetic, functions};
-use crate::json;
 use crate::policy::view::Env;
 
 /// One evaluation. Recursion is bounded by the depth of the program, which is bounded when it is
@@ -161,142 +160,6 @@ impl<'a> Machine<'a> {
         error.map_or(Ok(!deciding), Err)
     }
 
-    fn argument(&self, path: &'a [Box<str>]) -> Evaluated<Value<'a>> {
-        let mut value = self.env.call.args;
-        for (depth, name) in path.iter().enumerate() {
-            value = match value {
-                json::Value::Object(object) => match object.get(name) {
-                    Some(value) => value,
-                    None => return Err(no_argument(path, depth)),
-                },
-                other => return Err(no_member(path, depth, &other.into())),
-            };
-        }
-        Ok(value.into())
-    }
-
-    fn has_argument(&self, path: &'a [Box<str>]) -> Evaluated<bool> {
-        let Some((last, parents)) = path.split_last() else {
-            return Ok(true);
-        };
-        match self.argument(parents)? {
-            Value::Map(map) => Ok(map.member(last).is_some()),
-            other => Err(no_member(path, parents.len(), &other)),
-        }
-    }
-
-    fn select(&mut self, of: &Value<'a>, name: &str) -> Evaluated<Value<'a>> {
-        self.member(of, name)?
-            .ok_or_else(|| fault(EvalErrorKind::Missing, format!("there is no `{name}`")))
-    }
-
-    /// A field of a value; `None` when it has none of that name.
-    fn member(&mut self, of: &Value<'a>, name: &str) -> Evaluated<Option<Value<'a>>> {
-        let text = |text: &str| Some(Value::text(text));
-        let texts = |texts: &[String]| {
-            Some(Value::list(texts.iter().map(|text| Value::text(text)).collect()))
-        };
-        Ok(match (of, name) {
-            (Value::Map(map), _) => {
-                if !matches!(map, Map::Json(_)) {
-                    self.budget.take(map.len())?;
-                }
-                map.member(name)
-            }
-            (Value::Command(command), "name") => text(&command.name),
-            (Value::Command(command), "args") => texts(&command.args),
-            (Value::Command(command), "flags") => texts(&command.flags),
-            (Value::Command(command), "paths") => texts(&command.paths),
-            (Value::Statement(statement), "kind") => text(&statement.kind),
-            (Value::Statement(statement), "tables") => texts(&statement.tables),
-            (Value::Url(url), "scheme") => text(&url.scheme),
-            (Value::Url(url), "host") => text(&url.host),
-            (Value::Url(url), "port") => url.port.map(|port| Value::Int(i64::from(port))),
-            (Value::Url(url), "path") => text(&url.path),
-            (Value::Url(url), "query") => url.query.as_deref().and_then(text),
-            (Value::Url(url), "user") => url.user.as_deref().and_then(text),
-            (Value::Email(email), "local") => text(&email.local),
-            (Value::Email(email), "domain") => text(&email.domain),
-            (Value::Step(step), "tool") => Some(Value::Text(Text::Borrowed(&step.tool))),
-            (Value::Step(step), "age") => Some(self.age(step)),
-            (Value::Step(_), "args" | "result") => {
-                let message = "what is read of earlier calls must be clear from the rule alone";
-                return Err(fault(EvalErrorKind::Type, message));
-            }
-            _ => {
-                let message = format!("{} has no `{name}`", of.kind());
-                return Err(fault(EvalErrorKind::Type, message));
-            }
-        })
-    }
-
-    /// An element of a list or map; `None` when it is not there.
-    fn element(&mut self, of: &Value<'a>, index: &Value<'a>) -> Evaluated<Option<Value<'a>>> {
-        match (of, index) {
-            (Value::Map(map), key) => lookup(map, key, &mut self.budget),
-            (Value::List(list), index) => {
-                let index = match index {
-                    Value::Int(index) => usize::try_from(*index).ok(),
-                    Value::UInt(index) => usize::try_from(*index).ok(),
-                    Value::Double(index) if index.fract() == 0.0 && *index >= 0.0 => {
-                        Some(*index as usize)
-                    }
-                    Value::Double(_) => None,
-                    other => return Err(mismatch("an int", other.kind())),
-                };
-                let Some(index) = index else {
-                    return Ok(None);
-                };
-                if let List::Json(array) = list {
-                    self.budget.take(index.min(array.len()) / 16)?;
-                }
-                Ok(list.get(index))
-            }
-            (other, _) => Err(mismatch("a list or a map", other.kind())),
-        }
-    }
-
-    /// The value of a node that is there or not, without wrapping it.
-    pub(super) fn optional(&mut self, node: &'a Node) -> Evaluated<Option<Value<'a>>> {
-        match node {
-            Node::OptionalSelect(of, name) => match self.base(of)? {
-                None | Some(Value::Null) => Ok(None),
-                Some(of) => self.member(&of, name),
-            },
-            Node::OptionalIndex(pair) => {
-                let [of, index] = &**pair;
-                match self.base(of)? {
-                    None | Some(Value::Null) => Ok(None),
-                    Some(of) => {
-                        let index = self.eval(index)?;
-                        self.element(&of, &index)
-                    }
-                }
-            }
-            Node::OptionalCaptured(capture) => self.find_captured(capture),
-            other => match self.eval(other)? {
-                Value::Optional(value) => Ok(value.map(|value| (*value).clone())),
-                other => Err(mismatch("an optional value", other.kind())),
-            },
-        }
-    }
-
-    /// What an optional selection starts from: a value, or an optional one.
-    fn base(&mut self, node: &'a Node) -> Evaluated<Option<Value<'a>>> {
-        let optional = matches!(
-            node,
-            Node::OptionalSelect(..) | Node::OptionalIndex(_) | Node::OptionalCaptured(_)
-        );
-        if optional {
-            self.budget.take(1)?;
-            return self.optional(node);
-        }
-        match self.eval(node)? {
-            Value::Optional(value) => Ok(value.map(|value| (*value).clone())),
-            value => Ok(Some(value)),
-        }
-    }
-
     fn map(&mut self, entries: &'a [(Node, Node)]) -> Evaluated<Value<'a>> {
         let mut built: Vec<(Value<'a>, Value<'a>)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
@@ -369,22 +232,4 @@ fn unknown_variable() -> super::EvalError {
 #[cold]
 fn no_element() -> super::EvalError {
     fault(EvalErrorKind::Missing, "there is no such element")
-}
-
-#[cold]
-fn no_argument(path: &[Box<str>], depth: usize) -> super::EvalError {
-    let known = path.get(..=depth).unwrap_or(path).join(".");
-    fault(EvalErrorKind::Missing, format!("the call has no `args.{known}`"))
-}
-
-#[cold]
-fn no_member(path: &[Box<str>], depth: usize, value: &Value<'_>) -> super::EvalError {
-    let mut owner = String::from("args");
-    for name in path.iter().take(depth) {
-        owner.push('.');
-        owner.push_str(name);
-    }
-    let name = path.get(depth).map_or("", |name| name);
-    let message = format!("`{owner}` is {}: it has no `{name}`", value.kind());
-    fault(EvalErrorKind::Type, message)
 }

@@ -36,6 +36,22 @@ struct Explanation<'a> {
     found: Vec<Violation>,
 }
 
+/// How hard it is to make these changes: more of them is harder; a bound is kept more easily than
+/// a value is replaced, and an argument is changed more easily than left out.
+fn effort(violations: &[Violation]) -> (usize, u8) {
+    let hardest = violations.iter().map(|violation| {
+        let passes = violation.passes.as_str();
+        let bound = passes.contains('<') || passes.contains('>');
+        match (violation.path.starts_with("/args"), passes) {
+            (false, _) => 4,
+            (true, "absent" | "present") => 3,
+            (true, _) if bound => 1,
+            (true, _) => 2,
+        }
+    });
+    (violations.len(), hardest.max().unwrap_or_default())
+}
+
 /// What a comparison is about.
 struct Subject {
     path: String,
@@ -54,6 +70,8 @@ impl<'a> Explanation<'a> {
             return;
         }
         match node {
+            Node::And(terms) if outcome => self.blame_one(terms, outcome, depth),
+            Node::Or(terms) if !outcome => self.blame_one(terms, outcome, depth),
             Node::And(terms) | Node::Or(terms) => {
                 for term in terms {
                     self.blame(term, outcome, depth + 1);
@@ -68,6 +86,34 @@ impl<'a> Explanation<'a> {
                     Err(_) => {}
                 }
             }
+            leaf => self.blame_leaf(leaf, outcome),
+        }
+    }
+
+    /// Where changing one of several terms is enough, the one that is easiest to change, so that
+    /// all that is found must be changed and no more.
+    fn blame_one(&mut self, terms: &'a [Node], outcome: bool, depth: usize) {
+        let before = std::mem::take(&mut self.found);
+        let mut easiest: Option<Vec<Violation>> = None;
+        for term in terms {
+            self.blame(term, outcome, depth + 1);
+            let found = std::mem::take(&mut self.found);
+            let easier = match &easiest {
+                None => !found.is_empty(),
+                Some(easiest) => !found.is_empty() && effort(&found) < effort(easiest),
+            };
+            if easier {
+                easiest = Some(found);
+            }
+        }
+        self.found = before;
+        self.found.extend(easiest.unwrap_or_default());
+        self.found.truncate(VIOLATIONS_LIMIT);
+    }
+
+    /// The same for a node that is not made of other conditions.
+    fn blame_leaf(&mut self, node: &'a Node, outcome: bool) {
+        match node {
             Node::Compare(comparison, pair) => {
                 let holds = if outcome { *comparison } else { comparison.negated() };
                 let [left, right] = &**pair;
@@ -93,7 +139,11 @@ impl<'a> Explanation<'a> {
                 let passes = if outcome { "absent" } else { "present" };
                 self.note(pointer(path), "null".to_owned(), None, passes.to_owned());
             }
-            Node::Constant(_)
+            Node::And(_)
+            | Node::Or(_)
+            | Node::Not(_)
+            | Node::Conditional(_)
+            | Node::Constant(_)
             | Node::Slot(_)
             | Node::Fact(_)
             | Node::HasFact(_)

@@ -41,6 +41,7 @@ pub fn call<'a>(
         | F::Join
         | F::Sum
         | F::Distinct
+        | F::Flatten
         | F::Sort
         | F::Least
         | F::Greatest

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::EvalErrorKind;
 use super::arithmetic;
-use super::compare::{equal, numeric_order, order};
+use super::compare::{equal, numeric_order};
 use super::cost::{Budget, Evaluated, fault, mismatch};
 use super::functions::{first, text};
 use super::program::{Arithmetic, Function};
@@ -12,6 +12,9 @@ use super::value::{List, Value};
 
 /// Comparisons of a sort for one unit.
 const COMPARISONS_A_UNIT: usize = 4;
+
+/// Levels that one `flatten` removes at most; JSON arguments nest no deeper.
+const FLATTEN_LIMIT_DEPTH: u32 = 64;
 
 /// Calls a function over a list.
 ///
@@ -30,6 +33,7 @@ pub fn call<'a>(
         Function::Join => join(list(args)?, args, budget),
         Function::Sum => sum(list(args)?, budget),
         Function::Distinct => distinct(list(args)?, budget),
+        Function::Flatten => flatten(list(args)?, args.get(1), budget),
         Function::Sort => sort(list(args)?, budget),
         _ => Err(mismatch("a list", "another value")),
     }
@@ -145,28 +149,64 @@ fn distinct<'a>(of: &List<'a>, budget: &mut Budget) -> Evaluated<Value<'a>> {
     Ok(Value::list(kept))
 }
 
+/// The elements, those that are lists replaced by theirs, `depth` times (once when not given).
+fn flatten<'a>(
+    of: &List<'a>,
+    depth: Option<&Value<'a>>,
+    budget: &mut Budget,
+) -> Evaluated<Value<'a>> {
+    let depth = match depth {
+        None => 1,
+        Some(Value::Int(depth)) => u32::try_from(*depth)
+            .map_err(|_| fault(EvalErrorKind::Arithmetic, "the depth is out of range"))?,
+        Some(other) => return Err(mismatch("an int", other.kind())),
+    };
+    let mut flat = of.to_vec();
+    for _ in 0..depth.min(FLATTEN_LIMIT_DEPTH) {
+        let mut next = Vec::with_capacity(flat.len());
+        for item in flat {
+            budget.take(1)?;
+            match item {
+                Value::List(inner) => {
+                    budget.take(inner.len())?;
+                    next.extend(inner.to_vec());
+                }
+                other => next.push(other),
+            }
+        }
+        flat = next;
+    }
+    Ok(Value::list(flat))
+}
+
+/// Numbers, or values of one kind that has an order.
 fn sort<'a>(of: &List<'a>, budget: &mut Budget) -> Evaluated<Value<'a>> {
     let mut items = of.to_vec();
     let depth = usize::BITS - items.len().leading_zeros();
     budget.take(items.len().saturating_mul(depth as usize) / COMPARISONS_A_UNIT)?;
-    if let Some((first, rest)) = items.split_first() {
-        for item in rest {
-            if first.type_name() != item.type_name() && numeric_order(first, item).is_none() {
-                return Err(mismatch(first.kind(), item.kind()));
+    // Sorting needs a total order, so whatever has none is found before.
+    if let Some(first) = items.first() {
+        for item in &items {
+            if let Value::Text(text) = item {
+                budget.take_text(text.len().saturating_mul(depth as usize))?;
+            }
+            if plain_order(item, item).is_none() || plain_order(first, item).is_none() {
+                let message = format!("{} cannot be sorted with {}", item.kind(), first.kind());
+                return Err(fault(EvalErrorKind::Type, message));
             }
         }
-        order(first, first, budget)?;
     }
-    let mut failed = None;
-    items.sort_by(|a, b| match order(a, b, budget) {
-        Ok(order) => order.unwrap_or(Ordering::Equal),
-        Err(error) => {
-            failed.get_or_insert(error);
-            Ordering::Equal
-        }
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(Value::list(items)),
+    items.sort_by(|a, b| plain_order(a, b).unwrap_or(Ordering::Equal));
+    Ok(Value::list(items))
+}
+
+/// The order of two values, where there is one; NaN has none.
+fn plain_order(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Text(a), Value::Text(b)) => Some((**a).cmp(&**b)),
+        (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
+        (Value::Timestamp(a), Value::Timestamp(b)) => Some(a.cmp(b)),
+        (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
+        _ => numeric_order(a, b).flatten(),
     }
 }

@@ -31,6 +31,9 @@ pub struct Lowering {
     pub(super) scope: Vec<(String, Type)>,
     pub(super) captures: Vec<(Option<Glob>, Arc<str>)>,
     pub(super) argument_paths: Vec<(Arc<str>, Range<usize>)>,
+    pub(super) tool_patterns: Vec<(Glob, Range<usize>)>,
+    pub(super) reads_arguments: bool,
+    pub(super) reads_now: bool,
     depth: usize,
 }
 
@@ -43,6 +46,9 @@ impl Lowering {
             scope: Vec::new(),
             captures: Vec::new(),
             argument_paths: Vec::new(),
+            tool_patterns: Vec::new(),
+            reads_arguments: false,
+            reads_now: false,
             depth: 0,
         }
     }
@@ -102,10 +108,14 @@ impl Lowering {
         let span = self.places.token(expr.id);
         match name {
             "args" => {
+                self.reads_arguments = true;
                 let whole = Type::Map(Box::new(Type::Dyn));
                 return (Node::Argument(Box::default()), whole);
             }
-            "now" => return (Node::Fact(super::facts::Fact::Now), Type::Timestamp),
+            "now" => {
+                self.reads_now = true;
+                return (Node::Fact(super::facts::Fact::Now), Type::Timestamp);
+            }
             "prior" if self.site == Site::Where => return (Node::Prior, Type::Step(vec![None])),
             _ => {}
         }

@@ -5,6 +5,7 @@
 //! names and types and builds the tree of `program`, `eval` walks it over borrowed values, and
 //! `explain` finds the comparisons that made a rule fire.
 
+mod access;
 mod arithmetic;
 mod calls;
 mod compare;
@@ -19,9 +20,11 @@ mod functions;
 mod history;
 mod lists;
 mod lower;
+mod nesting;
 mod operators;
 mod parse;
 mod program;
+mod run_calls;
 mod scan;
 mod select;
 mod signatures;
@@ -133,6 +136,9 @@ pub struct Program {
     captures: Vec<Arc<str>>,
     captures_by_tool: Vec<(Option<Glob>, Arc<str>)>,
     argument_paths: Vec<(Arc<str>, Range<usize>)>,
+    tool_patterns: Vec<(Glob, Range<usize>)>,
+    reads_arguments: bool,
+    reads_now: bool,
 }
 
 /// Reads and checks an expression.
@@ -174,6 +180,9 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         captures,
         captures_by_tool: lowering.captures,
         argument_paths: lowering.argument_paths,
+        tool_patterns: lowering.tool_patterns,
+        reads_arguments: lowering.reads_arguments,
+        reads_now: lowering.reads_now,
     })
 }
 
@@ -275,6 +284,21 @@ impl Program {
     /// of several names is listed once for each of its beginnings.
     pub fn argument_paths(&self) -> &[(Arc<str>, Range<usize>)] {
         &self.argument_paths
+    }
+
+    /// The tools this expression asks the run's history for, and where they are written.
+    pub fn tool_patterns(&self) -> &[(Glob, Range<usize>)] {
+        &self.tool_patterns
+    }
+
+    /// Does its value depend on the arguments of the call?
+    pub fn reads_arguments(&self) -> bool {
+        self.reads_arguments
+    }
+
+    /// Does its value depend on the time of day?
+    pub fn reads_now(&self) -> bool {
+        self.reads_now
     }
 }
 

@@ -184,6 +184,7 @@ pub enum Function {
     TypeOf,
     Sum,
     Distinct,
+    Flatten,
     Sort,
     Least,
     Greatest,

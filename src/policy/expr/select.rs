@@ -11,6 +11,7 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use super::facts::{FACTS, Fact, GROUPS, LATER_FIELDS};
 use super::lower::{Lowering, Typed, list_of};
 use super::program::{Capture, Function, Node};
+use super::run_calls::RUN_FUNCTIONS;
 use super::types::Type;
 use crate::policy::glob::Glob;
 use crate::yaml::closest;
@@ -95,6 +96,7 @@ impl Lowering {
     }
 
     fn argument(&mut self, segments: &[Segment], test: bool) -> Typed {
+        self.reads_arguments = true;
         let mut path = String::from("args");
         for segment in segments.iter().take_while(|segment| !segment.name.contains('.')) {
             path.push('.');
@@ -134,8 +136,7 @@ impl Lowering {
             let message = format!("`{group}.{name}` is not available in this version");
             return self.fail("TG206", message, segment.span.clone());
         }
-        let functions = ["called", "succeeded", "count", "last", "prior"];
-        if group == "run" && functions.contains(&name.as_str()) {
+        if group == "run" && RUN_FUNCTIONS.contains(&name.as_str()) {
             let help = format!("write run.{name}(\"tool\")");
             let message = format!("`run.{name}` is a function");
             return self.fail_with("TG204", message, segment.span.clone(), Some(help));

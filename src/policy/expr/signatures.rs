@@ -200,6 +200,8 @@ pub static SIGNATURES: &[Signature] = &[
     global("type", &[Any], |_| Type::Kind, F::TypeOf),
     method("sum", &[List], content, F::Sum),
     method("distinct", &[List], same, F::Distinct),
+    method("flatten", &[List], |_| Type::list(Type::Dyn), F::Flatten),
+    method("flatten", &[List, Int], |_| Type::list(Type::Dyn), F::Flatten),
     method("sort", &[List], same, F::Sort),
     repeating(global("math.least", &[Any], common, F::Least)),
     repeating(global("math.greatest", &[Any], common, F::Greatest)),

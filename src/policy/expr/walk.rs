@@ -14,7 +14,7 @@ impl<'a> Machine<'a> {
             ComprehensionKind::Exists => self.quantify(of, &range, true),
             ComprehensionKind::ExistsOne => {
                 let mut found = 0usize;
-                self.each(&range, &mut |machine, _| {
+                self.each(&range, &mut |machine| {
                     found += usize::from(machine.test(&of.test)?);
                     Ok(true)
                 })?;
@@ -22,7 +22,7 @@ impl<'a> Machine<'a> {
             }
             ComprehensionKind::Map => {
                 let mut items = Vec::new();
-                self.each(&range, &mut |machine, _| {
+                self.each(&range, &mut |machine| {
                     if machine.test(&of.test)? {
                         let item = match &of.collect {
                             Some(collect) => machine.eval(collect)?,
@@ -36,9 +36,9 @@ impl<'a> Machine<'a> {
             }
             ComprehensionKind::Filter => {
                 let mut items = Vec::new();
-                self.each(&range, &mut |machine, item| {
+                self.each(&range, &mut |machine| {
                     if machine.test(&of.test)? {
-                        items.push(item.clone());
+                        items.extend(machine.slots.last().cloned());
                     }
                     Ok(true)
                 })?;
@@ -56,7 +56,7 @@ impl<'a> Machine<'a> {
     ) -> Evaluated<Value<'a>> {
         let mut error = None;
         let mut decided = false;
-        self.each(range, &mut |machine, _| {
+        self.each(range, &mut |machine| {
             match machine.test(&of.test) {
                 Ok(value) => decided = value == deciding,
                 Err(fault) if fault.kind == EvalErrorKind::Cost => return Err(fault),
@@ -76,12 +76,12 @@ impl<'a> Machine<'a> {
     fn each(
         &mut self,
         range: &Value<'a>,
-        visit: &mut dyn FnMut(&mut Self, &Value<'a>) -> Evaluated<bool>,
+        visit: &mut dyn FnMut(&mut Self) -> Evaluated<bool>,
     ) -> Evaluated<()> {
         let mut bind = |item: Value<'a>| {
             self.budget.take(1)?;
-            self.slots.push(item.clone());
-            let outcome = visit(self, &item);
+            self.slots.push(item);
+            let outcome = visit(self);
             self.slots.pop();
             outcome
         };

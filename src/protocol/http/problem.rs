@@ -9,6 +9,9 @@ use crate::policy::expr::Violation;
 /// Longest reason phrase, in bytes; longer ones are cut.
 const PHRASE_LIMIT_BYTES: usize = 240;
 
+/// Stands for what was cut.
+const ELLIPSIS: &str = " ...";
+
 /// What the agent is shown of a call that did not give it the tool's answer.
 #[derive(Debug)]
 pub struct Shown<'a> {
@@ -99,10 +102,16 @@ impl<'a> Problem<'a> {
 
     /// The detail as an HTTP/1.1 reason phrase (RFC 9112, section 4): visible ASCII and spaces.
     pub fn reason_phrase(&self) -> Vec<u8> {
-        let shown = self.detail.chars().map(|letter| match letter {
-            ' '..='~' => letter as u8,
-            _ => b' ',
+        let visible = self.detail.chars().map(|letter| match letter {
+            ' '..='~' => letter,
+            _ => ' ',
         });
-        shown.take(PHRASE_LIMIT_BYTES).collect()
+        let text: String = visible.collect();
+        if text.len() <= PHRASE_LIMIT_BYTES {
+            return text.into_bytes();
+        }
+        let cut = text.get(..PHRASE_LIMIT_BYTES - ELLIPSIS.len()).unwrap_or_default();
+        let whole_words = cut.rsplit_once(' ').map_or(cut, |(words, _)| words);
+        format!("{whole_words}{ELLIPSIS}").into_bytes()
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn describe(node: &Node) -> &'static str {
 }
 
 /// Most words of a list.
-const LIST_LIMIT_WORDS: usize = 8;
+const LIST_LIMIT_WORDS: usize = 16;
 
 /// The words in back-quotes, with commas between; of many, the first.
 pub(super) fn list(words: &[&str]) -> String {

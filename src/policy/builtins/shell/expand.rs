@@ -4,6 +4,8 @@ use super::word::Open;
 
 /// Most words that one word may become.
 const ALTERNATIVES_LIMIT: usize = 64;
+/// Most characters that they may have together.
+const UNITS_LIMIT: usize = 16 * 1024;
 /// Most opening braces looked at in one word: matching them is quadratic.
 const BRACES_LIMIT: usize = 16;
 
@@ -31,6 +33,7 @@ pub(super) fn alternatives<'a>(units: &[Unit<'a>]) -> Option<Vec<Vec<Unit<'a>>>>
     for _ in 0..=braces {
         let mut next = Vec::new();
         let mut expanded = false;
+        let mut total = 0_usize;
         for word in words {
             match first_brace(&word) {
                 Some(brace) => {
@@ -39,8 +42,9 @@ pub(super) fn alternatives<'a>(units: &[Unit<'a>]) -> Option<Vec<Vec<Unit<'a>>>>
                         let mut whole = word.get(..brace.start)?.to_vec();
                         whole.extend_from_slice(choice);
                         whole.extend_from_slice(word.get(brace.end..)?);
+                        total += whole.len();
                         next.push(whole);
-                        if next.len() > ALTERNATIVES_LIMIT {
+                        if next.len() > ALTERNATIVES_LIMIT || total > UNITS_LIMIT {
                             return None;
                         }
                     }

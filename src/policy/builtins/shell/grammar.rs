@@ -3,10 +3,11 @@
 //! Every branch is read as if it ran. Where bash and POSIX shells read one text in two ways, both
 //! readings are listed, or the text is refused.
 
+use super::deeper;
+use super::printed::printed;
 use super::redirect::Redirects;
 use super::scan::{Reader, Stop, is_blank, is_operator, name_length};
 use super::word::{Field, Piece, Word};
-use super::{deeper, read_guess};
 use crate::policy::builtins::BuiltinError;
 
 /// What ends a list of commands; what ends it is not read.
@@ -20,6 +21,9 @@ pub(super) enum Until {
     /// `;;` and its like, or `esac`.
     CaseArm,
 }
+
+/// Longest values that one command is guessed with: a short text may name a long value often.
+const GUESSES_LIMIT_BYTES: usize = 16 * 1024;
 
 const RESERVED: &[&str] = &[
     "{", "}", "!", "if", "then", "elif", "else", "fi", "for", "select", "while", "until", "do",
@@ -71,7 +75,7 @@ impl Reader<'_, '_> {
     }
 
     /// Steps over blanks, comments and ends of lines, and over here-documents after them.
-    fn lines(&mut self) -> Result<(), BuiltinError> {
+    pub(super) fn lines(&mut self) -> Result<(), BuiltinError> {
         loop {
             self.blanks();
             if !self.eat("\n") {
@@ -82,18 +86,18 @@ impl Reader<'_, '_> {
     }
 
     /// The reserved word that comes next.
-    fn reserved(&self) -> Option<&'static str> {
+    pub(super) fn reserved(&self) -> Option<&'static str> {
         let rest = self.rest();
         let end = rest.find(|c| is_blank(c) || is_operator(c)).unwrap_or(rest.len());
         let word = rest.get(..end)?;
         RESERVED.iter().find(|reserved| **reserved == word).copied()
     }
 
-    fn eat_reserved(&mut self, word: &str) -> bool {
+    pub(super) fn eat_reserved(&mut self, word: &str) -> bool {
         self.reserved() == Some(word) && self.eat(word)
     }
 
-    fn require(&mut self, word: &str) -> Result<(), BuiltinError> {
+    pub(super) fn require(&mut self, word: &str) -> Result<(), BuiltinError> {
         self.lines()?;
         if self.eat_reserved(word) {
             return Ok(());
@@ -118,7 +122,7 @@ impl Reader<'_, '_> {
                 break;
             }
             let stage = self.sink.commands.get(known..).unwrap_or_default();
-            self.sink.feed = super::wrappers::printed(stage);
+            self.sink.feed = printed(stage);
             self.lines()?;
         }
         self.sink.feed = feed;
@@ -140,7 +144,7 @@ impl Reader<'_, '_> {
         true
     }
 
-    fn command(&mut self) -> Result<(), BuiltinError> {
+    pub(super) fn command(&mut self) -> Result<(), BuiltinError> {
         self.blanks();
         self.depth = deeper(self.depth)?;
         let compound = self.compound()?;
@@ -157,183 +161,6 @@ impl Reader<'_, '_> {
             self.simple()?;
         }
         self.depth -= 1;
-        Ok(())
-    }
-
-    /// Reads a compound command when one comes next.
-    fn compound(&mut self) -> Result<bool, BuiltinError> {
-        if self.eat("((") {
-            self.arithmetic_command()?;
-            return Ok(true);
-        }
-        if self.eat("(") {
-            self.list(Until::Parenthesis)?;
-            let _ = self.eat(")");
-            return Ok(true);
-        }
-        let Some(word) = self.reserved() else {
-            return Ok(false);
-        };
-        if word == "time" {
-            return Ok(false);
-        }
-        let start = self.at;
-        let _ = self.eat(word);
-        match word {
-            "{" => {
-                self.list(Until::Words(&["}"]))?;
-                self.require("}")?;
-            }
-            "if" => self.conditional()?,
-            "while" | "until" => {
-                self.list(Until::Words(&["do"]))?;
-                self.loop_body()?;
-            }
-            "for" | "select" => self.for_loop()?,
-            "case" => self.case()?,
-            "function" => {
-                self.blanks();
-                self.word(Stop::Operator)?;
-                self.blanks();
-                if self.eat("(") {
-                    self.blanks();
-                    if !self.eat(")") {
-                        return Err(self.fault("a function that shells read differently"));
-                    }
-                }
-                self.lines()?;
-                self.command()?;
-            }
-            "[[" => self.test_command()?,
-            "coproc" => self.command()?,
-            _ => {
-                self.at = start;
-                return Err(self.fault("something unexpected"));
-            }
-        }
-        Ok(true)
-    }
-
-    fn conditional(&mut self) -> Result<(), BuiltinError> {
-        self.list(Until::Words(&["then"]))?;
-        self.require("then")?;
-        loop {
-            self.list(Until::Words(&["elif", "else", "fi"]))?;
-            if self.eat_reserved("fi") {
-                return Ok(());
-            }
-            if self.eat_reserved("else") {
-                self.list(Until::Words(&["fi"]))?;
-                return self.require("fi");
-            }
-            self.require("elif")?;
-            self.list(Until::Words(&["then"]))?;
-            self.require("then")?;
-        }
-    }
-
-    fn loop_body(&mut self) -> Result<(), BuiltinError> {
-        self.require("do")?;
-        self.list(Until::Words(&["done"]))?;
-        self.require("done")
-    }
-
-    fn for_loop(&mut self) -> Result<(), BuiltinError> {
-        self.blanks();
-        if self.eat("((") {
-            self.arithmetic()?;
-            self.blanks();
-            let _ = self.eat(";");
-            return self.loop_body();
-        }
-        let name = self.word(Stop::Operator)?;
-        let name = name.plain().unwrap_or_default().to_owned();
-        if name.is_empty() || name_length(&name) != name.len() {
-            return Err(self.fault("a loop without a variable"));
-        }
-        self.lines()?;
-        self.sink.assign(&name, None);
-        if self.eat("in") {
-            loop {
-                self.blanks();
-                if self.peek().is_none_or(|c| c == '\n' || c == ';') {
-                    break;
-                }
-                let word = self.word(Stop::Operator)?;
-                if word.pieces.is_empty() {
-                    return Err(self.fault("something unexpected"));
-                }
-                self.sink.assign(&name, word.value());
-            }
-        }
-        let _ = self.eat(";");
-        self.loop_body()
-    }
-
-    fn case(&mut self) -> Result<(), BuiltinError> {
-        self.blanks();
-        self.word(Stop::Operator)?;
-        self.lines()?;
-        if !self.eat("in") {
-            return Err(self.fault("`in` is missing"));
-        }
-        loop {
-            self.lines()?;
-            if self.eat_reserved("esac") {
-                return Ok(());
-            }
-            let _ = self.eat("(");
-            loop {
-                self.blanks();
-                let pattern = self.word(Stop::Operator)?;
-                self.blanks();
-                if pattern.pieces.is_empty() {
-                    return Err(self.fault("a pattern is missing"));
-                }
-                if !self.eat("|") {
-                    break;
-                }
-            }
-            if !self.eat(")") {
-                return Err(self.fault("`)` is missing"));
-            }
-            self.list(Until::CaseArm)?;
-            let _ = self.eat(";;&") || self.eat(";;") || self.eat(";&");
-        }
-    }
-
-    /// After `((`. A POSIX shell without arithmetic commands reads nested subshells.
-    fn arithmetic_command(&mut self) -> Result<(), BuiltinError> {
-        let start = self.at;
-        self.arithmetic()?;
-        let inside = self.text.get(start..self.at - 2).unwrap_or_default();
-        read_guess(inside, deeper(self.depth)?, self.sink)
-    }
-
-    /// After `[[`. A POSIX shell reads a command of that name, and `&&` within ends it.
-    fn test_command(&mut self) -> Result<(), BuiltinError> {
-        let mut words = Vec::new();
-        loop {
-            while self.peek().is_some_and(is_blank) || self.rest().starts_with("\\\n") {
-                self.next();
-            }
-            let word = self.word(Stop::Blank)?;
-            if word.plain() == Some("]]") {
-                break;
-            }
-            if word.pieces.is_empty() {
-                return Err(self.fault("a `[[` that never closes"));
-            }
-            words.push(word);
-        }
-        let mut test = vec![Word { pieces: vec![Piece::Plain("[[".to_owned())] }];
-        test.extend_from_slice(&words);
-        self.record(&test, &Redirects::default())?;
-        for part in words.split(|word| matches!(word.plain(), Some("&&" | "||"))).skip(1) {
-            if !is_condition(part) {
-                self.record(part, &Redirects::default())?;
-            }
-        }
         Ok(())
     }
 
@@ -385,7 +212,7 @@ impl Reader<'_, '_> {
     }
 
     /// After `NAME=(`: reads past the `)`.
-    fn array(&mut self) -> Result<(), BuiltinError> {
+    pub(super) fn array(&mut self) -> Result<(), BuiltinError> {
         loop {
             self.blanks();
             if self.eat("\n") {
@@ -401,7 +228,11 @@ impl Reader<'_, '_> {
     }
 
     /// Lists a simple command, and the guess at it where one is possible.
-    fn record(&mut self, words: &[Word], redirects: &Redirects) -> Result<(), BuiltinError> {
+    pub(super) fn record(
+        &mut self,
+        words: &[Word],
+        redirects: &Redirects,
+    ) -> Result<(), BuiltinError> {
         let argv = |guessing| {
             let mut fields: Vec<Field> = Vec::new();
             for word in words {
@@ -411,7 +242,8 @@ impl Reader<'_, '_> {
         };
         let fields = argv(false);
         self.run(&fields, redirects, false)?;
-        if words.iter().any(Word::has_guess) {
+        let guessed_bytes: usize = words.iter().map(Word::guess_bytes).sum();
+        if words.iter().any(Word::has_guess) && guessed_bytes <= GUESSES_LIMIT_BYTES {
             let guess = argv(true);
             if guess != fields && !guess.is_empty() {
                 self.run(&guess, redirects, true)?;
@@ -433,16 +265,4 @@ fn assignment(word: &Word) -> Option<(String, usize)> {
     }
     let rest = rest.strip_prefix('+').unwrap_or(rest).strip_prefix('=')?;
     Some((name.to_owned(), text.len() - rest.len()))
-}
-
-/// Whether words read as a condition of `[[ … ]]` rather than as a command.
-fn is_condition(words: &[Word]) -> bool {
-    let first = words.first().map(Word::text).unwrap_or_default();
-    let second = words.get(1).map(Word::text).unwrap_or_default();
-    let binary = matches!(second.as_str(), "=" | "==" | "!=" | "=~" | "<" | ">")
-        || (second.starts_with('-') && words.len() == 3);
-    words.is_empty()
-        || first.starts_with(['-', '!', '('])
-        || binary
-        || (words.len() == 1 && words.iter().any(Word::is_open))
 }

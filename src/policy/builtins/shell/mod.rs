@@ -14,11 +14,17 @@
 //! the process.
 
 mod argv;
+mod compound;
 mod expand;
+mod expansion;
 mod grammar;
+mod interpreters;
+mod printed;
 mod quote;
 mod redirect;
 mod scan;
+mod table;
+mod walkers;
 mod word;
 mod wrappers;
 

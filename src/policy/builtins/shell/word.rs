@@ -1,7 +1,7 @@
 //! A word of shell and the fields it becomes.
 
-use super::GUESS_LIMIT_BYTES;
 use super::expand::{Unit, alternatives};
+use super::{GUESS_LIMIT_BYTES, UNKNOWN};
 
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,15 @@ impl Word {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Open(Open { guess: Some(_), .. })))
     }
 
+    /// Bytes of the likely values in it.
+    pub(super) fn guess_bytes(&self) -> usize {
+        let bytes = |piece: &Piece| match piece {
+            Piece::Open(Open { guess: Some(guess), .. }) => guess.len(),
+            _ => 0,
+        };
+        self.pieces.iter().map(bytes).sum()
+    }
+
     /// Quotes removed, expansions as written.
     pub(super) fn text(&self) -> String {
         self.pieces
@@ -127,7 +136,8 @@ impl Word {
             }
         }
         let Some(words) = alternatives(&units) else {
-            let text = self.text();
+            // Marked as an expansion, so that it is not taken for a path under some folder.
+            let text = format!("{UNKNOWN}{}", self.text());
             fields.push(Field { text, open: true, may_be_flag: true, expanded: false });
             return;
         };

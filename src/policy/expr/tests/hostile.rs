@@ -213,7 +213,7 @@ const PIECES: [&str; 64] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn no_soup_of_tokens_panics(picks in proptest::collection::vec(0..PIECES.len(), 0..40)) {

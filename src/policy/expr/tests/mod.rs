@@ -1,5 +1,6 @@
 //! Tests of the expression engine as its users see it.
 
+mod builtins;
 mod conformance;
 mod errors;
 mod explain;
@@ -7,7 +8,6 @@ mod history;
 mod hostile;
 mod oracle;
 mod speed;
-mod syntax;
 
 use std::sync::Arc;
 use std::time::Duration;

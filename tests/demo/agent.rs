@@ -1,0 +1,68 @@
+//! The agent of the demo: it calls tools through the gate and reads what comes back, as an agent
+//! with any HTTP client does.
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::ext::ReasonPhrase;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+/// An agent at work on one task.
+pub struct Agent {
+    client: Client<HttpConnector, Full<Bytes>>,
+    base: String,
+    run: &'static str,
+}
+
+/// What came back.
+pub struct Reply {
+    pub status: u16,
+    /// The reason phrase of the status line, which Python's clients raise as the error.
+    pub phrase: String,
+    pub body: Value,
+}
+
+impl Agent {
+    /// An agent that calls through the gate at `base`; `run` is its task's label.
+    pub fn new(base: &str, run: &'static str) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { client, base: base.to_owned(), run }
+    }
+
+    /// Calls a tool; without a body when `args` is null.
+    pub async fn call(&self, method: Method, path: &str, args: &Value) -> Result<Reply, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("{method} {path}: {error}");
+        let body = if args.is_null() { String::new() } else { args.to_string() };
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(format!("{}{path}", self.base))
+            .header("toolgate-run-id", self.run)
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| failed(&error))?;
+        let response = self.client.request(request).await.map_err(|error| failed(&error))?;
+        let status = response.status();
+        let phrase = match response.extensions().get::<ReasonPhrase>() {
+            Some(phrase) => String::from_utf8_lossy(phrase.as_bytes()).into_owned(),
+            None => status.canonical_reason().unwrap_or_default().to_owned(),
+        };
+        let body = response.into_body().collect().await.map_err(|error| failed(&error))?;
+        let body = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
+        Ok(Reply { status: status.as_u16(), phrase, body })
+    }
+}
+
+impl Reply {
+    /// A member of the body, if it is a string.
+    pub fn text(&self, name: &str) -> &str {
+        self.body.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Refused by the gate, with nothing executed.
+    pub fn is_refused(&self) -> bool {
+        self.status >= 400 && self.body.get("executed") == Some(&Value::Bool(false))
+    }
+}
