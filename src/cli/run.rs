@@ -1,6 +1,6 @@
 //! `toolgate run`: starts the gate and serves until it is told to stop.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
 use crate::cli::report::Exit;
+use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
 use crate::config::settings::{Events, Settings};
 use crate::config::{self, Loaded};
@@ -30,6 +31,9 @@ const SWEEP_MIN: Duration = Duration::from_millis(50);
 
 /// How long the last events may take to be written at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
+
+/// How long calls that were cut off may take to be recorded.
+const CUT_OFF_TIME: Duration = Duration::from_secs(1);
 
 /// Start the gate.
 #[derive(Debug, Args)]
@@ -89,9 +93,9 @@ fn load(args: &RunArgs) -> Result<(Settings, PolicySet), Vec<Diagnostic>> {
 }
 
 fn report(diagnostics: &[Diagnostic]) {
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = wants_color(&io::stderr());
     for diagnostic in diagnostics {
-        eprintln!("{}", diagnostic.render(colour));
+        eprintln!("{}", diagnostic.render(color));
     }
 }
 
@@ -126,10 +130,16 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         match (TcpListener::bind(settings.listen).await, TcpListener::bind(settings.admin).await) {
             (Ok(listener), Ok(admin_listener)) => (listener, admin_listener),
             (Err(error), _) => {
-                return failed(&format!("cannot listen on {}: {error}", settings.listen));
+                return failed(&format!(
+                    "cannot listen on {}: {error}; another gate? `listen` in the config says where",
+                    settings.listen
+                ));
             }
             (_, Err(error)) => {
-                return failed(&format!("cannot listen on {}: {error}", settings.admin));
+                return failed(&format!(
+                    "cannot listen on {}: {error}; another gate? `admin` in the config says where",
+                    settings.admin
+                ));
             }
         };
     let (stop, stopped) = watch::channel(false);
@@ -142,8 +152,8 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
             "toolgate: serving http://{at} admin http://{admin_at} policies {version}"
         );
     }
-    let admin_side =
-        tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), stopped.clone()));
+    let (admin_stop, admin_stopped) = watch::channel(false);
+    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), admin_stopped));
     let sweeper = tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
     let serving =
         tokio::spawn(server::serve(listener, Arc::clone(&gate), server_bounds(settings), stopped));
@@ -155,8 +165,10 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
     let _ = stop.send(true);
     let drained = serving.await.unwrap_or(false);
     sweeper.abort();
+    let _ = tokio::time::timeout(CUT_OFF_TIME, calls_closed(&recorder)).await;
     ledger.end_all();
     let flushed = recorder.flush(FLUSH_TIME);
+    let _ = admin_stop.send(true);
     admin_side.abort();
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");
@@ -186,6 +198,12 @@ async fn sweep(gate: Arc<Gate>, idle_end: Duration) {
     loop {
         ticks.tick().await;
         gate.ledger.sweep(gate.clock.now());
+    }
+}
+
+async fn calls_closed(recorder: &Recorder) {
+    while recorder.open_calls() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
