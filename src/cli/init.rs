@@ -48,6 +48,7 @@ Next:
   2. toolgate check            what is wrong, with file, line and column
   3. toolgate test policies/   plays the policy's tests
   4. toolgate run              then point the agent at http://127.0.0.1:4100/crm
+  5. toolgate explain --last   what the last run did, and what would have been refused
 The policy observes: nothing is refused until it says `mode: enforce`.
 ";
 

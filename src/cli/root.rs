@@ -1,6 +1,6 @@
 //! The command line: reads the arguments, runs the command, gives its exit code.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use crate::cli::init;
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
 use crate::cli::schema::{self, SchemaKind};
+use crate::cli::terminal::wants_color;
 use crate::cli::test::{self, TestOptions};
 
 /// A gate between an AI agent and its tools.
@@ -110,31 +111,27 @@ pub fn main() -> ExitCode {
         Command::Check(args) => run_check(args),
         Command::Test(args) => run_test(args),
         Command::Explain(args) => {
-            explain::run(&args, colour(), &mut io::stdout(), &mut io::stderr())
+            let color = wants_color(&io::stdout());
+            explain::run(&args, color, &mut io::stdout(), &mut io::stderr())
         }
-        Command::Runs(args) => explain::runs(&args, colour(), &mut io::stdout(), &mut io::stderr()),
+        Command::Runs(args) => {
+            let color = wants_color(&io::stdout());
+            explain::runs(&args, color, &mut io::stdout(), &mut io::stderr())
+        }
         Command::Drive(args) => run_drive(&args),
         Command::Init { folder } => match init::run(&folder) {
-            Ok(said) => {
-                print!("{said}");
-                Exit::Ok
-            }
+            Ok(said) => say(said.as_bytes()),
             Err(error) => {
                 eprintln!("toolgate: {error}");
                 Exit::Io
             }
         },
-        Command::Schema { kind } => {
-            print!("{}", schema::run(kind));
-            Exit::Ok
-        }
-        Command::Version => {
-            println!("toolgate {}", env!("CARGO_PKG_VERSION"));
-            Exit::Ok
-        }
+        Command::Schema { kind } => say(schema::run(kind).as_bytes()),
+        Command::Version => say(concat!("toolgate ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "toolgate", &mut io::stdout());
-            Exit::Ok
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "toolgate", &mut script);
+            say(&script)
         }
     };
     ExitCode::from(exit.code())
@@ -146,13 +143,17 @@ fn run_check(args: CheckArgs) -> Exit {
         policies: args.policies,
         strict: args.strict,
         format: args.output.into(),
-        color: colour(),
+        color: wants_color(&io::stderr()),
     };
     check::run(&options, &mut io::stdout(), &mut io::stderr())
 }
 
 fn run_test(args: TestArgs) -> Exit {
-    let options = TestOptions { paths: args.paths, format: args.output.into(), color: colour() };
+    let options = TestOptions {
+        paths: args.paths,
+        format: args.output.into(),
+        color: wants_color(&io::stderr()),
+    };
     test::run(&options, None, &mut io::stdout(), &mut io::stderr())
 }
 
@@ -166,6 +167,14 @@ fn run_drive(args: &DriveArgs) -> Exit {
     }
 }
 
-fn colour() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+/// Writes to standard output. A reader that had enough (`| head`) is no error.
+fn say(text: &[u8]) -> Exit {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("toolgate: cannot write the result: {error}");
+            Exit::Io
+        }
+        Ok(()) | Err(_) => Exit::Ok,
+    }
 }

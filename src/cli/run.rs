@@ -1,6 +1,6 @@
 //! `toolgate run`: starts the gate and serves until it is told to stop.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
 use crate::cli::report::Exit;
+use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
 use crate::config::settings::{Events, Settings};
 use crate::config::{self, Loaded};
@@ -92,9 +93,9 @@ fn load(args: &RunArgs) -> Result<(Settings, PolicySet), Vec<Diagnostic>> {
 }
 
 fn report(diagnostics: &[Diagnostic]) {
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = wants_color(&io::stderr());
     for diagnostic in diagnostics {
-        eprintln!("{}", diagnostic.render(colour));
+        eprintln!("{}", diagnostic.render(color));
     }
 }
 
@@ -129,10 +130,16 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         match (TcpListener::bind(settings.listen).await, TcpListener::bind(settings.admin).await) {
             (Ok(listener), Ok(admin_listener)) => (listener, admin_listener),
             (Err(error), _) => {
-                return failed(&format!("cannot listen on {}: {error}", settings.listen));
+                return failed(&format!(
+                    "cannot listen on {}: {error}; another gate? `listen` in the config says where",
+                    settings.listen
+                ));
             }
             (_, Err(error)) => {
-                return failed(&format!("cannot listen on {}: {error}", settings.admin));
+                return failed(&format!(
+                    "cannot listen on {}: {error}; another gate? `admin` in the config says where",
+                    settings.admin
+                ));
             }
         };
     let (stop, stopped) = watch::channel(false);

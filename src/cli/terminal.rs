@@ -14,11 +14,11 @@ pub enum Output {
     Json,
 }
 
-/// Whether colour is wanted on standard output: on a terminal, unless `NO_COLOR` is set to
-/// anything (no-color.org).
-pub fn wants_color() -> bool {
+/// Whether colour is wanted on `stream`: on a terminal, unless `NO_COLOR` is set to anything
+/// (no-color.org).
+pub fn wants_color(stream: &impl IsTerminal) -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && std::io::stdout().is_terminal()
+    !refused && stream.is_terminal()
 }
 
 /// A meaning that a colour stands for (ECMA-48 SGR codes).

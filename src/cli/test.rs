@@ -72,7 +72,8 @@ fn write(
     err: &mut dyn Write,
 ) -> io::Result<()> {
     if options.format == Format::Text {
-        for case in &report.cases {
+        // Faults of no file are no test; they are written below.
+        for case in report.cases.iter().filter(|case| !case.file.is_empty()) {
             let verdict = if case.failed() { "FAILED" } else { "ok" };
             writeln!(out, "{verdict:6} {} › {}", case.file, case.name)?;
         }

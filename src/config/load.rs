@@ -68,7 +68,12 @@ pub fn load_with(
         sources = policies(&raw.policies, &mut check);
         if sources.is_empty() && !check.faults.iter().any(is_error) {
             let warning = Diagnostic::warning(codes::NO_POLICIES, "no policies: every call passes");
-            faults.push(warning.at(&source, Span::default()).help("name a folder in `policies`"));
+            faults.push(match raw.policies.first() {
+                None => warning.at(&source, Span::default()).help("name a folder in `policies`"),
+                Some(entry) => {
+                    warning.at(&source, entry.span).help("there is no `*.yaml` below it")
+                }
+            });
         }
     }
     faults.sort_by_key(|fault| fault.span.start);

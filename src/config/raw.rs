@@ -18,7 +18,7 @@ pub struct Config {
     pub kind: Option<Kind>,
     /// Where agents call: an IP address and a port. Default `127.0.0.1:4100`.
     pub listen: Option<Field<String>>,
-    /// Where health, metrics and the admin API are served. Default `127.0.0.1:4101`.
+    /// Where health and metrics are served. Default `127.0.0.1:4101`.
     pub admin: Option<Field<String>>,
     /// Policy files, and folders below which all `*.yaml` and `*.yml` are policies (`*.test.yaml`
     /// aside), relative to this file.

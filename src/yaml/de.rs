@@ -267,7 +267,14 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         let Kind::Sequence(items) = &self.node.kind else {
-            return Err(self.wrong_type("a list"));
+            let single = matches!(meaning(self.node), Some(Meaning::Text(_)));
+            return Err(match self.wrong_type("a list") {
+                Failure::New(mut fault) if single => {
+                    fault.text.help = Some("write it in `[ ]`, also when it is alone".to_owned());
+                    Failure::New(fault)
+                }
+                failure => failure,
+            });
         };
         visitor.visit_seq(Elements::new(items, self.context))
     }

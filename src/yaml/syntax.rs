@@ -43,6 +43,14 @@ pub(super) fn fault(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
             .at(source, Span { start: quote, end: quote + 1 })
             .help("add the closing quote");
     }
+    let reference = matches!(error.kind(), ErrorKind::ExpectedFlowMappingSeparator)
+        && source.text.get(..start).is_some_and(|before| before.ends_with('$'));
+    if reference && rest.starts_with('{') {
+        let message = "between `{` and `}` a value with `${…}` needs quotes";
+        return Diagnostic::error(codes::SYNTAX, message)
+            .at(source, Span { start: start - 1, end: start + 1 })
+            .help("quote it: \"${env:NAME}\"");
+    }
     let (message, help) = describe(error.kind(), first);
     let code = match error.kind() {
         ErrorKind::RecursionLimitExceeded => codes::BOUNDS,

@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use tokio::net::TcpStream;
 
 use crate::cli::drive::recording::{JSON, Step};
 use crate::respond::{DECISION_HEADER, RUN_ID_HEADER};
@@ -27,6 +28,10 @@ const ANSWER_TIME: Duration = Duration::from_secs(120);
 
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
+/// How often, and how long apart, a gate that is just being started is looked for.
+const REACH_LIMIT_TRIES: usize = 50;
+const REACH_PAUSE: Duration = Duration::from_millis(100);
+
 /// Unreserved characters (RFC 3986, section 2.3) stand for themselves in a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -36,6 +41,8 @@ pub(super) struct Gate {
     client: Client<HttpConnector, Full<Bytes>>,
     /// Without a slash at its end.
     base: String,
+    /// Host and port.
+    authority: (String, u16),
 }
 
 /// Nothing listens there.
@@ -85,6 +92,8 @@ impl Gate {
                 "`{through}` must be an address like http://127.0.0.1:4100/airline"
             ));
         }
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let authority = (host.to_owned(), uri.port_u16().unwrap_or(80));
         if uri.query().is_some() {
             return Err(format!("`{through}` must not have a query"));
         }
@@ -93,7 +102,22 @@ impl Gate {
         connector.set_connect_timeout(Some(CONNECT_TIME));
         let client =
             Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Ok(Self { client, base: through.trim_end_matches('/').to_owned() })
+        Ok(Self { client, base: through.trim_end_matches('/').to_owned(), authority })
+    }
+
+    /// Waits until something listens: a gate that was started a moment ago may still be reading its
+    /// policies.
+    pub async fn reach(&self) -> Result<(), Unreachable> {
+        let (host, port) = &self.authority;
+        let mut reason = String::new();
+        for _ in 0..REACH_LIMIT_TRIES {
+            match TcpStream::connect((host.as_str(), *port)).await {
+                Ok(_) => return Ok(()),
+                Err(error) => reason = error.to_string(),
+            }
+            tokio::time::sleep(REACH_PAUSE).await;
+        }
+        Err(Unreachable { base: self.base.clone(), reason })
     }
 
     /// Sends one step and says what became of it.

@@ -143,6 +143,7 @@ async fn drive(
     let mut report = Report::new(&recording);
     if let Some(through) = &args.through {
         let gate = gate::Gate::new(through).map_err(Trouble::Usage)?;
+        gate.reach().await?;
         // Whatever stands in the file already belongs to other drives.
         let events_start = args.check_events.as_ref().map_or(0, |path| check::size_of(path));
         let plan = replay::Plan {

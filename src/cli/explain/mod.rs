@@ -57,7 +57,7 @@ pub struct EventsFrom {
     #[arg(long, value_name = "FILE")]
     pub events: Vec<PathBuf>,
     /// The gate's config, which says where its events are
-    #[arg(long, value_name = "PATH", default_value = "./toolgate.yaml")]
+    #[arg(long, short, value_name = "PATH", default_value = "./toolgate.yaml")]
     pub config: PathBuf,
 }
 
@@ -125,8 +125,10 @@ fn explain(
     let run_id = match find::find(&paths, wanted)? {
         Found::Run(id) => id,
         Found::Nothing => {
-            let what = args.run.as_deref().unwrap_or("any");
-            return Err(Trouble::Missing(format!("no events of run `{what}`")));
+            return Err(Trouble::Missing(match &args.run {
+                Some(id) => format!("no events of run `{id}`; `toolgate runs` lists the runs"),
+                None => "no run is recorded yet".to_owned(),
+            }));
         }
         Found::Several(ids) => {
             let ids = ids.join(", ");

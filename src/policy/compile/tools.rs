@@ -45,7 +45,7 @@ impl<'c> Known<'c> {
         let unprefixed = self.tools.iter().copied().find(|tool| tool.ends_with(&suffix));
         Some(match unprefixed.or_else(|| closest(name, self.tools.iter().copied())) {
             Some(close) => fault.help(format!("did you mean `{close}`?")),
-            None => fault.help("the config names tools as `server.operation`"),
+            None => fault.help("a tool is `UPSTREAM.NAME`, as the config's `upstreams` have them"),
         })
     }
 
