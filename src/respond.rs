@@ -170,6 +170,13 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             None,
             "did not answer in time. It only reads, so the same call may be tried later.",
         ),
+        (ErrorClass::Internal, _) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Gate failed",
+            None,
+            "was on its way when the gate failed. It may or may not have been executed: look \
+             before you repeat it.",
+        ),
         (_, Status::Unknown) => (
             StatusCode::BAD_GATEWAY,
             "Outcome unknown",

@@ -22,13 +22,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::call::{Refusal, StopReason};
+use crate::call::{ErrorClass, Outcome, Status};
 use crate::forward::AnswerBody;
 use crate::pipeline::{self, Gate};
 use crate::respond::{self, About};
 
 use raw_head::HeadBounds;
-use stream::{Fault, REFUSED_METHOD, Watched};
+use stream::{Fault, REFUSED_METHOD, Times, Watched};
 
 /// Least that hyper takes as the bound of its buffer for one connection.
 const HTTP1_BUFFER_MIN_BYTES: usize = 8_192;
@@ -78,7 +78,8 @@ pub async fn serve(
         let gate = Arc::clone(&gate);
         let fault = Fault::default();
         let heads = HeadBounds { head_bytes: bounds.head_bytes, headers: bounds.headers };
-        let stream = Watched::new(stream, heads, bounds.stall, Arc::clone(&fault));
+        let times = Times { head: bounds.head_time, stall: bounds.stall };
+        let stream = Watched::new(stream, heads, times, Arc::clone(&fault));
         let service = service_fn(move |request: Request<Incoming>| {
             answer(Arc::clone(&gate), request, peer, Arc::clone(&fault))
         });
@@ -126,8 +127,8 @@ fn connection_builder(bounds: ServerBounds) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// The panic catcher: whatever breaks inside, the agent gets an answer. The record was written
-/// when the panic dropped it.
+/// The panic catcher: whatever breaks inside, the agent gets an answer, which cannot say whether
+/// the tool did anything. The record was written when the panic dropped it.
 async fn answer(
     gate: Arc<Gate>,
     request: Request<Incoming>,
@@ -141,9 +142,9 @@ async fn answer(
     }
     let answered = AssertUnwindSafe(pipeline::handle(gate, request, peer)).catch_unwind().await;
     Ok(answered.unwrap_or_else(|_| {
-        let message = "The gate failed while it handled the call.";
-        let refusal = Refusal::without_rule(StopReason::GateUnavailable, message);
+        let class = Some(ErrorClass::Internal);
+        let outcome = Outcome { status: Status::Unknown, error_class: class, http_status: None };
         let about = About { call_id: "none", run_id: None, tool: None };
-        respond::refuse(&refusal, about).map(Either::Right)
+        respond::failed(&outcome, about).map(Either::Right)
     }))
 }

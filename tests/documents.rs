@@ -42,9 +42,8 @@ fn block(manifest: &str, name: &str) -> Option<String> {
     let mut lines = manifest.lines();
     let key = lines.find(|line| line.trim() == format!("{name}: |"))?;
     let depth = key.len() - key.trim_start().len();
-    let inside = lines.take_while(|line| {
-        line.trim().is_empty() || line.len() - line.trim_start().len() > depth
-    });
+    let inside = lines
+        .take_while(|line| line.trim().is_empty() || line.len() - line.trim_start().len() > depth);
     let inside: Vec<&str> = inside.collect();
     let indent = inside.iter().find(|line| !line.trim().is_empty())?;
     let indent = indent.len() - indent.trim_start().len();
@@ -111,6 +110,8 @@ fn the_config_that_replays_recorded_runs_is_accepted() {
     fs::copy(root().join("policies/airline.yaml"), policies.join("airline.yaml")).expect("copied");
     fs::write(folder.path().join("drive.yaml"), config.expect("a here document")).expect("written");
     accepts(folder.path(), &["check", "--config", "drive.yaml"]);
-    let sample = script.split_whitespace().find(|word| word.ends_with(".jsonl") && word.starts_with("tests/"));
+    let sample = script
+        .split_whitespace()
+        .find(|word| word.ends_with(".jsonl") && word.starts_with("tests/"));
     assert!(root().join(sample.expect("a sample is named")).exists(), "the sample is not there");
 }

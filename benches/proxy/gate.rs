@@ -68,9 +68,11 @@ impl Gate {
     }
 }
 
-/// The binary under measurement, built by `cargo bench` with the release settings.
-pub fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_toolgate"))
+/// The binary under measurement: the one that `cargo bench` has built with the release settings,
+/// unless `BENCH_BINARY` names that of another commit.
+pub fn binary() -> PathBuf {
+    let other = std::env::var_os("BENCH_BINARY");
+    other.map_or_else(|| env!("CARGO_BIN_EXE_toolgate").into(), PathBuf::from)
 }
 
 fn write_files(folder: &Path, upstream: SocketAddr, policy: Option<&str>) -> PathBuf {

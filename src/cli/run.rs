@@ -32,6 +32,9 @@ const SWEEP_MIN: Duration = Duration::from_millis(50);
 /// How long the last events may take to be written at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
 
+/// How long calls that were cut off may take to be recorded.
+const CUT_OFF_TIME: Duration = Duration::from_secs(1);
+
 /// Start the gate.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -149,8 +152,8 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
             "toolgate: serving http://{at} admin http://{admin_at} policies {version}"
         );
     }
-    let admin_side =
-        tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), stopped.clone()));
+    let (admin_stop, admin_stopped) = watch::channel(false);
+    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), admin_stopped));
     let sweeper = tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
     let serving =
         tokio::spawn(server::serve(listener, Arc::clone(&gate), server_bounds(settings), stopped));
@@ -162,8 +165,10 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
     let _ = stop.send(true);
     let drained = serving.await.unwrap_or(false);
     sweeper.abort();
+    let _ = tokio::time::timeout(CUT_OFF_TIME, calls_closed(&recorder)).await;
     ledger.end_all();
     let flushed = recorder.flush(FLUSH_TIME);
+    let _ = admin_stop.send(true);
     admin_side.abort();
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");
@@ -193,6 +198,12 @@ async fn sweep(gate: Arc<Gate>, idle_end: Duration) {
     loop {
         ticks.tick().await;
         gate.ledger.sweep(gate.clock.now());
+    }
+}
+
+async fn calls_closed(recorder: &Recorder) {
+    while recorder.open_calls() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

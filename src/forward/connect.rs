@@ -1,19 +1,24 @@
 //! The connection to one upstream: pooled, HTTP/1.1 or HTTP/2, TLS where the config says https.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Uri};
 use http_body_util::Full;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use tokio::net::TcpStream;
+use tower::Service;
 
 use crate::forward::Timeouts;
 
@@ -38,13 +43,39 @@ pub struct UpstreamSpec {
 
 /// An upstream that calls can be sent to.
 pub struct Upstream {
-    pub(super) client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pub(super) client: Client<InTime, Full<Bytes>>,
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) base_path: String,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) response_timeout: Duration,
     pub(super) idle_timeout: Duration,
+}
+
+/// Connects within a limit of time, TLS included.
+#[derive(Clone)]
+pub(super) struct InTime {
+    connector: HttpsConnector<HttpConnector>,
+    limit: Duration,
+}
+
+/// What hyper's client wants of a connector.
+type ConnectorError = Box<dyn std::error::Error + Send + Sync>;
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+impl Service<Uri> for InTime {
+    type Response = Stream;
+    type Error = ConnectorError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectorError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectorError>> {
+        self.connector.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.limit, self.connector.call(uri));
+        Box::pin(async move { connecting.await.map_err(ConnectorError::from)? })
+    }
 }
 
 /// An upstream that cannot be set up.
@@ -70,13 +101,13 @@ impl Upstream {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(spec.timeouts.connect));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls(spec)?)
             .https_or_http()
             .enable_http1()
             .enable_http2()
             .wrap_connector(tcp);
+        let connector = InTime { connector, limit: spec.timeouts.connect };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())

@@ -83,7 +83,8 @@ pub struct Held {
 
 /// A closed call, as the metrics see it.
 pub(super) struct Observation<'a> {
-    pub verdict: Verdict,
+    /// Absent when the call ended before it was judged.
+    pub verdict: Option<Verdict>,
     pub rule: &'a str,
     pub stop_reason: &'static str,
     pub observed: &'a [Arc<str>],
@@ -172,12 +173,18 @@ impl Metrics {
         self.levels.in_flight.inc();
     }
 
+    pub fn in_flight(&self) -> i64 {
+        self.levels.in_flight.get()
+    }
+
     pub fn closed(&self, seen: &Observation<'_>) {
         self.levels.in_flight.dec();
-        if seen.verdict == Verdict::Allow && seen.rule.is_empty() {
-            self.allowed.inc();
-        } else {
-            self.decided(seen.verdict, seen.rule, seen.stop_reason, "enforce");
+        match seen.verdict {
+            None => {}
+            Some(Verdict::Allow) if seen.rule.is_empty() => {
+                self.allowed.inc();
+            }
+            Some(verdict) => self.decided(verdict, seen.rule, seen.stop_reason, "enforce"),
         }
         for rule in seen.observed {
             self.decided(Verdict::Deny, rule, "", "observe");

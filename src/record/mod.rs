@@ -10,6 +10,9 @@ mod journal;
 mod metrics;
 mod page;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,6 +69,11 @@ impl Recorder {
     /// The metrics in the OpenMetrics text format, or in the classic one.
     pub fn render_metrics(&self, held: Held, open_metrics: bool) -> String {
         self.metrics.render(held, open_metrics)
+    }
+
+    /// Calls whose record is open.
+    pub fn open_calls(&self) -> i64 {
+        self.metrics.in_flight()
     }
 
     /// Waits until everything recorded so far is written. `false` when `patience` ran out first.

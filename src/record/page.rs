@@ -28,7 +28,8 @@ pub struct Page {
 /// What the last line of a record says.
 struct Close<'a> {
     outcome: Outcome,
-    verdict: Verdict,
+    /// Absent when none was reached.
+    verdict: Option<Verdict>,
     rule: Option<&'a str>,
     stop_reason: Option<StopReason>,
     retry_scope: Option<RetryScope>,
@@ -68,7 +69,7 @@ impl Page {
         };
         self.close(&Close {
             outcome,
-            verdict: refusal.verdict(),
+            verdict: Some(refusal.verdict()),
             rule: refusal.rule.as_deref(),
             stop_reason: Some(refusal.reason),
             retry_scope: Some(refusal.retry_scope()),
@@ -84,7 +85,7 @@ impl Page {
         let warned_by = self.known.warned_by.clone();
         self.close(&Close {
             outcome,
-            verdict: if warned_by.is_some() { Verdict::Warn } else { Verdict::Allow },
+            verdict: Some(passed(warned_by.as_deref())),
             rule: warned_by.as_deref(),
             stop_reason: None,
             retry_scope: None,
@@ -133,7 +134,7 @@ impl Page {
             status: Some(close.outcome.status.name()),
             error_class: close.outcome.error_class.map(ErrorClass::name),
             http_status: close.outcome.http_status,
-            verdict: Some(close.verdict.name()),
+            verdict: close.verdict.map(Verdict::name),
             rule: close.rule,
             rules_observed: &known.observed,
             stop_reason: close.stop_reason.map(StopReason::name),
@@ -156,6 +157,11 @@ impl Page {
     }
 }
 
+/// The verdict over a call that was let pass.
+fn passed(warned_by: Option<&str>) -> Verdict {
+    if warned_by.is_some() { Verdict::Warn } else { Verdict::Allow }
+}
+
 impl Drop for Page {
     fn drop(&mut self) {
         if self.slot.is_none() {
@@ -170,10 +176,11 @@ impl Drop for Page {
             (Status::Cancelled, ErrorClass::Cancelled)
         };
         let outcome = Outcome { status, error_class: Some(class), http_status: None };
+        let warned_by = self.known.warned_by.clone();
         self.close(&Close {
             outcome,
-            verdict: Verdict::Allow,
-            rule: None,
+            verdict: self.known.sent.then(|| passed(warned_by.as_deref())),
+            rule: warned_by.as_deref(),
             stop_reason: None,
             retry_scope: None,
             result: None,

@@ -29,6 +29,21 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Why the head was refused in whose place hyper saw [`REFUSED_METHOD`].
 pub(super) type Fault = Arc<OnceLock<HeadFault>>;
 
+/// How long a client may keep us waiting.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// For its first head.
+    pub head: Duration,
+    /// For it to take something of an answer.
+    pub stall: Duration,
+}
+
+enum Opening {
+    Idle,
+    Waiting(Pin<Box<Sleep>>),
+    Over,
+}
+
 /// A connection that passes only well-framed messages on.
 pub(super) struct Watched<S> {
     io: S,
@@ -37,8 +52,10 @@ pub(super) struct Watched<S> {
     held: Vec<u8>,
     clear: usize,
     fault: Fault,
-    /// How long the client may take nothing of an answer.
-    stall: Duration,
+    times: Times,
+    /// From the first wait for the first head until something of it is passed on; hyper watches
+    /// the time only then.
+    opening: Opening,
     /// Made only while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Made only when the end waits.
@@ -48,14 +65,15 @@ pub(super) struct Watched<S> {
 
 impl<S> Watched<S> {
     /// Watches a connection; `fault` is set before a refused head's stand-in is passed on.
-    pub fn new(io: S, bounds: HeadBounds, stall: Duration, fault: Fault) -> Self {
+    pub fn new(io: S, bounds: HeadBounds, times: Times, fault: Fault) -> Self {
         Self {
             io,
             messages: Messages::new(bounds),
             held: Vec::new(),
             clear: 0,
             fault,
-            stall,
+            times,
+            opening: Opening::Idle,
             stalled: None,
             lingering: None,
             lingered: 0,
@@ -106,6 +124,51 @@ impl<S> Watched<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+    fn read(&mut self, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.clear == 0 && !self.held.is_empty() {
+                self.look()?;
+            }
+            if self.clear > 0 {
+                self.pass_on(out);
+                return Poll::Ready(Ok(()));
+            }
+            if self.fault.get().is_some() {
+                // The stand-in is the last that hyper sees of this connection.
+                return Poll::Pending;
+            }
+            if self.held.is_empty() {
+                let before = out.filled().len();
+                ready!(self.read_through(context, out))?;
+                if out.filled().len() > before || self.held.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            } else if !ready!(self.read_more(context))? {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// What reading came to, unless the first head is waited for too long.
+    fn unless_never_opened(
+        &mut self,
+        context: &mut Context<'_>,
+        read: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        if read.is_ready() {
+            self.opening = Opening::Over;
+            return read;
+        }
+        if let Opening::Idle = self.opening {
+            self.opening = Opening::Waiting(Box::pin(tokio::time::sleep(self.times.head)));
+        }
+        if let Opening::Waiting(timer) = &mut self.opening {
+            ready!(timer.as_mut().poll(context));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
+    }
+
     /// Reads on while nothing is held, which is nearly always: what is clear is not copied.
     fn read_through(
         &mut self,
@@ -140,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
             self.stalled = None;
             return written;
         }
-        let stall = self.stall;
+        let stall = self.times.stall;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -171,29 +234,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        loop {
-            if this.clear == 0 && !this.held.is_empty() {
-                this.look()?;
-            }
-            if this.clear > 0 {
-                this.pass_on(out);
-                return Poll::Ready(Ok(()));
-            }
-            if this.fault.get().is_some() {
-                // The stand-in is the last that hyper sees of this connection.
-                return Poll::Pending;
-            }
-            if this.held.is_empty() {
-                let before = out.filled().len();
-                ready!(this.read_through(context, out))?;
-                if out.filled().len() > before || this.held.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-            } else if !ready!(this.read_more(context))? {
-                return Poll::Ready(Ok(()));
-            }
-        }
+        let read = self.read(context, out);
+        self.unless_never_opened(context, read)
     }
 }
 

@@ -489,3 +489,100 @@ async fn chunks_that_two_servers_could_read_differently() {
     assert_eq!(tool.count(), 0);
     gate.calls(bodies.len()).await;
 }
+
+/// A client that asks before it sends is told before it has sent.
+#[tokio::test]
+async fn what_is_announced_is_judged_before_it_is_sent() {
+    let (gate, tool) = gate_and_tool().await;
+    let head = |length: usize| {
+        format!(
+            "POST /svc/items HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n\
+             Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    let mut wire = Wire::open(gate.address).await;
+    wire.send(head(4_097)).await;
+    let answer = wire.answer().await;
+    assert_eq!((answer.status, answer.json()["stop_reason"].as_str()), (413, Some("too_large")));
+    assert!(wire.is_closed().await);
+    assert_eq!(tool.count(), 0);
+    let mut wire = Wire::open(gate.address).await;
+    wire.send(head(7)).await;
+    assert_eq!(wire.answer().await.status, 100);
+    assert_eq!(tool.count(), 0);
+    wire.send("{\"a\":1}").await;
+    assert_eq!(wire.answer().await.status, 200);
+    assert_eq!(tool.ledger()[0].headers.get("expect"), None);
+}
+
+/// A client that first sends everything and then reads still gets to see why it was refused.
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_sends_on() {
+    let (gate, tool) = gate_and_tool().await;
+    let mut wire = Wire::open(gate.address).await;
+    wire.send(
+        "POST /svc/items HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n\
+         Content-Length: 20000000\r\n\r\n",
+    )
+    .await;
+    for _ in 0..20 {
+        wire.send(vec![b' '; 1_000_000]).await;
+    }
+    let answer = wire.answer().await;
+    assert_eq!((answer.status, answer.json()["stop_reason"].as_str()), (413, Some("too_large")));
+    assert!(wire.is_closed().await);
+    assert_eq!(tool.count(), 0);
+}
+
+/// HTTP/2 says the same things in other places.
+#[tokio::test]
+async fn http2_is_held_to_the_same() {
+    let (gate, tool) = gate_and_tool().await;
+    let at = |mut request: Request, uri: &str| {
+        *request.uri_mut() = uri.parse().expect("a URI");
+        request
+    };
+    let plain = |uri: &str| at(get("/svc/items"), uri);
+    let cases = [
+        (
+            "two authorities",
+            with(plain("http://gate/svc/items"), "host", "other"),
+            400,
+            "malformed",
+        ),
+        ("userinfo", plain("http://a:b@gate/svc/items"), 400, "malformed"),
+        ("dots", plain("http://gate/svc/%2e%2e/items"), 400, "malformed"),
+        ("a list", at(with_body("[1]"), "http://gate/svc/items"), 400, "malformed"),
+        ("too much", at(with_body("x".repeat(5_000)), "http://gate/svc/items"), 413, "too_large"),
+        (
+            "an override",
+            with(plain("http://gate/svc/items"), "x-http-method-override", "PUT"),
+            400,
+            "malformed",
+        ),
+        ("TRACE", at(request(Method::TRACE, "/", None), "http://gate/svc/items"), 405, "malformed"),
+        ("CONNECT", at(request(Method::CONNECT, "/", None), "gate:80"), 405, "malformed"),
+    ];
+    let count = cases.len();
+    for (name, mut request, status, reason) in cases {
+        let hosts = request.headers().get_all("host").iter().count();
+        if hosts < 2 {
+            request.headers_mut().remove("host");
+        } else {
+            request.headers_mut().insert("host", HeaderValue::from_static("other"));
+        }
+        let mut connection = Connection::open_http2(gate.address).await;
+        let answer = connection.send_as_it_is(request).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["stop_reason"].as_str()),
+            (status, Some(reason)),
+            "{name}"
+        );
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{name}");
+        // One bad stream is no reason to close the others.
+        assert_eq!(connection.send(get("/svc/items/1")).await.status, 200, "{name}");
+    }
+    assert_eq!(tool.count(), count, "the good streams only");
+    assert!(tool.ledger().iter().all(|arrived| arrived.target == "/items/1"));
+    gate.calls(2 * count).await;
+}

@@ -11,6 +11,7 @@ mod record;
 mod rules;
 mod run_id;
 mod slow;
+mod startup;
 mod stops;
 mod streaming;
 mod tls;

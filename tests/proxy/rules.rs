@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Gate, Setup, Tool, get, post};
+use crate::harness::{Act, Answer, Gate, Reply, Setup, Tool, get, post};
 
 /// Nothing of the problem document but what the contract names.
 const MEMBERS: [&str; 12] = [
@@ -160,7 +160,8 @@ rules:
   then: deny
   message: Never shown.",
         )
-        .upstream("auth: { header: x-api-key, value: \"upstream-canary-112233445566\" }")
+        .file("key", "upstream-canary-112233445566")
+        .upstream("auth: { header: x-api-key, value: \"${file:key}\" }")
         .start()
         .await;
     let note = json!({ "note": secret, "nested": { "note": secret }, secret: secret });
@@ -202,6 +203,7 @@ async fn a_message_may_repeat_what_the_operator_asks_it_to() {
 rules:
 - id: named
   tools: [svc.put]
+  when: args.name != \"Al\"
   then: deny
   message: \"Not {args.name}, line\\nbreaks and \u{e9} aside.\"",
         )
@@ -238,8 +240,8 @@ async fn observed_rules_are_recorded_and_do_not_act() {
 #[tokio::test]
 async fn a_warning_reaches_the_agent_in_a_header() {
     let tool = Tool::start().await;
-    let reply = crate::harness::Reply::json("{}").header("toolgate-warning", "from the tool");
-    tool.on("/refunds", crate::harness::Act::Reply(reply));
+    let reply = Reply::json("{}").header("toolgate-warning", "from the tool");
+    tool.on("/refunds", Act::Reply(reply));
     let gate = Setup::before(&tool)
         .policy(
             "
@@ -328,12 +330,12 @@ async fn a_stop_ends_the_run_and_no_other() {
         .policy(
             "
 rules:
-- { id: enough, tools: [svc.refund], then: stop, message: No refunds here. }",
+- { id: enough, tools: [svc.refund], when: args.amount > 0, then: stop, message: No refunds here. }",
         )
         .start()
         .await;
-    let answer = gate.send(post("/_run/a/svc/refunds", &json!({}))).await;
-    assert_denied(&answer, 403, "args_denied", "different_args");
+    let answer = gate.send(post("/_run/a/svc/refunds", &json!({ "amount": 1 }))).await;
+    assert_denied(&answer, 403, "args_denied", "none");
     assert!(answer.header("toolgate-decision").expect("a decision").starts_with("stop; "));
     let answer = gate.send(get("/_run/a/svc/items")).await;
     let problem = assert_denied(&answer, 403, "run_stopped", "none");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Act, Connection, Setup, Tool, Wire, get, post};
+use crate::harness::{Act, Connection, Reply, Setup, Tool, Wire, get, post};
 
 /// What the harness measures may be longer, as the machine is busy, but never shorter.
 fn at_least(since: Instant, time: Duration) {
@@ -189,7 +189,7 @@ limits:
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
     let tool = Tool::start().await;
-    let answer = crate::harness::Reply::json("").body(vec![b' '; 64 * 1_024 * 1_024]);
+    let answer = Reply::json("").body(vec![b' '; 64 * 1_024 * 1_024]);
     tool.on("/items/1", Act::Reply(answer));
     let gate = Setup::before(&tool).bounds("{ body_time: 500ms }").start().await;
     let mut wire = Wire::open(gate.address).await;

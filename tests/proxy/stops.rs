@@ -59,7 +59,7 @@ async fn a_stop_by_rule_is_reported_once() {
 limits:
 - { id: spiral, per: run, max: { denials_same_rule: 2 }, then: stop, message: Stop trying. }
 rules:
-- { id: never, tools: [svc.refund], then: deny, message: Never. }",
+- { id: never, tools: [svc.refund], when: size(args) == 0, then: deny, message: Never. }",
         )
         .start()
         .await;

@@ -1,8 +1,7 @@
 //! Why a rule fired: the comparisons that made its expression true, and what would have passed.
 //!
-//! The walk follows only what decided: every term of a true `&&`, the true terms of a true `||`,
-//! the branch a condition took. Changing any one of what `&&` lists is enough; of what `||` lists,
-//! all must change.
+//! The walk follows only what decided: of a true `&&` the term that is easiest to change, of a true
+//! `||` every true term, the branch a condition took. All that is listed must change together.
 
 use super::Violation;
 use super::convert::write_json;

@@ -179,6 +179,9 @@ impl<'a> Machine<'a> {
             return Err(fault(EvalErrorKind::Forgotten, message));
         };
         let mut value = document.root();
+        if rest.is_empty() {
+            return Ok(Some(value.into()));
+        }
         for name in rest.split('.').filter(|name| !name.is_empty()) {
             let json::Value::Object(object) = value else {
                 return Ok(None);

@@ -38,8 +38,8 @@ mod walk;
 mod tests;
 
 use std::ops::Range;
+use std::panic::catch_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use self::cost::{fault, mismatch};
 use self::eval::Machine;
@@ -59,7 +59,7 @@ pub const KEY_LIMIT_BYTES: usize = 256;
 /// Longest text that one `{…}` of a message may contribute, in bytes; a longer one is cut.
 pub const TEXT_LIMIT_BYTES: usize = 256;
 
-/// Stack of the thread that compiles, in bytes; only what is used is ever backed by memory.
+/// Stack to compile an expression on, in bytes; only what is used is ever backed by memory.
 const COMPILE_STACK_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// Where an expression stands: decides what it sees and what it may come to.
@@ -146,14 +146,11 @@ pub struct Program {
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn compile(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
-    // The generated parser takes up to 200 KiB of stack for each level of brackets. On a thread of
-    // its own it has that, and a panic in it stays with this one expression.
-    let outcome = thread::scope(|scope| {
-        let builder = thread::Builder::new().stack_size(COMPILE_STACK_BYTES);
-        let compiler = builder.spawn_scoped(scope, || compile_here(source, site));
-        compiler.ok().and_then(|compiler| compiler.join().ok())
-    });
-    outcome.unwrap_or_else(|| Err(vec![parse::syntax("this cannot be parsed", 0..source.len())]))
+    // The generated parser takes up to 200 KiB of stack for each level of brackets, and a panic in
+    // it must stay with this one expression.
+    let outcome =
+        catch_unwind(|| stacker::grow(COMPILE_STACK_BYTES, || compile_here(source, site)));
+    outcome.unwrap_or_else(|_| Err(vec![parse::syntax("this cannot be parsed", 0..source.len())]))
 }
 
 fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {

@@ -151,6 +151,14 @@ fn content(given: &[Type]) -> Type {
     }
 }
 
+/// A list of lists with one level less.
+fn flattened(given: &[Type]) -> Type {
+    match content(given) {
+        Type::List(of) => Type::List(of),
+        _ => Type::list(Type::Dyn),
+    }
+}
+
 fn content_or_second(given: &[Type]) -> Type {
     content(given).join(given.get(1).cloned().unwrap_or(Type::Dyn))
 }
@@ -200,7 +208,7 @@ pub static SIGNATURES: &[Signature] = &[
     global("type", &[Any], |_| Type::Kind, F::TypeOf),
     method("sum", &[List], content, F::Sum),
     method("distinct", &[List], same, F::Distinct),
-    method("flatten", &[List], |_| Type::list(Type::Dyn), F::Flatten),
+    method("flatten", &[List], flattened, F::Flatten),
     method("flatten", &[List, Int], |_| Type::list(Type::Dyn), F::Flatten),
     method("sort", &[List], same, F::Sort),
     repeating(global("math.least", &[Any], common, F::Least)),

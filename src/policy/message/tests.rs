@@ -1,5 +1,7 @@
 //! Braces, values that are not there, bounds, and places of faults.
 
+use proptest::prelude::*;
+
 use super::{MESSAGE_LIMIT_BYTES, Message};
 use crate::policy::sample::Sample;
 
@@ -54,4 +56,30 @@ fn nothing_to_say_is_known() {
     assert!(!Message::literal("x").is_empty());
     let sample = Sample::new("t.op", "{}");
     assert_eq!(Message::literal("{args.x}").render(&sample.env()), "{args.x}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_a_message_or_has_faults_within_it(text in "[{}\"'\\\\ax.é ]{0,24}") {
+        match Message::parse(&text) {
+            Ok(message) => {
+                let sample = Sample::new("t.op", "{}");
+                prop_assert!(message.render(&sample.env()).len() <= MESSAGE_LIMIT_BYTES);
+            }
+            Err(errors) => {
+                for error in errors {
+                    prop_assert!(text.get(error.span.clone()).is_some(), "{error:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn doubled_braces_are_the_text_itself(text in "[{}aé ]{0,24}") {
+        let doubled = text.replace('{', "{{").replace('}', "}}");
+        let sample = Sample::new("t.op", "{}");
+        prop_assert_eq!(Message::parse(&doubled).unwrap().render(&sample.env()), text);
+    }
 }

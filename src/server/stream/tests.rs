@@ -15,10 +15,12 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use super::{Fault, HeadBounds, HeadFault, LINGER_TIME, REFUSED_METHOD, Watched};
+use super::{Fault, HeadBounds, HeadFault, LINGER_TIME, REFUSED_METHOD, Times, Watched};
 
 const BOUNDS: HeadBounds = HeadBounds { head_bytes: 2_048, headers: 16 };
 const STALL: Duration = Duration::from_secs(15);
+const HEAD: Duration = Duration::from_secs(10);
+const TIMES: Times = Times { head: HEAD, stall: STALL };
 
 /// What the service saw: `METHOD TARGET body`, or a fault of the head or the body.
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -28,7 +30,7 @@ fn served(seen: &Seen, answer_bytes: usize) -> (DuplexStream, tokio::task::JoinH
     // Small, so that every message is cut somewhere; and an answer of 2 bytes fits whole.
     let (client, server) = duplex(256);
     let fault = Fault::default();
-    let watched = Watched::new(server, BOUNDS, STALL, Arc::clone(&fault));
+    let watched = Watched::new(server, BOUNDS, TIMES, Arc::clone(&fault));
     let seen = Arc::clone(seen);
     let service = service_fn(move |request: Request<Incoming>| {
         let (seen, fault) = (Arc::clone(&seen), Arc::clone(&fault));
@@ -188,6 +190,19 @@ async fn what_is_still_being_sent_is_read_for_a_while_after_a_refusal() {
     assert!(answer.starts_with("HTTP/1.1 200 OK"));
     assert!(server.await.expect("no panic"));
     assert!(before.elapsed() <= LINGER_TIME);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_head_that_does_not_come_is_not_waited_for() {
+    for begun in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM", "GET / HTTP/1.1\r\nHost:"] {
+        let seen = Seen::default();
+        let (mut client, server) = served(&seen, 2);
+        client.write_all(begun.as_bytes()).await.expect("sent");
+        let before = tokio::time::Instant::now();
+        assert!(!server.await.expect("no panic"), "{begun:?}");
+        assert_eq!(before.elapsed(), HEAD, "{begun:?}");
+        assert!(seen.lock().is_empty());
+    }
 }
 
 /// Pieces that heads are made of, good and bad.

@@ -87,18 +87,34 @@ impl Connection {
 
     /// A whole answer; an error when the connection broke off.
     pub async fn try_send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
-        let (parts, body) = self.begin(request).await?.into_parts();
-        let phrase = parts.extensions.get::<ReasonPhrase>().map_or_else(String::new, |phrase| {
-            String::from_utf8_lossy(phrase.as_bytes()).into_owned()
-        });
-        let body = body.collect().await?.to_bytes();
-        Ok(Answer { status: parts.status, phrase, headers: parts.headers, body })
+        whole(self.begin(request).await?).await
+    }
+
+    /// As [`Self::send`], without naming the host in the target for HTTP/2.
+    pub async fn send_as_it_is(&mut self, request: Request<Full<Bytes>>) -> Answer {
+        let Self::Http2(sender) = self else { panic!("only HTTP/2 changes what it sends") };
+        let what = format!("an answer to {} {}", request.method(), request.uri());
+        let sent = async {
+            sender.ready().await?;
+            whole(sender.send_request(request).await?).await
+        };
+        soon(&what, sent).await.expect("a whole answer")
     }
 
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
         let what = format!("an answer to {} {}", request.method(), request.uri());
         soon(&what, self.try_send(request)).await.expect("a whole answer")
     }
+}
+
+async fn whole(answer: http::Response<Incoming>) -> hyper::Result<Answer> {
+    let (parts, body) = answer.into_parts();
+    let phrase = parts
+        .extensions
+        .get::<ReasonPhrase>()
+        .map_or_else(String::new, |phrase| String::from_utf8_lossy(phrase.as_bytes()).into_owned());
+    let body = body.collect().await?.to_bytes();
+    Ok(Answer { status: parts.status, phrase, headers: parts.headers, body })
 }
 
 /// HTTP/2 names the host in the target.

@@ -37,6 +37,7 @@ pub struct Setup {
     bounds: String,
     runs: String,
     events: String,
+    listen: String,
     policies: Vec<String>,
     files: Vec<(String, String)>,
     closed_stdout: bool,
@@ -68,6 +69,7 @@ impl Setup {
             bounds: String::new(),
             runs: "{}".to_owned(),
             events: "./events.jsonl".to_owned(),
+            listen: "127.0.0.1:0".to_owned(),
             policies: Vec::new(),
             files: Vec::new(),
             closed_stdout: false,
@@ -117,6 +119,12 @@ impl Setup {
         self
     }
 
+    /// The value of `listen`.
+    pub fn listen(mut self, value: &str) -> Self {
+        self.listen = value.to_owned();
+        self
+    }
+
     /// A file beside the config.
     pub fn file(mut self, name: &str, text: &str) -> Self {
         self.files.push((name.to_owned(), text.to_owned()));
@@ -131,12 +139,25 @@ impl Setup {
 
     /// Starts the gate and waits until it serves.
     pub async fn start(self) -> Gate {
+        match self.try_start().await {
+            Ok(gate) => gate,
+            Err((status, said)) => panic!("the gate ended with {status}: {said}"),
+        }
+    }
+
+    /// Starts a gate that must not start: its exit code, and what it said.
+    pub async fn refused(self) -> (Option<i32>, String) {
+        match self.try_start().await {
+            Ok(gate) => panic!("it serves: {}", gate.stderr()),
+            Err((status, said)) => (status.code(), said),
+        }
+    }
+
+    async fn try_start(self) -> Result<Gate, (ExitStatus, String)> {
         let folder = tempfile::tempdir().expect("a folder");
         self.write(&folder);
         let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
-            .arg("run")
-            .arg("--config")
-            .arg(folder.path().join("toolgate.yaml"))
+            .args(["run", "--config", "toolgate.yaml"])
             .current_dir(folder.path())
             .env("NO_COLOR", "1")
             .env_remove("RUST_LOG")
@@ -147,28 +168,27 @@ impl Setup {
             .spawn()
             .expect("the gate starts");
         let stdout = child.stdout.take().expect("piped");
-        let stdout = if self.closed_stdout { Arc::default() } else { gather(stdout) };
-        let stderr = gather(child.stderr.take().expect("piped"));
+        let stdout = if self.closed_stdout { Arc::default() } else { gather(stdout).0 };
+        let (stderr, mut all_said) = gather(child.stderr.take().expect("piped"));
         let serving = until("the gate's first line", async || {
+            // Looked at first: what was said before the end is there when it is over.
+            let over = all_said.is_finished();
             let said = stderr.lock().clone();
-            let line =
-                said.lines().find(|line| line.starts_with("toolgate: serving ")).map(str::to_owned);
-            if line.is_none()
-                && let Ok(Some(status)) = child.try_wait()
-            {
-                panic!("the gate ended with {status}: {said}");
-            }
-            line
+            let mut lines = said.lines().filter(|line| line.starts_with("toolgate: serving "));
+            lines.next().map(|line| Some(line.to_owned())).or(over.then_some(None))
         })
         .await;
-        let mut addresses = serving
-            .split_whitespace()
-            .filter_map(|word| word.strip_prefix("http://")?.parse().ok());
-        let (address, admin) = (
-            addresses.next().expect("where it serves"),
-            addresses.next().expect("where its admin side is"),
-        );
-        Gate { address, admin, child, folder, stderr, stdout }
+        let Some(serving) = serving else {
+            let _ = (&mut all_said).await;
+            let status = soon("the gate's end", child.wait()).await.expect("a status");
+            let said = stderr.lock().clone();
+            return Err((status, said));
+        };
+        let words = serving.split_whitespace();
+        let mut addresses = words.filter_map(|word| word.strip_prefix("http://")?.parse().ok());
+        let address = addresses.next().expect("where it serves");
+        let admin = addresses.next().expect("where its admin side is");
+        Ok(Gate { address, admin, child, folder, stderr, stdout })
     }
 
     fn write(&self, folder: &TempDir) {
@@ -187,11 +207,11 @@ impl Setup {
         for (name, text) in &self.files {
             write(name, text);
         }
-        let Self { http, upstream, tools, top, bounds, runs, events, .. } = self;
+        let Self { http, upstream, tools, top, bounds, runs, events, listen, .. } = self;
         write(
             "toolgate.yaml",
             &format!(
-                "apiVersion: toolgate/v1\nkind: Config\nlisten: 127.0.0.1:0\nadmin: 127.0.0.1:0\n\
+                "apiVersion: toolgate/v1\nkind: Config\nlisten: {listen}\nadmin: 127.0.0.1:0\n\
                  record: {{ events: {events} }}\nruns: {runs}\n{bounds}{top}{policies}\
                  upstreams:\n  svc:\n    http: {http}\n{upstream}{tools}"
             ),
@@ -199,10 +219,13 @@ impl Setup {
     }
 }
 
-fn gather(stream: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>> {
+/// The lines of a stream as they come, and the task that ends with it.
+fn gather(
+    stream: impl AsyncRead + Unpin + Send + 'static,
+) -> (Arc<Mutex<String>>, tokio::task::JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let shared = Arc::clone(&text);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut lines = BufReader::new(stream).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let mut text = shared.lock();
@@ -210,7 +233,7 @@ fn gather(stream: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<String>>
             text.push('\n');
         }
     });
-    text
+    (text, task)
 }
 
 impl Gate {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -26,7 +26,6 @@ use super::soon;
 /// A request that reached the tool, noted when its head did.
 #[derive(Clone, Debug)]
 pub struct Arrived {
-    pub method: Method,
     /// Path and query.
     pub target: String,
     pub version: Version,
@@ -211,13 +210,7 @@ async fn answer(
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
     let place = {
         let mut ledger = state.ledger.lock();
-        ledger.push(Arrived {
-            method: parts.method,
-            target,
-            version: parts.version,
-            headers: parts.headers,
-            body: None,
-        });
+        ledger.push(Arrived { target, version: parts.version, headers: parts.headers, body: None });
         ledger.len() - 1
     };
     state.changed.notify_waiters();
@@ -259,6 +252,11 @@ fn half(silent: bool) -> Response<ToolBody> {
         match turn {
             0 => Some((Ok(Frame::data(Bytes::from_static(b"{\"half\":1,"))), 1)),
             _ if silent => std::future::pending().await,
+            // The server writes what it has before it asks again.
+            1..100 => {
+                tokio::task::yield_now().await;
+                Some((Ok(Frame::data(Bytes::new())), turn + 1))
+            }
             _ => Some((Err(io::Error::other("as told")), turn)),
         }
     });

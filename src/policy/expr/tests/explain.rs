@@ -45,9 +45,21 @@ fn comparisons_are_negated_exactly() {
 fn only_what_decided_is_listed() {
     told(
         "args.amount > 500 && args.currency == \"USD\"",
+        &[("/args/amount", "500", Some("900"), "<= 500")],
+    );
+    told(
+        "has(args.amount) && args.currency == \"USD\" && !(args.f < 0.1 || args.f > 0.9)",
+        &[("/args/f", "0.1", Some("0.5"), "< 0.1")],
+    );
+    told(
+        "has(args.amount) && args.currency == \"USD\"",
+        &[("/args/currency", "\"USD\"", None, "!= \"USD\"")],
+    );
+    told(
+        "args.amount > 500 || args.f < 1.0 || args.currency == \"EUR\"",
         &[
             ("/args/amount", "500", Some("900"), "<= 500"),
-            ("/args/currency", "\"USD\"", None, "!= \"USD\""),
+            ("/args/f", "1.0", Some("0.5"), ">= 1.0"),
         ],
     );
     told(

@@ -189,6 +189,10 @@ fn paths_to_remember() {
             vec![of(Some("a"), "args.x"), of(Some("b"), "args.x")],
         ),
         (
+            "[run.prior(\"a\"), run.prior(\"b\")].flatten().all(p, p.args.x == 1)",
+            vec![of(Some("a"), "args.x"), of(Some("b"), "args.x")],
+        ),
+        (
             "(run.prior(\"a\") + run.prior(\"b\")).all(p, p.args.x == 1)",
             vec![of(Some("a"), "args.x"), of(Some("b"), "args.x")],
         ),
