@@ -1,7 +1,5 @@
 //! What passes through a watched connection, with hyper behind it as in the gate.
 
-#![expect(clippy::disallowed_methods, reason = "time is paused: it is what the test measures")]
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
