@@ -80,6 +80,15 @@ fn the_waterfall_stands_in_order_and_fits_its_line() {
 }
 
 #[test]
+fn an_observed_rule_stands_at_the_call_it_would_have_refused() {
+    let call = r#"{"ts_ms":1,"kind":"call","run_id":"r","step_id":1,"tool":"a.b","status":"ok",
+        "verdict":"allow","rules_observed":["desk/soon"]}"#;
+    let told = explain(&[&call.replace('\n', "")], Some("r"), Output::Text);
+    let row = told.out.lines().find(|line| line.contains("a.b") && line.contains(" ok "));
+    assert!(row.is_some_and(|row| row.ends_with("would: soon")), "{}", told.out);
+}
+
+#[test]
 fn a_long_run_shows_its_ends() {
     let line = CALLS.lines().next().unwrap();
     let many: String = (1..=30)

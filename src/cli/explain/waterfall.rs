@@ -113,10 +113,12 @@ fn outcome(call: &Event) -> (&str, Tone) {
     }
 }
 
-/// The rule without its policy, since rule ids are unique; else the reason or the error.
+/// The rule without its policy, since rule ids are unique; else the reason or the error; else the
+/// observed rule that would have acted.
 fn why(call: &Event) -> String {
+    let id = |rule: &str| rule.rsplit_once('/').map_or(rule, |(_, id)| id).to_owned();
     if let Some(rule) = &call.rule {
-        return rule.rsplit_once('/').map_or(rule.as_str(), |(_, id)| id).to_owned();
+        return id(rule);
     }
     if call.is_refused() {
         return call.stop_reason.clone().unwrap_or_default();
@@ -124,7 +126,10 @@ fn why(call: &Event) -> String {
     match (&call.error_class, call.http_status) {
         (Some(class), Some(status)) if class.starts_with("http_") => format!("HTTP {status}"),
         (Some(class), _) => class.clone(),
-        (None, _) => String::new(),
+        (None, _) => match call.rules_observed.first() {
+            Some(rule) => format!("would: {}", id(rule)),
+            None => String::new(),
+        },
     }
 }
 
