@@ -78,7 +78,8 @@ pub async fn serve(
         let gate = Arc::clone(&gate);
         let fault = Fault::default();
         let heads = HeadBounds { head_bytes: bounds.head_bytes, headers: bounds.headers };
-        let stream = Watched::new(stream, heads, bounds.stall, Arc::clone(&fault));
+        let stream = Watched::new(stream, heads, bounds.stall, Arc::clone(&fault))
+            .opening_within(bounds.head_time);
         let service = service_fn(move |request: Request<Incoming>| {
             answer(Arc::clone(&gate), request, peer, Arc::clone(&fault))
         });

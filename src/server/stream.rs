@@ -37,6 +37,9 @@ pub(super) struct Watched<S> {
     held: Vec<u8>,
     clear: usize,
     fault: Fault,
+    /// Runs until the first bytes are passed on: before them hyper does not know which protocol
+    /// this is, and waits for as long as it takes.
+    opening: Option<Pin<Box<Sleep>>>,
     /// How long the client may take nothing of an answer.
     stall: Duration,
     /// Made only while a write waits.
@@ -55,11 +58,19 @@ impl<S> Watched<S> {
             held: Vec::new(),
             clear: 0,
             fault,
+            opening: None,
             stall,
             stalled: None,
             lingering: None,
             lingered: 0,
         }
+    }
+
+    /// Ends the connection when its first head is not complete after `time`.
+    #[must_use]
+    pub fn opening_within(mut self, time: Duration) -> Self {
+        self.opening = Some(Box::pin(tokio::time::sleep(time)));
+        self
     }
 
     /// How many bytes at the front may be passed on.
@@ -172,25 +183,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        loop {
-            if this.clear == 0 && !this.held.is_empty() {
-                this.look()?;
+        let before = out.filled().len();
+        let read = this.poll_clear(context, out);
+        if read.is_ready() {
+            if out.filled().len() > before {
+                this.opening = None;
             }
-            if this.clear > 0 {
-                this.pass_on(out);
+            return read;
+        }
+        match &mut this.opening {
+            Some(opening) => {
+                ready!(opening.as_mut().poll(context));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+    /// Reads what may be passed on.
+    fn poll_clear(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if self.clear == 0 && !self.held.is_empty() {
+                self.look()?;
+            }
+            if self.clear > 0 {
+                self.pass_on(out);
                 return Poll::Ready(Ok(()));
             }
-            if this.fault.get().is_some() {
+            if self.fault.get().is_some() {
                 // The stand-in is the last that hyper sees of this connection.
                 return Poll::Pending;
             }
-            if this.held.is_empty() {
+            if self.held.is_empty() {
                 let before = out.filled().len();
-                ready!(this.read_through(context, out))?;
-                if out.filled().len() > before || this.held.is_empty() {
+                ready!(self.read_through(context, out))?;
+                if out.filled().len() > before || self.held.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
-            } else if !ready!(this.read_more(context))? {
+            } else if !ready!(self.read_more(context))? {
                 return Poll::Ready(Ok(()));
             }
         }

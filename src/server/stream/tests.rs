@@ -19,6 +19,7 @@ use super::{Fault, HeadBounds, HeadFault, LINGER_TIME, REFUSED_METHOD, Watched};
 
 const BOUNDS: HeadBounds = HeadBounds { head_bytes: 2_048, headers: 16 };
 const STALL: Duration = Duration::from_secs(15);
+const OPENING: Duration = Duration::from_secs(10);
 
 /// What the service saw: `METHOD TARGET body`, or a fault of the head or the body.
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -28,7 +29,7 @@ fn served(seen: &Seen, answer_bytes: usize) -> (DuplexStream, tokio::task::JoinH
     // Small, so that every message is cut somewhere; and an answer of 2 bytes fits whole.
     let (client, server) = duplex(256);
     let fault = Fault::default();
-    let watched = Watched::new(server, BOUNDS, STALL, Arc::clone(&fault));
+    let watched = Watched::new(server, BOUNDS, STALL, Arc::clone(&fault)).opening_within(OPENING);
     let seen = Arc::clone(seen);
     let service = service_fn(move |request: Request<Incoming>| {
         let (seen, fault) = (Arc::clone(&seen), Arc::clone(&fault));
@@ -143,6 +144,18 @@ async fn http2_passes_untouched() {
     let answer = sender.send_request(request.expect("a request")).await.expect("an answer");
     assert_eq!(answer.status(), 200);
     assert_eq!(*seen.lock(), ["POST http://x/one a\n\nb"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_completes_its_first_head_is_cut_off() {
+    for begun in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\n", "PRI * HTTP/2.0\r\n"] {
+        let seen = Seen::default();
+        let (mut client, server) = served(&seen, 2);
+        client.write_all(begun.as_bytes()).await.expect("sent");
+        let ended = tokio::time::timeout(OPENING + Duration::from_secs(1), server).await;
+        assert!(ended.is_ok(), "{begun:?} holds the connection");
+        assert!(seen.lock().is_empty(), "{begun:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
