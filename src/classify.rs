@@ -85,9 +85,7 @@ fn settle(admitted: Admitted, ending: &Ending, result_key: u64, body: Option<Byt
     let AdmittedParts { call, reservation, applicable } = admitted.into_parts();
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
-        tool: call.tool.name.clone(),
         status: ending.outcome.status,
-        call_key: call.key,
         result_key,
         captured,
         upstream: ending.upstream,

@@ -8,7 +8,7 @@ use toolgate::call::{Caller, Effect, RunId, Status, ToolFacts};
 use toolgate::clock::{Clock, ManualClock};
 use toolgate::guard::{self, Granted, Refused};
 use toolgate::json::{Document, loop_key};
-use toolgate::ledger::{Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement};
+use toolgate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement};
 use toolgate::policy::compile::compile;
 use toolgate::policy::set::{Applicable, PolicySet};
 use toolgate::policy::view::CallView;
@@ -86,7 +86,8 @@ impl World {
         let now = self.clock.now();
         let visit = self.ledger.enter(run.clone(), "header", &self.caller, now);
         let view = self.view(visit.step());
-        visit.decide(&applicable.limits, now, |look| {
+        let asked = Asked { tool: self.tool.name.clone(), call_key: self.key };
+        visit.decide(asked, &applicable.limits, now, |look| {
             guard::judge(view, self.key, applicable, look, now)
         })
     }
@@ -95,9 +96,7 @@ impl World {
     pub fn settle(&self, reservation: Reservation, result_key: u64) {
         reservation.mark_sent();
         let settlement = Settlement {
-            tool: self.tool.name.clone(),
             status: Status::Ok,
-            call_key: self.key,
             result_key,
             captured: Vec::new(),
             upstream: Duration::ZERO,

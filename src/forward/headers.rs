@@ -3,7 +3,8 @@
 
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    IF_RANGE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 
 use crate::forward::Upstream;
@@ -22,6 +23,10 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
+/// Headers by which an agent chooses what of a result it is given, and in which form. A range of
+/// an answer may be chosen so that it says something else.
+const RESULT_SHAPING: [HeaderName; 3] = [ACCEPT_ENCODING, RANGE, IF_RANGE];
+
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -34,17 +39,20 @@ pub(super) fn outgoing(
     received: HeaderMap,
     call: &Call,
     upstream: &Upstream,
-    strip_encoding: bool,
+    reads_result: bool,
 ) -> HeaderMap {
     let mut headers = received;
     strip_hop_by_hop(&mut headers);
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);
     headers.remove(EXPECT);
-    if strip_encoding {
-        // A rule reads this tool's results: they must come in a form that can be read.
-        headers.remove(ACCEPT_ENCODING);
+    if reads_result {
+        // A rule reads this tool's results: they must come whole, in a form that can be read.
+        for name in RESULT_SHAPING {
+            headers.remove(name);
+        }
     }
+    remove_lookalikes(&mut headers, upstream);
     remove_ours(&mut headers);
     headers.remove(TRACESTATE);
     if let Ok(parent) = HeaderValue::from_str(&call.trace.traceparent()) {
@@ -82,6 +90,26 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         }
     }
     for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes headers that differ from those the gate sets or strips in `_` for `-` only: many servers
+/// do not tell the two apart (RFC 3875, section 4.1.18), and would take the agent's for ours.
+fn remove_lookalikes(headers: &mut HeaderMap, upstream: &Upstream) {
+    let settled = |dashed: &str| {
+        let own = [HOST, CONTENT_LENGTH, EXPECT, TRACEPARENT, TRACESTATE];
+        let is_named = |name: &HeaderName| name.as_str() == dashed;
+        dashed.starts_with(OURS_PREFIX) || HOP_BY_HOP.iter().chain(&own).any(is_named)
+    };
+    let set = |dashed: &str| {
+        upstream.headers.iter().any(|(name, _)| name.as_str().replace('_', "-") == dashed)
+    };
+    let found = headers.keys().filter(|name| {
+        let dashed = name.as_str().replace('_', "-");
+        set(&dashed) || (name.as_str().contains('_') && settled(&dashed))
+    });
+    for name in found.cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
 }

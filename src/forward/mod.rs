@@ -39,8 +39,8 @@ pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
         Ok(uri) => uri,
         Err(_) => return never_sent(admitted),
     };
-    let strip_encoding = keeps_result(admitted.applicable());
-    let outgoing = headers::outgoing(received, call, upstream, strip_encoding);
+    let reads_result = keeps_result(admitted.applicable());
+    let outgoing = headers::outgoing(received, call, upstream, reads_result);
     let mut attempts = 0_u32;
     loop {
         attempts = attempts.saturating_add(1);

@@ -6,7 +6,7 @@ use crate::call::{Known, Refusal};
 use crate::clock::Now;
 use crate::guard::{self, Granted, Refused};
 use crate::identify::{Call, Headers, Identified};
-use crate::ledger::Reservation;
+use crate::ledger::{Asked, Reservation};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
 
@@ -38,7 +38,8 @@ pub fn admit(
     let (visit, call) = identified.into_parts();
     let applicable = policies.applicable(&call.tool);
     let view = call.view(visit.step());
-    let decided = visit.decide(&applicable.limits, now, |look| {
+    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key };
+    let decided = visit.decide(asked, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
     match decided {

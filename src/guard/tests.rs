@@ -7,7 +7,7 @@ use crate::call::{Caller, Effect, Refusal, RunId, Status, StopReason, ToolFacts}
 use crate::clock::{Clock, ManualClock};
 use crate::guard::{Granted, Refused, judge};
 use crate::json::{Document, loop_key};
-use crate::ledger::{Bounds, EndedRun, Ledger, RunEnds, Settlement};
+use crate::ledger::{Asked, Bounds, EndedRun, Ledger, RunEnds, Settlement};
 use crate::policy::compile::compile;
 use crate::policy::set::PolicySet;
 use crate::policy::view::CallView;
@@ -72,14 +72,14 @@ impl World {
             tool: &facts,
             caller: &caller,
         };
-        let decided = visit
-            .decide(&applicable.limits, now, |look| judge(view, call_key, &applicable, look, now));
+        let asked = Asked { tool: tool.into(), call_key };
+        let decided = visit.decide(asked, &applicable.limits, now, |look| {
+            judge(view, call_key, &applicable, look, now)
+        });
         let (granted, reservation) = decided.map_err(|Refused { refusal, .. }| refusal)?;
         reservation.mark_sent();
         let settlement = Settlement {
-            tool: tool.into(),
             status,
-            call_key,
             result_key: result,
             captured: Vec::new(),
             upstream: Duration::ZERO,

@@ -13,7 +13,10 @@ use crate::call::{Refusal, StatusHint, StopReason};
 use crate::identify::Terms;
 use crate::identify::head::{ambiguous, malformed};
 use crate::identify::query::Query;
-use crate::json::{ArgumentsBuilder, ArgumentsError, Document, JSON_DEPTH_LIMIT, Value};
+use crate::json::{ArgumentsBuilder, ArgumentsError, Document, JSON_DEPTH_LIMIT, Object, Value};
+
+/// The argument by which web frameworks let forms override the method.
+const METHOD_FIELD: &str = "_method";
 
 /// Collects the body within its limits of size and time.
 pub(super) async fn collect(
@@ -115,9 +118,14 @@ pub(super) fn arguments(
     for (name, value) in query.pairs() {
         builder = builder.pair(name, value);
     }
-    builder.build().map_err(|fault| match fault {
+    let args = builder.build().map_err(|fault| match fault {
         ArgumentsError::Duplicate { .. } => ambiguous(fault.to_string()),
-    })
+    })?;
+    let overrides = |object: Object<'_>| object.get(METHOD_FIELD).is_some();
+    if args.root().as_object().is_some_and(overrides) {
+        return Err(malformed("An argument `_method` that overrides the method is not accepted."));
+    }
+    Ok(args)
 }
 
 fn too_large(limit: usize) -> Refusal {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{Method, Version};
+use http::{HeaderName, Method, Version};
 
 use crate::call::{Refusal, RunId, StatusHint, StopReason};
 use crate::clock::Now;
@@ -17,9 +17,15 @@ use crate::identify::{Desk, fresh_run};
 /// A path that begins so names its run in the next segment.
 const RUN_PREFIX: &str = "/_run/";
 
-/// Headers by which a method is smuggled past whoever reads the request line.
-const METHOD_OVERRIDES: [&str; 3] =
-    ["x-http-method-override", "x-http-method", "x-method-override"];
+/// Headers by which a method or a path is smuggled past whoever reads the request line.
+const OVERRIDES: [&str; 6] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-method",
+    "x-original-url",
+    "x-rewrite-url",
+];
 
 /// Which run a request belongs to, and its place in a trace.
 pub(super) struct Head {
@@ -106,8 +112,11 @@ fn method(parts: &Parts) -> Result<(), Refusal> {
         let refusal = malformed(format!("The method {} is not served.", parts.method));
         return Err(refusal.with_hint(StatusHint::MethodNotAllowed));
     }
-    if METHOD_OVERRIDES.iter().any(|name| parts.headers.contains_key(*name)) {
-        return Err(malformed("A header that overrides the method is not accepted."));
+    // Many servers do not tell `_` from `-` in the name of a header (RFC 3875, section 4.1.18).
+    let overrides =
+        |name: &HeaderName| OVERRIDES.contains(&name.as_str().replace('_', "-").as_str());
+    if parts.headers.keys().any(|name| name.as_str().starts_with('x') && overrides(name)) {
+        return Err(malformed("A header that overrides the method or path is not accepted."));
     }
     Ok(())
 }

@@ -114,6 +114,23 @@ impl Document {
         string_of(self.node(at), &self.text, &self.decoded)
     }
 
+    /// Whether a node is a string with exactly this text.
+    pub(super) fn is_string(&self, at: u32, text: &str) -> bool {
+        let node = self.node(at);
+        match node {
+            Node::Plain { len, .. } | Node::Decoded { len, .. } => {
+                len as usize == text.len() && string_of(node, &self.text, &self.decoded) == text
+            }
+            Node::Null
+            | Node::Bool(_)
+            | Node::Int(_)
+            | Node::UInt(_)
+            | Node::Float(_)
+            | Node::Array { .. }
+            | Node::Object { .. } => false,
+        }
+    }
+
     /// A plain string as it stands in the text, quotes included.
     pub(super) fn quoted(&self, start: u32, len: u32) -> &[u8] {
         let before = (start as usize).saturating_sub(1);

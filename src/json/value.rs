@@ -5,6 +5,10 @@ use std::fmt;
 use crate::json::canonical;
 use crate::json::document::{Document, Node};
 
+/// In objects of up to so many members a name is looked for one by one: most names already differ
+/// in length, which is cheaper to see than their order.
+const ONE_BY_ONE_LIMIT_MEMBERS: usize = 16;
+
 /// A JSON value. Integers keep their 64 bits; `1` and `1.0` are told apart.
 #[derive(Clone, Copy, Debug)]
 pub enum Value<'a> {
@@ -157,8 +161,13 @@ impl<'a> Object<'a> {
     /// The member with exactly this name.
     pub fn get(self, name: &str) -> Option<Value<'a>> {
         let names = self.sorted_names();
-        let found = names.binary_search_by(|at| self.document.string(*at).cmp(name)).ok()?;
-        names.get(found).map(|at| self.document.value(at.saturating_add(1)))
+        let at = if names.len() <= ONE_BY_ONE_LIMIT_MEMBERS {
+            names.iter().find(|at| self.document.is_string(**at, name))
+        } else {
+            let found = names.binary_search_by(|at| self.document.string(*at).cmp(name));
+            found.ok().and_then(|found| names.get(found))
+        };
+        at.map(|at| self.document.value(at.saturating_add(1)))
     }
 
     /// The members in source order.

@@ -28,7 +28,7 @@ use crate::policy::model::Per;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
-pub use visit::{Denial, Judgement, Look, Visit};
+pub use visit::{Asked, Denial, Judgement, Look, Visit};
 
 use run::RunCell;
 

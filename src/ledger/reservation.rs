@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::call::{RunId, Status};
 use crate::clock::Now;
 use crate::ledger::scope::Scope;
-use crate::ledger::visit::Visit;
+use crate::ledger::visit::{Asked, Visit};
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
 
@@ -26,9 +26,7 @@ pub(super) struct Claim {
 
 /// How an admitted call ended, as far as the run's memory is concerned.
 pub struct Settlement {
-    pub tool: Arc<str>,
     pub status: Status,
-    pub call_key: u64,
     pub result_key: u64,
     pub captured: Vec<Captured>,
     /// Time spent waiting for the tool.
@@ -39,14 +37,15 @@ pub struct Settlement {
 /// request was never sent, and otherwise settled as a call whose end is not known.
 pub struct Reservation {
     visit: Visit,
+    asked: Asked,
     claims: SmallVec<[Claim; 4]>,
     sent: AtomicBool,
     settled: bool,
 }
 
 impl Reservation {
-    pub(super) fn new(visit: Visit, claims: SmallVec<[Claim; 4]>) -> Self {
-        Self { visit, claims, sent: AtomicBool::new(false), settled: false }
+    pub(super) fn new(visit: Visit, asked: Asked, claims: SmallVec<[Claim; 4]>) -> Self {
+        Self { visit, asked, claims, sent: AtomicBool::new(false), settled: false }
     }
 
     /// Position of this call in its run, from 1.
@@ -76,24 +75,26 @@ impl Reservation {
 
     /// Enters the outcome into the run's history and turns what was reserved into use.
     pub fn settle(mut self, settlement: Settlement, now: Now) {
-        let Settlement { tool, status, call_key, result_key, captured, upstream } = settlement;
-        let step = Step {
-            tool,
-            ended: now.mono,
-            succeeded: status == Status::Ok,
-            call_key,
-            result_key,
-            captured,
-        };
         self.settled = true;
-        self.close(Some(step), status, upstream, now);
+        self.close(settlement, now);
     }
 
-    fn close(&self, step: Option<Step>, status: Status, upstream: Duration, now: Now) {
+    fn close(&self, settlement: Settlement, now: Now) {
+        let Settlement { status, result_key, captured, upstream } = settlement;
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);
-        if let Some(step) = step {
-            state.history.push(step);
+        if self.settled || self.was_sent() {
+            let step = Step {
+                tool: self.asked.tool.clone(),
+                ended: now.mono,
+                succeeded: status == Status::Ok,
+                call_key: self.asked.call_key,
+                result_key,
+                captured,
+            };
+            state.history.close(self.step(), step);
+        } else {
+            state.history.withdraw(self.step());
         }
         for claim in &self.claims {
             match self.visit.ledger.wider(&self.visit.run, claim.per) {
@@ -122,6 +123,8 @@ impl Drop for Reservation {
         }
         let now = self.visit.ledger.clock.now();
         let status = if self.was_sent() { Status::Unknown } else { Status::Cancelled };
-        self.close(None, status, Duration::ZERO, now);
+        // What was given up is given up alike: without an answer there is nothing to tell by.
+        let upstream = Duration::ZERO;
+        self.close(Settlement { status, result_key: 0, captured: Vec::new(), upstream }, now);
     }
 }

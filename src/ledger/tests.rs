@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::call::{Caller, Effect, RunEnd, RunId, Status, StopReason, ToolFacts};
 use crate::clock::{Clock, ManualClock, Now};
 use crate::ledger::{
-    Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement,
+    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement,
 };
 use crate::policy::compile::compile;
 use crate::policy::model::{Limit, Maximum, Within};
@@ -83,22 +83,20 @@ fn fits(limits: &[Arc<Limit>], look: &Look<'_>, now: Now) -> Judgement<(), ()> {
     Judgement::Admit(())
 }
 
+fn asked() -> Asked {
+    Asked { tool: "s.t".into(), call_key: 1 }
+}
+
 fn admit(world: &World, id: &str, applicable: &Applicable) -> Option<Reservation> {
     let now = world.clock.now();
     let visit = world.ledger.enter(run(id), "header", &Caller::default(), now);
-    let decided = visit.decide(&applicable.limits, now, |look| fits(&applicable.limits, look, now));
+    let decided =
+        visit.decide(asked(), &applicable.limits, now, |look| fits(&applicable.limits, look, now));
     decided.ok().map(|((), reservation)| reservation)
 }
 
 fn settlement(status: Status) -> Settlement {
-    Settlement {
-        tool: "s.t".into(),
-        status,
-        call_key: 1,
-        result_key: 1,
-        captured: Vec::new(),
-        upstream: Duration::ZERO,
-    }
+    Settlement { status, result_key: 1, captured: Vec::new(), upstream: Duration::ZERO }
 }
 
 fn concurrently(threads: usize, each: usize, work: impl Fn(usize) + Sync) {
@@ -208,7 +206,7 @@ fn a_run_ends_once_and_its_end_waits_for_calls_in_the_gate() {
     let stop = Some((StopReason::LoopDetected, Some(Arc::from("p/loop"))));
     first.refuse(&Denial { key: "p/loop".into(), stop }, now);
     assert!(world.ends.0.lock().is_empty(), "a call is still in the gate");
-    let seen = second.decide::<(), _>(&[], now, |look| {
+    let seen = second.decide::<(), _>(asked(), &[], now, |look| {
         Judgement::Refuse(look.stopped, Denial { key: "run_stopped".into(), stop: None })
     });
     assert_eq!(seen.err(), Some(Some(StopReason::LoopDetected)));
@@ -266,7 +264,7 @@ fn failures_are_counted_by_the_limits_that_cover_the_tool() {
     let errors = |applicable: &Applicable| {
         let now = world.clock.now();
         let visit = world.ledger.enter(run("r"), "header", &Caller::default(), now);
-        let seen = visit.decide::<(), u64>(&applicable.limits, now, |look| {
+        let seen = visit.decide::<(), u64>(asked(), &applicable.limits, now, |look| {
             let limit = &applicable.limits[0];
             let scope = look.scope(limit.per).expect("the run's own");
             let within = Some(Duration::from_secs(60));
@@ -283,4 +281,34 @@ fn failures_are_counted_by_the_limits_that_cover_the_tool() {
     drop(admit(&world, "r", &covered));
     assert_eq!(errors(&covered), 3, "a call that was given up failed as well");
     assert_eq!(errors(&other), 0, "none of them was made under this limit");
+}
+
+/// How often the run's history says that the tool was called, and how often with success.
+fn called(world: &World) -> (u64, u64) {
+    let now = world.clock.now();
+    let visit = world.ledger.enter(run("r"), "header", &Caller::default(), now);
+    let seen = visit.decide::<(), (u64, u64)>(asked(), &[], now, |look| {
+        let tallies = look.run.history.tallies().map(|(_, tally)| tally);
+        let sums =
+            tallies.fold((0, 0), |sum, tally| (sum.0 + tally.called, sum.1 + tally.succeeded));
+        Judgement::Refuse(sums, Denial { key: "k".into(), stop: None })
+    });
+    seen.err().expect("refused")
+}
+
+#[test]
+fn history_has_a_call_from_its_admission_on_and_keeps_it_when_the_agent_goes_away() {
+    let applicable = limits("- { id: a, per: run, max: { calls: 9 }, then: deny, message: m }\n");
+    let world = world(10);
+    let held = admit(&world, "r", &applicable).expect("there is room");
+    assert_eq!(called(&world), (1, 0), "a call in the gate was called");
+    held.mark_sent();
+    drop(held);
+    assert_eq!(called(&world), (1, 0), "it was sent, whoever waits for the answer");
+    drop(admit(&world, "r", &applicable));
+    assert_eq!(called(&world), (1, 0), "no byte of the second was sent");
+    let third = admit(&world, "r", &applicable).expect("there is room");
+    third.mark_sent();
+    third.settle(settlement(Status::Ok), world.clock.now());
+    assert_eq!(called(&world), (2, 1));
 }

@@ -45,6 +45,14 @@ pub struct Denial {
     pub stop: Option<(StopReason, Option<Arc<str>>)>,
 }
 
+/// The call that is decided over, as the run's history remembers it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub tool: Arc<str>,
+    /// Tool and arguments, 1 and 1.0 being equal.
+    pub call_key: u64,
+}
+
 /// What the guards decided.
 pub enum Judgement<Granted, Refused> {
     Admit(Granted),
@@ -149,12 +157,14 @@ impl Visit {
         &self.run.id
     }
 
-    /// Judges the call and takes what was granted, atomically over all scopes of `limits`.
+    /// Judges the call and takes what was granted, atomically over all scopes of `limits`. A call
+    /// that is admitted stands in the run's history from then on.
     ///
     /// # Errors
     /// What `judge` refused with; the denial is noted, and the run stopped if it says so.
     pub fn decide<Granted, Refused>(
         self,
+        asked: Asked,
         limits: &[Arc<Limit>],
         now: Now,
         judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
@@ -209,9 +219,10 @@ impl Visit {
                     });
                 }
                 state.usage.calls = state.usage.calls.saturating_add(1);
+                state.history.open(self.step, &asked.tool);
                 drop((global, tenant, agent));
                 drop(state);
-                Ok((granted, Reservation::new(self, claims)))
+                Ok((granted, Reservation::new(self, asked, claims)))
             }
         }
     }

@@ -6,8 +6,13 @@ use std::time::Duration;
 
 use crate::json;
 
-/// Steps remembered of one run; older ones leave only their tallies behind.
+/// Steps remembered of one run; older ones leave only their tallies behind, and a rule that asks
+/// for one of them refuses.
 pub const HISTORY_LIMIT_STEPS: usize = 256;
+
+/// The latest steps, which are remembered in any case. Of the older ones those that no rule reads a
+/// value of are forgotten first, so that cheap calls do not push out what rules go by.
+const RECENT_STEPS: usize = 128;
 
 /// Values remembered of one run's calls, in bytes; beyond it the oldest become unreadable, and a
 /// rule that reads one of them refuses.
@@ -50,7 +55,7 @@ impl Step {
 /// How often a tool was called over the run's whole life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Ended calls, however they ended.
+    /// Calls that were let pass, however they ended and whether they have.
     pub called: u64,
     pub succeeded: u64,
 }
@@ -59,32 +64,76 @@ pub struct Tally {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     steps: VecDeque<Arc<Step>>,
+    /// Calls that were let pass and have not ended, by their step number in the run. As many as
+    /// there are calls in the gate.
+    open: BTreeMap<u64, Arc<str>>,
     captured_bytes: usize,
     tallies: BTreeMap<Arc<str>, Tally>,
+    /// When the latest of the steps ended that were forgotten.
+    forgotten: Option<Duration>,
 }
 
 impl History {
+    /// Counts a call that was let pass as step `number`: from now on it was called, so that calls
+    /// beside it already see it. [`History::close`] or [`History::withdraw`] ends that.
+    pub fn open(&mut self, number: u64, tool: &Arc<str>) {
+        let tally = self.tally(tool);
+        tally.called = tally.called.saturating_add(1);
+        self.open.insert(number, tool.clone());
+    }
+
+    /// Uncounts a call of which no byte was sent.
+    pub fn withdraw(&mut self, number: u64) {
+        if let Some(tool) = self.open.remove(&number) {
+            let tally = self.tally(&tool);
+            tally.called = tally.called.saturating_sub(1);
+        }
+    }
+
+    /// Remembers how the call that was opened as step `number` ended.
+    pub fn close(&mut self, number: u64, step: Step) {
+        self.withdraw(number);
+        self.push(step);
+    }
+
     /// Remembers an ended call, forgetting the oldest beyond [`HISTORY_LIMIT_STEPS`].
     pub fn push(&mut self, step: Step) {
-        let known = self.tallies.contains_key(&step.tool);
-        let key = if known || self.tallies.len() < TALLY_LIMIT_TOOLS {
-            step.tool.clone()
-        } else {
-            Arc::from("")
-        };
-        let tally = self.tallies.entry(key).or_default();
+        let tally = self.tally(&step.tool);
         tally.called = tally.called.saturating_add(1);
         if step.succeeded {
             tally.succeeded = tally.succeeded.saturating_add(1);
         }
-        if self.steps.len() >= HISTORY_LIMIT_STEPS
-            && let Some(oldest) = self.steps.pop_front()
-        {
-            self.captured_bytes = self.captured_bytes.saturating_sub(oldest.captured_bytes());
+        if self.steps.len() >= HISTORY_LIMIT_STEPS {
+            self.forget_step();
         }
         self.captured_bytes = self.captured_bytes.saturating_add(step.captured_bytes());
         self.steps.push_back(Arc::new(step));
         self.forget_values();
+    }
+
+    fn forget_step(&mut self) {
+        let mut older = self.steps.iter().take(HISTORY_LIMIT_STEPS.saturating_sub(RECENT_STEPS));
+        let unread = older.position(|step| step.captured.is_empty()).unwrap_or_default();
+        if let Some(step) = self.steps.remove(unread) {
+            self.captured_bytes = self.captured_bytes.saturating_sub(step.captured_bytes());
+            self.forgotten = self.forgotten.max(Some(step.ended));
+        }
+    }
+
+    /// When the latest call ended that is no longer among the remembered steps, if there is one.
+    pub fn forgotten(&self) -> Option<Duration> {
+        self.forgotten
+    }
+
+    /// The tally that calls of a tool are counted in.
+    fn tally(&mut self, tool: &Arc<str>) -> &mut Tally {
+        let known = self.tallies.contains_key(tool);
+        let key = if known || self.tallies.len() < TALLY_LIMIT_TOOLS {
+            tool.clone()
+        } else {
+            Arc::from("")
+        };
+        self.tallies.entry(key).or_default()
     }
 
     /// Makes the oldest values unreadable until the rest is within [`CAPTURED_LIMIT_BYTES`].
@@ -106,6 +155,11 @@ impl History {
     /// The remembered steps, oldest first; reversible.
     pub fn steps(&self) -> impl DoubleEndedIterator<Item = &Step> + ExactSizeIterator {
         self.steps.iter().map(Arc::as_ref)
+    }
+
+    /// The tools of the calls that were let pass and have not ended.
+    pub fn open_calls(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.open.values().map(AsRef::as_ref)
     }
 
     /// Tallies over the run's whole life, by tool.

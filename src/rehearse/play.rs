@@ -10,7 +10,7 @@ use crate::classify;
 use crate::clock::{Clock, ManualClock};
 use crate::guard::{self, Granted, Refused};
 use crate::json;
-use crate::ledger::{Bounds, EndedRun, Ledger, RunEnds, Settlement};
+use crate::ledger::{Asked, Bounds, EndedRun, Ledger, RunEnds, Settlement};
 use crate::policy::set::Applicable;
 use crate::policy::view::CallView;
 use crate::yaml::Diagnostic;
@@ -73,13 +73,14 @@ impl Player<'_> {
             caller: &self.test.caller,
         };
         let call_key = json::loop_key::<&str>(&step.tool.name, args, &[]);
-        let decided = visit.decide(&applicable.limits, now, |look| {
+        let asked = Asked { tool: step.tool.name.clone(), call_key };
+        let decided = visit.decide(asked, &applicable.limits, now, |look| {
             guard::judge(call, call_key, &applicable, look, now)
         });
         match decided {
             Ok((granted, reservation)) => {
                 reservation.mark_sent();
-                reservation.settle(settlement(step, &applicable, call_key), now);
+                reservation.settle(settlement(step, &applicable), now);
                 said_granting(granted)
             }
             Err(refused) => said_refusing(refused),
@@ -87,14 +88,12 @@ impl Player<'_> {
     }
 }
 
-fn settlement(step: &Step, applicable: &Applicable, call_key: u64) -> Settlement {
+fn settlement(step: &Step, applicable: &Applicable) -> Settlement {
     let Answer { status, body } = &step.answer;
     let mut hasher = json::Hasher::new(None);
     hasher.update(body.as_deref().unwrap_or(status.name().as_bytes()));
     Settlement {
-        tool: step.tool.name.clone(),
         status: *status,
-        call_key,
         result_key: hasher.finish().short(),
         captured: classify::captured(&applicable.captures, step.args.root(), body.clone()),
         upstream: Duration::ZERO,

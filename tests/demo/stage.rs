@@ -17,7 +17,7 @@ pub struct Stage {
 impl Stage {
     /// An empty stage.
     pub fn new() -> Self {
-        Self { paint: Paint { color: wants_color() }, missed: Vec::new() }
+        Self { paint: Paint { color: wants_color(&std::io::stdout()) }, missed: Vec::new() }
     }
 
     /// A new scene.

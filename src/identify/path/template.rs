@@ -10,6 +10,9 @@ use crate::identify::path::{self, PathBelow, PathError};
 /// Longest parameter name, in bytes.
 const NAME_LIMIT_BYTES: usize = 64;
 
+/// Where lenient servers take a segment to end.
+const CUT_OFF: [char; 6] = ['.', ' ', '?', '#', '%', ';'];
+
 /// What a template's parameters stand for, in the order they stand: name and decoded value.
 pub type Captures<'a> = SmallVec<[(&'a str, &'a str); 4]>;
 
@@ -111,6 +114,15 @@ impl PathTemplate {
         Some(captures)
     }
 
+    /// Whether a server that is less strict than this gate may take a path for one of this
+    /// template: one that ignores case or a slash at the end, or that cuts off formats
+    /// (`export.json`), blanks, and what a second decoding would make of `%`, `?`, `#`.
+    pub fn resembles(&self, path: &PathBelow<'_>) -> bool {
+        let segments = path.segments();
+        segments.len() == self.segments.len()
+            && self.segments.iter().zip(segments).all(|(part, segment)| part.resembles(segment))
+    }
+
     /// Orders templates so that of two that match the same path the more literal one comes first:
     /// segment by segment, literal text before text around a parameter before a parameter alone.
     pub fn by_specificity(&self, other: &Self) -> Ordering {
@@ -171,6 +183,19 @@ impl Part {
         })
     }
 
+    fn resembles(&self, segment: &str) -> bool {
+        match self {
+            Self::Literal(literal) => after_ignoring_case(segment, literal)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(CUT_OFF)),
+            Self::Parameter { prefix, suffix, .. } => {
+                let rest = after_ignoring_case(segment, prefix);
+                let end = |rest: &str| rest.len().checked_sub(suffix.len());
+                rest.and_then(|rest| rest.get(end(rest)?..))
+                    .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+            }
+        }
+    }
+
     /// How much literal text it has; a literal segment has more than any other.
     fn literal_len(&self) -> usize {
         match self {
@@ -178,6 +203,12 @@ impl Part {
             Self::Parameter { prefix, suffix, .. } => prefix.len().saturating_add(suffix.len()),
         }
     }
+}
+
+/// What follows `start` in a text that begins with it.
+fn after_ignoring_case<'t>(text: &'t str, start: &str) -> Option<&'t str> {
+    let (begins, rest) = text.split_at_checked(start.len())?;
+    begins.eq_ignore_ascii_case(start).then_some(rest)
 }
 
 fn is_name(name: &str) -> bool {

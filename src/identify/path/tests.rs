@@ -1,6 +1,6 @@
 //! Paths: what is taken, in which form, and what is refused.
 
-use super::{CanonicalPath, PATH_LIMIT_BYTES, PathError, canonical};
+use super::{CanonicalPath, PATH_LIMIT_BYTES, PathError, PathTemplate, canonical};
 
 fn read(path: &str) -> CanonicalPath {
     canonical(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -273,4 +273,23 @@ mod templates {
             assert!(!template(one).same_paths_as(&template(other)), "{one} {other}");
         }
     }
+}
+
+#[test]
+fn paths_that_lenient_servers_take_for_others() {
+    let resembles = |template: &str, path: &str| {
+        let template = PathTemplate::parse(template).unwrap();
+        template.resembles(&canonical(path).unwrap().all())
+    };
+    for path in ["/c/Export", "/c/EXPORT", "/C/export", "/c/export/", "/c/export.json"] {
+        assert!(resembles("/c/export", path), "{path}");
+    }
+    for path in ["/c/export.", "/c/export%20", "/c/export%3Fx", "/c/export%23"] {
+        assert!(resembles("/c/export", path), "{path}");
+    }
+    for path in ["/c/exports", "/c/7", "/c/ex", "/c/export/x", "/c/my-export"] {
+        assert!(!resembles("/c/export", path), "{path}");
+    }
+    assert!(resembles("/c/{id}:cancel", "/c/7:Cancel"));
+    assert!(!resembles("/c/{id}:cancel", "/c/7:cancels"));
 }

@@ -3,17 +3,21 @@
 use super::compare::lookup;
 use super::cost::{Evaluated, fault, mismatch};
 use super::eval::Machine;
+use super::lookalike::reads_as;
 use super::program::Node;
 use super::value::{List, Map, Text, Value};
 use super::{EvalError, EvalErrorKind};
 use crate::json;
 
+/// Names compared for one unit.
+const NAMES_A_UNIT: usize = 8;
+
 impl<'a> Machine<'a> {
-    pub(super) fn argument(&self, path: &'a [Box<str>]) -> Evaluated<Value<'a>> {
+    pub(super) fn argument(&mut self, path: &'a [Box<str>]) -> Evaluated<Value<'a>> {
         let mut value = self.env.call.args;
         for (depth, name) in path.iter().enumerate() {
             value = match value {
-                json::Value::Object(object) => match object.get(name) {
+                json::Value::Object(object) => match self.named(object, name)? {
                     Some(value) => value,
                     None => return Err(no_argument(path, depth)),
                 },
@@ -23,12 +27,12 @@ impl<'a> Machine<'a> {
         Ok(value.into())
     }
 
-    pub(super) fn has_argument(&self, path: &'a [Box<str>]) -> Evaluated<bool> {
+    pub(super) fn has_argument(&mut self, path: &'a [Box<str>]) -> Evaluated<bool> {
         let Some((last, parents)) = path.split_last() else {
             return Ok(true);
         };
         match self.argument(parents)? {
-            Value::Map(map) => Ok(map.member(last).is_some()),
+            Value::Map(Map::Json(object)) => Ok(self.named(object, last)?.is_some()),
             other => Err(no_member(path, parents.len(), &other)),
         }
     }
@@ -38,6 +42,22 @@ impl<'a> Machine<'a> {
             .ok_or_else(|| fault(EvalErrorKind::Missing, format!("there is no `{name}`")))
     }
 
+    /// The member of a JSON object that a rule names.
+    ///
+    /// # Errors
+    /// When the object has another member that the tool may read in its place.
+    fn named(
+        &mut self,
+        object: json::Object<'a>,
+        name: &str,
+    ) -> Evaluated<Option<json::Value<'a>>> {
+        self.budget.take(object.len() / NAMES_A_UNIT)?;
+        if object.iter().any(|(other, _)| reads_as(other, name)) {
+            return Err(ambiguous(name));
+        }
+        Ok(object.get(name))
+    }
+
     /// A field of a value; `None` when it has none of that name.
     pub(super) fn member(&mut self, of: &Value<'a>, name: &str) -> Evaluated<Option<Value<'a>>> {
         let text = |text: &str| Some(Value::text(text));
@@ -45,10 +65,9 @@ impl<'a> Machine<'a> {
             Some(Value::list(texts.iter().map(|text| Value::text(text)).collect()))
         };
         Ok(match (of, name) {
+            (Value::Map(Map::Json(object)), _) => self.named(*object, name)?.map(Value::from),
             (Value::Map(map), _) => {
-                if !matches!(map, Map::Json(_)) {
-                    self.budget.take(map.len())?;
-                }
+                self.budget.take(map.len())?;
                 map.member(name)
             }
             (Value::Command(command), "name") => text(&command.name),
@@ -148,6 +167,12 @@ impl<'a> Machine<'a> {
             value => Ok(Some(value)),
         }
     }
+}
+
+#[cold]
+fn ambiguous(name: &str) -> EvalError {
+    let message = format!("another name than `{name}` could be read as it");
+    fault(EvalErrorKind::Ambiguous, message)
 }
 
 #[cold]

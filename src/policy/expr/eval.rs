@@ -156,10 +156,10 @@ impl<'a> Machine<'a> {
                 other => Err(mismatch("text", other.kind())),
             },
             Node::HasArgument(path) => self.has_argument(path),
-            Node::Has(of, name) => match self.eval(of)? {
-                Value::Map(map) => Ok(map.member(name).is_some()),
-                other => Ok(self.member(&other, name)?.is_some()),
-            },
+            Node::Has(of, name) => {
+                let of = self.eval(of)?;
+                Ok(self.member(&of, name)?.is_some())
+            }
             Node::HasCaptured(capture) => self.has_captured(capture),
             other => match self.eval(other)? {
                 Value::Bool(value) => Ok(value),

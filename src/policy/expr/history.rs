@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::EvalErrorKind;
 use super::cost::{Evaluated, fault, mismatch};
 use super::eval::Machine;
 use super::program::{Capture, Node, Tally, TallyQuestion, ToolPattern};
 use super::value::{List, Text, Value};
+use super::{EvalError, EvalErrorKind};
 use crate::json;
 use crate::policy::glob::Glob;
 use crate::policy::history::{Captured, Step};
@@ -21,6 +21,14 @@ enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Whether they are one tool, whose calls are either all tallied under its name or none.
+    fn is_one_tool(&self) -> bool {
+        match self {
+            Self::Glob(glob) => glob.exact().is_some(),
+            Self::Name(_) => true,
+        }
+    }
+
     fn matches(&self, tool: &str) -> bool {
         match self {
             Self::Glob(glob) => glob.matches(tool),
@@ -55,18 +63,24 @@ impl<'a> Machine<'a> {
     fn count_ever(&mut self, wanted: &Wanted<'a>, succeeded_only: bool) -> Evaluated<u64> {
         let mut count = 0u64;
         let mut looked = 0usize;
+        let mut unnamed = false;
         for (tool, tally) in self.env.run.history.tallies() {
             looked += 1;
+            unnamed |= tool.is_empty();
             if wanted.matches(tool) {
                 let more = if succeeded_only { tally.succeeded } else { tally.called };
                 count = count.saturating_add(more);
             }
         }
         self.budget.take(looked / NAMES_A_UNIT)?;
-        if count > 0 {
+        if !unnamed || (count > 0 && wanted.is_one_tool()) {
             return Ok(count);
         }
-        // A run of very many tools tallies the later ones together, without their names.
+        // A run of very many tools tallies the later ones together, without their names. What is
+        // remembered of them is all there was only while nothing was forgotten.
+        if self.env.run.history.forgotten().is_some() {
+            return Err(forgotten());
+        }
         self.count_steps(wanted, succeeded_only, |_| true)
     }
 
@@ -78,7 +92,21 @@ impl<'a> Machine<'a> {
     ) -> Evaluated<u64> {
         let now = self.env.now;
         let limit = u128::try_from(ns).unwrap_or(0);
-        self.count_steps(wanted, succeeded_only, |step| now.since(step.ended).as_nanos() <= limit)
+        let recent = |ended| now.since(ended).as_nanos() <= limit;
+        if self.env.run.history.forgotten().is_some_and(recent) {
+            self.all_remembered(wanted, succeeded_only)?;
+        }
+        self.count_steps(wanted, succeeded_only, |step| recent(step.ended))
+    }
+
+    /// Fails unless all calls of these tools are among the remembered steps.
+    fn all_remembered(&mut self, wanted: &Wanted<'a>, succeeded_only: bool) -> Evaluated<()> {
+        if self.env.run.history.forgotten().is_none() {
+            return Ok(());
+        }
+        let ever = self.count_ever(wanted, succeeded_only)?;
+        let remembered = self.count_steps(wanted, succeeded_only, |_| true)?;
+        if ever > remembered { Err(forgotten()) } else { Ok(()) }
     }
 
     fn count_steps(
@@ -92,11 +120,16 @@ impl<'a> Machine<'a> {
         let fits = |step: &&Step| {
             (step.succeeded || !succeeded_only) && recent(step) && wanted.matches(&step.tool)
         };
-        Ok(u64::try_from(steps.filter(fits).count()).unwrap_or(u64::MAX))
+        let ended = steps.filter(fits).count();
+        let open = self.env.run.history.open_calls();
+        self.budget.take(open.len() / NAMES_A_UNIT)?;
+        let open = open.filter(|tool| !succeeded_only && wanted.matches(tool)).count();
+        Ok(u64::try_from(ended.saturating_add(open)).unwrap_or(u64::MAX))
     }
 
-    /// The remembered successful calls of some tools, oldest first.
-    pub(super) fn prior_steps(&mut self, glob: &Glob) -> Evaluated<Value<'a>> {
+    /// The successful calls of some tools, oldest first.
+    pub(super) fn prior_steps(&mut self, glob: &'a Glob) -> Evaluated<Value<'a>> {
+        self.all_remembered(&Wanted::Glob(glob), true)?;
         let steps = self.env.run.history.steps();
         self.budget.take(steps.len() / NAMES_A_UNIT)?;
         let fits = |step: &&Step| step.succeeded && glob.matches(&step.tool);
@@ -112,7 +145,11 @@ impl<'a> Machine<'a> {
                 let steps = self.env.run.history.steps();
                 self.budget.take(steps.len() / NAMES_A_UNIT)?;
                 let mut latest = steps.rev();
-                Ok(latest.find(|step| step.succeeded && glob.matches(&step.tool)))
+                let found = latest.find(|step| step.succeeded && glob.matches(&step.tool));
+                if found.is_none() {
+                    self.all_remembered(&Wanted::Glob(glob), true)?;
+                }
+                Ok(found)
             }
             other => match self.eval(other)? {
                 Value::Step(step) => Ok(Some(step)),
@@ -193,6 +230,11 @@ impl<'a> Machine<'a> {
         }
         Ok(Some(value.into()))
     }
+}
+
+#[cold]
+fn forgotten() -> EvalError {
+    fault(EvalErrorKind::Forgotten, "the run made more calls than are remembered")
 }
 
 /// The entry under a path, or under the longest beginning of it, and what is left of the path.

@@ -19,6 +19,7 @@ mod fold;
 mod functions;
 mod history;
 mod lists;
+mod lookalike;
 mod lower;
 mod nesting;
 mod operators;
@@ -113,6 +114,8 @@ pub enum EvalErrorKind {
     Forgotten,
     /// Something that is not known of this call.
     Unknown,
+    /// A name beside which stands another that some servers take for it.
+    Ambiguous,
 }
 
 /// A comparison that made a rule fire, and the smallest change that would have kept it from firing.

@@ -66,7 +66,8 @@ impl Routes {
     /// Finds the tool that a request names.
     ///
     /// # Errors
-    /// `tool_not_allowed` for whatever the config does not name.
+    /// `tool_not_allowed` for whatever the config does not name; `malformed` for a path that fits
+    /// one tool while a less strict server may take it for a more literal one.
     pub(crate) fn find(&self, method: &Method, target: &Target) -> Result<Routed, Refusal> {
         let unknown = || {
             let message = format!(
@@ -77,8 +78,16 @@ impl Routes {
         };
         let (prefix, below) = target.path.split_first().ok_or_else(unknown)?;
         let (server, routes) = self.servers.get_key_value(prefix).ok_or_else(unknown)?;
+        let mut resembles_another = false;
         for route in routes.iter().filter(|route| route.method == *method) {
-            let Some(captured) = route.template.captures(&below) else { continue };
+            let Some(captured) = route.template.captures(&below) else {
+                resembles_another |= route.template.resembles(&below);
+                continue;
+            };
+            if resembles_another {
+                let message = "The path can be read as that of another tool.";
+                return Err(Refusal::without_rule(StopReason::Malformed, message));
+            }
             let mut parameters: Vec<(String, String)> = captured
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))

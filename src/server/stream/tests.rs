@@ -22,6 +22,12 @@ const STALL: Duration = Duration::from_secs(15);
 const HEAD: Duration = Duration::from_secs(10);
 const TIMES: Times = Times { head: HEAD, stall: STALL };
 
+/// The runtime's own time, which stands still while anything can be done.
+#[expect(clippy::disallowed_methods, reason = "it is virtual")]
+fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// What the service saw: `METHOD TARGET body`, or a fault of the head or the body.
 type Seen = Arc<Mutex<Vec<String>>>;
 
@@ -152,7 +158,7 @@ async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
     let seen = Seen::default();
     let (mut client, server) = served(&seen, 100_000);
     client.write_all(LAST.as_bytes()).await.expect("sent");
-    let before = tokio::time::Instant::now();
+    let before = now();
     assert!(!server.await.expect("no panic"), "the connection ends with an error");
     assert_eq!(before.elapsed(), STALL);
 }
@@ -184,7 +190,7 @@ async fn what_is_still_being_sent_is_read_for_a_while_after_a_refusal() {
     for _ in 0..1_000 {
         client.write_all(&[b'x'; 64]).await.expect("the server reads on");
     }
-    let before = tokio::time::Instant::now();
+    let before = now();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.expect("readable");
     assert!(answer.starts_with("HTTP/1.1 200 OK"));
@@ -198,7 +204,7 @@ async fn a_first_head_that_does_not_come_is_not_waited_for() {
         let seen = Seen::default();
         let (mut client, server) = served(&seen, 2);
         client.write_all(begun.as_bytes()).await.expect("sent");
-        let before = tokio::time::Instant::now();
+        let before = now();
         assert!(!server.await.expect("no panic"), "{begun:?}");
         assert_eq!(before.elapsed(), HEAD, "{begun:?}");
         assert!(seen.lock().is_empty());

@@ -68,11 +68,14 @@ fn tallies_outlive_the_remembered_steps() {
     for at in 0..300 {
         world.history.push(step("a.b", at, &[]));
     }
-    holds(&world, &["run.count(\"a.*\") == 300", "run.prior(\"a.*\").size() == 256"]);
+    holds(&world, &["run.count(\"a.*\") == 300", "run.last(\"a.*\").tool == \"a.b\""]);
+    assert_eq!(kind(world.bool("run.prior(\"a.*\").size() == 256")), Kind::Forgotten);
     for tool in 0..1_100 {
         world.history.push(step(&format!("t.{tool}"), 3_000, &[]));
     }
-    holds(&world, &["run.called(\"t.1090\")", "run.succeeded(\"t.1099\")"]);
+    for source in ["run.count(\"t.1090\") == 0", "run.called(\"t.2000\")"] {
+        assert_eq!(kind(world.bool(source)), Kind::Forgotten, "{source}");
+    }
 }
 
 #[test]
@@ -230,4 +233,53 @@ fn ages_count_from_the_end_of_a_call() {
     let mut world = world();
     world.now.mono = Duration::from_secs(0);
     assert_eq!(world.bool("run.last(\"payments.*\").age == duration(\"0s\")"), Ok(true));
+}
+
+#[test]
+fn a_window_over_forgotten_calls_is_not_counted_short() {
+    let mut world = World::new("{}");
+    world.history.push(step("pay.refund", 2_500, &[]));
+    for _ in 0..256 {
+        world.history.push(step("pay.look", 3_000, &[]));
+    }
+    let in_an_hour = "run.count(\"pay.refund\", duration(\"1h\")) < 1";
+    assert_eq!(kind(world.bool(in_an_hour)), Kind::Forgotten);
+    holds(
+        &world,
+        &[
+            "run.count(\"pay.refund\") == 1",
+            "run.count(\"pay.refund\", duration(\"5m\")) == 0",
+            "run.count(\"web.*\", duration(\"1h\")) == 0",
+        ],
+    );
+}
+
+#[test]
+fn a_call_that_has_not_ended_was_called_and_did_not_succeed() {
+    let mut world = World::new("{}");
+    world.history.open(1, &Arc::from("pay.refund"));
+    holds(
+        &world,
+        &[
+            "run.called(\"pay.refund\") && run.count(\"pay.*\", duration(\"1m\")) == 1",
+            "!run.succeeded(\"pay.refund\") && run.prior(\"pay.*\").size() == 0",
+        ],
+    );
+}
+
+#[test]
+fn calls_that_no_rule_reads_do_not_push_out_those_that_rules_go_by() {
+    let mut world = World::new("{}");
+    world.history.push(step("crm.get", 600, &[("result.status", Some("\"blocked\""))]));
+    for _ in 0..1_000 {
+        world.history.push(step("web.search", 700, &[]));
+    }
+    holds(&world, &["run.prior(\"crm.get\").exists(p, p.result.status == \"blocked\")"]);
+    for _ in 0..256 {
+        world.history.push(step("crm.get", 800, &[("result.status", Some("\"open\""))]));
+    }
+    let blocked = "run.prior(\"crm.get\").exists(p, p.result.status == \"blocked\")";
+    assert_eq!(kind(world.bool(blocked)), Kind::Forgotten);
+    holds(&world, &["run.last(\"crm.get\").result.status == \"open\""]);
+    assert_eq!(kind(world.bool("!has(run.last(\"web.search\").args)")), Kind::Forgotten);
 }

@@ -247,3 +247,22 @@ fn check(source: &str, site: Site) {
         }
     }
 }
+
+#[test]
+fn an_argument_that_a_lenient_server_reads_elsewhere_is_not_judged() {
+    for (args, source) in [
+        (r#"{"amount": 1, "Amount": 900}"#, "args.amount > 500"),
+        (r#"{"Amount": 900}"#, "has(args.amount) && args.amount > 500"),
+        (r#"{"amount[]": "900"}"#, "int(args.?amount.orValue(\"0\")) > 500"),
+        (r#"{"order": {"amount": 1, "AMOUNT": 900}}"#, "args.order.amount > 500"),
+        (r#"{"order": {"AMOUNT": 900}}"#, "has(args.order.amount)"),
+        (r#"{"items": [{"price": 1, "Price": 9}]}"#, "args.items.exists(i, i.price > 5)"),
+        (r#"{"items": [{"Price": 9}]}"#, "args.items.exists(i, has(i.price) && i.price > 5)"),
+        (r#"{"user_id": "me", "userId": "you"}"#, "args.user_id != \"me\""),
+    ] {
+        let outcome = World::new(args).bool(source);
+        assert_eq!(kind(outcome), Kind::Ambiguous, "{source} on {args}");
+    }
+    let told_apart = World::new(r#"{"amount": 1, "amounts": 900, "A": 1, "a": 2}"#);
+    assert_eq!(told_apart.bool("args.amount > 500"), Ok(false));
+}
