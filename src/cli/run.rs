@@ -1,6 +1,7 @@
 //! `toolgate run`: starts the gate and serves until it is told to stop.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,22 +127,14 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
     let ends: Arc<dyn RunEnds> = Arc::<Recorder>::clone(&recorder);
     let ledger = Ledger::new(clock.clone(), bounds, ends);
     let gate = Arc::new(Gate::new(clock, Arc::clone(&ledger), Arc::clone(&recorder), snapshot));
-    let (listener, admin_listener) =
-        match (TcpListener::bind(settings.listen).await, TcpListener::bind(settings.admin).await) {
-            (Ok(listener), Ok(admin_listener)) => (listener, admin_listener),
-            (Err(error), _) => {
-                return failed(&format!(
-                    "cannot listen on {}: {error}; another gate? `listen` in the config says where",
-                    settings.listen
-                ));
-            }
-            (_, Err(error)) => {
-                return failed(&format!(
-                    "cannot listen on {}: {error}; another gate? `admin` in the config says where",
-                    settings.admin
-                ));
-            }
-        };
+    let bound = async {
+        let listener = listen(settings.listen, "listen").await?;
+        Ok::<_, String>((listener, listen(settings.admin, "admin").await?))
+    };
+    let (listener, admin_listener) = match bound.await {
+        Ok(listeners) => listeners,
+        Err(error) => return failed(&error),
+    };
     let (stop, stopped) = watch::channel(false);
     let admin = Admin::new(Arc::clone(&gate));
     if let (Ok(at), Ok(admin_at)) = (listener.local_addr(), admin_listener.local_addr()) {
@@ -177,6 +170,13 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         return failed(&"the last events could not be written");
     }
     Exit::Ok
+}
+
+/// Listens at an address, or says which setting names it.
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error} (the config's `{setting}`)"))
 }
 
 fn server_bounds(settings: &Settings) -> ServerBounds {
