@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::json::canonical;
 use crate::json::document::{Document, Node};
+use crate::json::{canonical, python_float};
 
 /// A JSON value. Integers keep their 64 bits; `1` and `1.0` are told apart.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ impl<'a> Value<'a> {
     /// Appends the canonical form: what Python's
     /// `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` prints.
     pub fn write_canonical(self, out: &mut Vec<u8>) {
-        canonical::write(self, out);
+        canonical::write(self, python_float::write, out);
     }
 
     /// Roughly the memory that [`Value::to_document`] would take, in bytes.
