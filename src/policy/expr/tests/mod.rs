@@ -132,3 +132,9 @@ pub fn step(tool: &str, ended_secs: u64, captured: &[(&str, Option<&str>)]) -> S
 pub fn kind(outcome: Result<bool, EvalError>) -> EvalErrorKind {
     outcome.expect_err("an error").kind
 }
+
+#[test]
+fn programs_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + std::fmt::Debug>() {}
+    shared::<Program>();
+}
