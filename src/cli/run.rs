@@ -1,13 +1,14 @@
 //! `toolgate run`: starts the gate and serves until it is told to stop.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
@@ -126,24 +127,12 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
     let ends: Arc<dyn RunEnds> = Arc::<Recorder>::clone(&recorder);
     let ledger = Ledger::new(clock.clone(), bounds, ends);
     let gate = Arc::new(Gate::new(clock, Arc::clone(&ledger), Arc::clone(&recorder), snapshot));
-    let (listener, admin_listener) =
-        match (TcpListener::bind(settings.listen).await, TcpListener::bind(settings.admin).await) {
-            (Ok(listener), Ok(admin_listener)) => (listener, admin_listener),
-            (Err(error), _) => {
-                return failed(&format!(
-                    "cannot listen on {}: {error}; another gate? `listen` in the config says where",
-                    settings.listen
-                ));
-            }
-            (_, Err(error)) => {
-                return failed(&format!(
-                    "cannot listen on {}: {error}; another gate? `admin` in the config says where",
-                    settings.admin
-                ));
-            }
-        };
-    let (stop, stopped) = watch::channel(false);
-    let admin = Admin::new(Arc::clone(&gate));
+    let bound =
+        (bind("listen", settings.listen).await, bind("admin", settings.admin).await, signals());
+    let (listener, admin_listener, signals) = match bound {
+        (Ok(listener), Ok(admin_listener), Ok(signals)) => (listener, admin_listener, signals),
+        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return failed(&error),
+    };
     if let (Ok(at), Ok(admin_at)) = (listener.local_addr(), admin_listener.local_addr()) {
         let mut err = io::stderr();
         // Nobody may be reading standard error; the gate serves all the same.
@@ -152,31 +141,50 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
             "toolgate: serving http://{at} admin http://{admin_at} policies {version}"
         );
     }
-    let (admin_stop, admin_stopped) = watch::channel(false);
-    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), admin_stopped));
-    let sweeper = tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
-    let serving =
-        tokio::spawn(server::serve(listener, Arc::clone(&gate), server_bounds(settings), stopped));
-    if let Err(error) = asked_to_stop().await {
-        return failed(&error);
-    }
-    admin.draining();
-    // `/readyz` goes on saying so while calls end, hence the admin side is stopped last.
-    let _ = stop.send(true);
-    let drained = serving.await.unwrap_or(false);
-    sweeper.abort();
-    let _ = tokio::time::timeout(CUT_OFF_TIME, calls_closed(&recorder)).await;
+    let listeners = (listener, admin_listener);
+    let drained = serve_until(signals, &gate, listeners, settings).await;
     ledger.end_all();
-    let flushed = recorder.flush(FLUSH_TIME);
-    let _ = admin_stop.send(true);
-    admin_side.abort();
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");
     }
-    if !flushed {
+    if !recorder.flush(FLUSH_TIME) {
         return failed(&"the last events could not be written");
     }
     Exit::Ok
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        format!(
+            "cannot listen on {address}: {error}; another gate? `{key}` in the config says where"
+        )
+    })
+}
+
+/// Serves until a signal, and on until the calls in the gate have ended or were cut off. `false`
+/// when some were.
+async fn serve_until(
+    signals: Signals,
+    gate: &Arc<Gate>,
+    (listener, admin_listener): (TcpListener, TcpListener),
+    settings: &Settings,
+) -> bool {
+    let admin = Admin::new(Arc::clone(gate));
+    // `/readyz` says that the gate drains until its calls have ended: the admin side goes last.
+    let (_admin_stop, admin_stopped) = watch::channel(false);
+    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), admin_stopped));
+    let sweeper = tokio::spawn(sweep(Arc::clone(gate), settings.runs.idle_end));
+    let (stop, stopped) = watch::channel(false);
+    let serving =
+        tokio::spawn(server::serve(listener, Arc::clone(gate), server_bounds(settings), stopped));
+    signals.received().await;
+    admin.draining();
+    let _ = stop.send(true);
+    let drained = serving.await.unwrap_or(false);
+    let _ = tokio::time::timeout(CUT_OFF_TIME, calls_closed(&gate.recorder)).await;
+    sweeper.abort();
+    admin_side.abort();
+    drained
 }
 
 fn server_bounds(settings: &Settings) -> ServerBounds {
@@ -207,12 +215,26 @@ async fn calls_closed(recorder: &Recorder) {
     }
 }
 
-async fn asked_to_stop() -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that ask the gate to end. Made before it says that it serves, so that whoever reads
+/// that may send one at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn signals() -> Result<Signals, String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
+    Ok(Signals {
+        terminate: listen(SignalKind::terminate())?,
+        interrupt: listen(SignalKind::interrupt())?,
+    })
+}
+
+impl Signals {
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
-    Ok(())
 }

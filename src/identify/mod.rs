@@ -165,13 +165,14 @@ async fn tool_and_arguments(
     hasher.update(&canonical);
     let digest = hasher.finish();
     desk.known.args = Some((digest, args_bytes));
+    let key = json::loop_key_of_canonical(&tool.name, args.root(), &ignored, &canonical);
     Ok(Call {
         method: parts.method,
         path,
         query: target.query.canonical(),
         headers: parts.headers,
         body: bytes,
-        key: json::loop_key(&tool.name, args.root(), &ignored),
+        key,
         tool,
         upstream,
         args,

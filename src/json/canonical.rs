@@ -3,37 +3,39 @@
 //! agent's own SDK can compute the same digest.
 
 use crate::json::document::{Document, Node};
-use crate::json::python_float;
 use crate::json::value::Value;
 
-/// Appends the canonical form of a value.
-pub(super) fn write(value: Value<'_>, out: &mut Vec<u8>) {
+/// Writes a double.
+pub(super) type WriteDouble = fn(f64, &mut Vec<u8>);
+
+/// Appends the canonical form of a value, with doubles as `double` writes them.
+pub(super) fn write(value: Value<'_>, double: WriteDouble, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(value) => write_bool(value, out),
         Value::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Value::UInt(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
-        Value::Float(value) => python_float::write(value, out),
+        Value::Float(value) => double(value, out),
         Value::Str(text) => write_escaped(text, out),
         Value::Array(array) => {
             let (document, at) = array.place();
-            write_node(document, at, out);
+            write_node(document, at, double, out);
         }
         Value::Object(object) => {
             let (document, at) = object.place();
-            write_node(document, at, out);
+            write_node(document, at, double, out);
         }
     }
 }
 
 /// Recursion is bounded by the depth limit that the document was read with.
-fn write_node(document: &Document, at: u32, out: &mut Vec<u8>) {
+fn write_node(document: &Document, at: u32, double: WriteDouble, out: &mut Vec<u8>) {
     match document.node(at) {
         Node::Null => out.extend_from_slice(b"null"),
         Node::Bool(value) => write_bool(value, out),
         Node::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Node::UInt(value) => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
-        Node::Float(value) => python_float::write(value, out),
+        Node::Float(value) => double(value, out),
         Node::Plain { start, len } => out.extend_from_slice(document.quoted(start, len)),
         Node::Decoded { .. } => write_escaped(document.string(at), out),
         Node::Array { len, .. } => {
@@ -43,7 +45,7 @@ fn write_node(document: &Document, at: u32, out: &mut Vec<u8>) {
                 if index > 0 {
                     out.push(b',');
                 }
-                write_node(document, element, out);
+                write_node(document, element, double, out);
                 element = document.next(element);
             }
             out.push(b']');
@@ -54,9 +56,9 @@ fn write_node(document: &Document, at: u32, out: &mut Vec<u8>) {
                 if index > 0 {
                     out.push(b',');
                 }
-                write_node(document, *name, out);
+                write_node(document, *name, double, out);
                 out.push(b':');
-                write_node(document, name.saturating_add(1), out);
+                write_node(document, name.saturating_add(1), double, out);
             }
             out.push(b'}');
         }

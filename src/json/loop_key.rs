@@ -1,12 +1,16 @@
 //! A key that is equal for calls that mean the same, for telling repetition from progress.
 //!
 //! Unlike the digest it equates `1`, `1.0` and `1e0`, and it can leave out arguments that an agent
-//! varies on purpose or by habit (nonces, timestamps).
+//! varies on purpose or by habit (nonces, timestamps). Where arguments have neither, their canonical
+//! form, which every call has made for its digest, says all there is to say.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
 
+use crate::json::document::Node;
 use crate::json::value::Value;
+use crate::json::{canonical, python_float};
 
 /// SipHash under a key drawn once a process: an agent cannot search for colliding calls. The keys
 /// mean nothing to other processes.
@@ -21,102 +25,84 @@ const MINUS_TWO_POW_63: f64 = -9_223_372_036_854_775_808.0;
 /// The key of a call: equal for the same tool and arguments of equal meaning, whatever the order of
 /// members. Top-level arguments named in `ignore` do not count.
 pub fn loop_key<S: AsRef<str>>(tool: &str, args: Value<'_>, ignore: &[S]) -> u64 {
+    let mut canonical = Vec::with_capacity(args.size_bytes());
+    args.write_canonical(&mut canonical);
+    loop_key_of_canonical(tool, args, ignore, &canonical)
+}
+
+/// The same for arguments whose canonical form is at hand.
+pub fn loop_key_of_canonical<S: AsRef<str>>(
+    tool: &str,
+    args: Value<'_>,
+    ignore: &[S],
+    canonical: &[u8],
+) -> u64 {
+    let meaning = if ignore.is_empty() && !has_whole_doubles(args) {
+        Cow::Borrowed(canonical)
+    } else {
+        let mut meaning = Vec::with_capacity(canonical.len());
+        write_meaning(args, ignore, &mut meaning);
+        Cow::Owned(meaning)
+    };
     let mut hasher = KEYED.build_hasher();
     tool.hash(&mut hasher);
-    match args {
-        Value::Object(object) if !ignore.is_empty() => {
-            let members = object.iter_sorted();
-            let counted =
-                members.filter(|(name, _)| !ignore.iter().any(|ignored| ignored.as_ref() == *name));
-            hash_object(counted, &mut hasher);
-        }
-        other => hash_value(other, &mut hasher),
-    }
+    hasher.write(&meaning);
     hasher.finish()
 }
 
-/// What comes next in the hashed stream. Each mark is followed by contents of a fixed or
-/// self-delimiting form, so that different values never hash the same bytes.
-#[derive(Clone, Copy)]
-enum Mark {
-    Null,
-    False,
-    True,
-    Natural,
-    Negative,
-    Float,
-    Str,
-    Array,
-    Object,
-    Member,
-    End,
+fn has_whole_doubles(value: Value<'_>) -> bool {
+    let (document, at) = match value {
+        Value::Float(value) => return whole(value).is_some(),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Str(_) => {
+            return false;
+        }
+        Value::Array(array) => array.place(),
+        Value::Object(object) => object.place(),
+    };
+    let nodes = document.nodes.get(at as usize..document.next(at) as usize).unwrap_or_default();
+    nodes.iter().any(|node| matches!(node, Node::Float(value) if whole(*value).is_some()))
 }
 
-fn mark(mark: Mark, hasher: &mut impl Hasher) {
-    hasher.write_u8(mark as u8);
+/// The canonical form with whole doubles as integers and without ignored arguments.
+fn write_meaning<S: AsRef<str>>(args: Value<'_>, ignore: &[S], out: &mut Vec<u8>) {
+    let Value::Object(object) = args else {
+        return canonical::write(args, write_number, out);
+    };
+    let counts = |name: &str| !ignore.iter().any(|ignored| ignored.as_ref() == name);
+    out.push(b'{');
+    for (index, (name, value)) in object.iter_sorted().filter(|(name, _)| counts(name)).enumerate()
+    {
+        if index > 0 {
+            out.push(b',');
+        }
+        canonical::write(Value::Str(name), write_number, out);
+        out.push(b':');
+        canonical::write(value, write_number, out);
+    }
+    out.push(b'}');
 }
 
-/// Recursion is bounded by the depth limit that the document was read with.
-fn hash_value(value: Value<'_>, hasher: &mut impl Hasher) {
-    match value {
-        Value::Null => mark(Mark::Null, hasher),
-        Value::Bool(true) => mark(Mark::True, hasher),
-        Value::Bool(false) => mark(Mark::False, hasher),
-        Value::Int(value) => hash_integer(value, hasher),
-        Value::UInt(value) => hash_natural(value, hasher),
-        Value::Float(value) => hash_float(value, hasher),
-        Value::Str(text) => {
-            mark(Mark::Str, hasher);
-            text.hash(hasher);
-        }
-        Value::Array(array) => {
-            mark(Mark::Array, hasher);
-            array.iter().for_each(|element| hash_value(element, hasher));
-            mark(Mark::End, hasher);
-        }
-        Value::Object(object) => hash_object(object.iter_sorted(), hasher),
+fn write_number(value: f64, out: &mut Vec<u8>) {
+    match whole(value) {
+        Some(integer) => out.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes()),
+        None => python_float::write(value, out),
     }
 }
 
-fn hash_object<'a>(members: impl Iterator<Item = (&'a str, Value<'a>)>, hasher: &mut impl Hasher) {
-    mark(Mark::Object, hasher);
-    for (name, value) in members {
-        mark(Mark::Member, hasher);
-        name.hash(hasher);
-        hash_value(value, hasher);
-    }
-    mark(Mark::End, hasher);
-}
-
-fn hash_integer(value: i64, hasher: &mut impl Hasher) {
-    match u64::try_from(value) {
-        Ok(natural) => hash_natural(natural, hasher),
-        Err(_) => {
-            mark(Mark::Negative, hasher);
-            hasher.write_i64(value);
-        }
-    }
-}
-
-fn hash_natural(value: u64, hasher: &mut impl Hasher) {
-    mark(Mark::Natural, hasher);
-    hasher.write_u64(value);
-}
-
-/// A double without a fraction hashes as the integer it equals; `-0.0` as 0.
+/// The integer that a double without a fraction equals; of `-0.0` it is 0.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "only whole doubles within the target's range are converted, which is exact"
 )]
-fn hash_float(value: f64, hasher: &mut impl Hasher) {
-    let whole = value.fract() == 0.0;
-    if whole && (0.0..TWO_POW_64).contains(&value) {
-        hash_natural(value as u64, hasher);
-    } else if whole && (MINUS_TWO_POW_63..0.0).contains(&value) {
-        hash_integer(value as i64, hasher);
+fn whole(value: f64) -> Option<i128> {
+    if value.fract() != 0.0 {
+        None
+    } else if (0.0..TWO_POW_64).contains(&value) {
+        Some(i128::from(value as u64))
+    } else if (MINUS_TWO_POW_63..0.0).contains(&value) {
+        Some(i128::from(value as i64))
     } else {
-        mark(Mark::Float, hasher);
-        hasher.write_u64(value.to_bits());
+        None
     }
 }

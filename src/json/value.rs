@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::json::canonical;
 use crate::json::document::{Document, Node};
+use crate::json::{canonical, python_float};
 
 /// In objects of up to so many members a name is looked for one by one: most names already differ
 /// in length, which is cheaper to see than their order.
@@ -65,7 +65,7 @@ impl<'a> Value<'a> {
     /// Appends the canonical form: what Python's
     /// `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` prints.
     pub fn write_canonical(self, out: &mut Vec<u8>) {
-        canonical::write(self, out);
+        canonical::write(self, python_float::write, out);
     }
 
     /// Roughly the memory that [`Value::to_document`] would take, in bytes.

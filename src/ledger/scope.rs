@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Now;
-
-/// Times remembered of failures and of denials by one rule, for sliding windows over them.
-const TIMES_LIMIT: usize = 1_024;
+use crate::policy::history::TIMES_LIMIT;
 
 /// Rules whose denials are told apart in one scope; the rest are counted together.
 const DENIAL_RULES_LIMIT: usize = 4_096;

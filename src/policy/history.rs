@@ -14,6 +14,9 @@ pub const HISTORY_LIMIT_STEPS: usize = 256;
 /// value of are forgotten first, so that cheap calls do not push out what rules go by.
 const RECENT_STEPS: usize = 128;
 
+/// Times remembered of failures and of denials by one rule, for sliding windows over them.
+pub const TIMES_LIMIT: usize = 1_024;
+
 /// Values remembered of one run's calls, in bytes; beyond it the oldest become unreadable, and a
 /// rule that reads one of them refuses.
 pub const CAPTURED_LIMIT_BYTES: usize = 1_048_576;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Compiler, File, codes};
-use crate::policy::history::HISTORY_LIMIT_STEPS;
+use crate::policy::history::{HISTORY_LIMIT_STEPS, TIMES_LIMIT};
 use crate::policy::model::{Limit, Maximum, Mode, Per, Verb, Within};
 use crate::policy::raw::{RawLimit, RawVerb};
 use crate::yaml::{Diagnostic, Field, Period, Text, closest, codes as yaml_codes};
@@ -129,6 +129,17 @@ impl Compiler<'_> {
             }
         };
         for maximum in max {
+            if let Some(most) = most_within(*maximum, within).filter(|most| most.0 < most.1) {
+                let message = format!(
+                    "`{}` never comes to {} within {}: at most {} are remembered",
+                    maximum.name(),
+                    most.1,
+                    text.value,
+                    most.0,
+                );
+                let fault = Diagnostic::error(codes::WITHIN, message);
+                self.fault(file, text.span, fault.help("a lower maximum"));
+            }
             if let Some(help) = unfit(*maximum, within) {
                 let message =
                     format!("`{}` cannot be counted within {}", maximum.name(), text.value);
@@ -213,6 +224,26 @@ fn window(text: &str) -> Result<Within, Diagnostic> {
             let help = error.help.unwrap_or_else(|| "for example `24h` or `20 steps`".to_owned());
             Err(Diagnostic::error(codes::WITHIN, error.message).help(help))
         }
+    }
+}
+
+/// How many a window can hold at most, and how many the limit waits for.
+fn most_within(maximum: Maximum, within: Within) -> Option<(u64, u64)> {
+    match (maximum, within) {
+        (Maximum::Errors(max) | Maximum::DenialsSameRule(max), Within::Duration(_)) => {
+            Some((u64::try_from(TIMES_LIMIT).unwrap_or(u64::MAX), max))
+        }
+        (Maximum::IdenticalCalls(max), Within::Steps(steps)) => {
+            Some((u64::try_from(steps).unwrap_or(u64::MAX), u64::from(max)))
+        }
+        (
+            Maximum::Calls(_)
+            | Maximum::WallTime(_)
+            | Maximum::IdenticalCalls(_)
+            | Maximum::Errors(_)
+            | Maximum::DenialsSameRule(_),
+            Within::Duration(_) | Within::Steps(_),
+        ) => None,
     }
 }
 

@@ -100,3 +100,34 @@ fn faults_of_several_files_come_file_by_file() {
     ];
     assert_eq!(places, expected.map(|(file, code)| (file.to_owned(), code)));
 }
+
+#[test]
+fn a_limit_that_could_never_be_reached_is_a_fault() {
+    let limit = |max: &str, within: &str| {
+        let body = format!(
+            "limits:\n- {{ id: x, per: run, max: {{ {max} }}, within: {within}, then: deny }}\n"
+        );
+        codes(&body, None)
+    };
+    for (max, within) in [
+        ("errors: 1025", "1h"),
+        ("denials_same_rule: 2000", "24h"),
+        ("identical_calls: 21", "20 steps"),
+    ] {
+        assert_eq!(limit(max, within), ["TG308"], "{max} within {within}");
+    }
+    for (max, within) in [("errors: 1024", "1h"), ("identical_calls: 20", "20 steps")] {
+        assert_eq!(limit(max, within), [""; 0], "{max} within {within}");
+    }
+}
+
+#[test]
+fn a_name_that_no_path_can_give_is_not_a_tool_of_an_open_server() {
+    let catalogue = Catalogue { tools: Vec::new(), open_servers: vec![Arc::from("x")] };
+    for (name, expected) in
+        [("x.y", None), ("x.y ", Some("TG302")), ("x.?", Some("TG302")), ("x.(y|z)", Some("TG302"))]
+    {
+        let body = format!("rules:\n- {{ id: x, tools: ['{name}'], then: deny, message: no }}\n");
+        assert_eq!(codes(&body, Some(&catalogue)).first().copied(), expected, "{name}");
+    }
+}

@@ -36,8 +36,10 @@ impl<'c> Known<'c> {
     }
 
     fn check_name(&self, name: &str) -> Option<Diagnostic> {
-        let open = self.open_prefixes.iter().any(|prefix| name.starts_with(prefix));
-        if open || self.tools.contains(name) {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let is_open = |operation: &str| !operation.is_empty() && operation.bytes().all(letter);
+        let mut open = self.open_prefixes.iter().filter_map(|prefix| name.strip_prefix(&**prefix));
+        if open.any(is_open) || self.tools.contains(name) {
             return None;
         }
         let fault = Diagnostic::error(codes::UNKNOWN_TOOL, format!("there is no tool `{name}`"));
