@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, UPGRADE,
+};
 use http::request::Parts;
 use http::{Method, Version};
 
@@ -18,8 +20,11 @@ use crate::identify::{Desk, fresh_run};
 const RUN_PREFIX: &str = "/_run/";
 
 /// Headers by which a method is smuggled past whoever reads the request line.
-const METHOD_OVERRIDES: [&str; 3] =
-    ["x-http-method-override", "x-http-method", "x-method-override"];
+static METHOD_OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// Which run a request belongs to, and its place in a trace.
 pub(super) struct Head {
@@ -93,20 +98,21 @@ fn run_in_path(path: &str) -> Option<&str> {
 }
 
 fn method(parts: &Parts) -> Result<(), Refusal> {
-    let known = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-    ];
-    if !known.contains(&parts.method) {
+    let known = matches!(
+        parts.method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS
+    );
+    if !known {
         let refusal = malformed(format!("The method {} is not served.", parts.method));
         return Err(refusal.with_hint(StatusHint::MethodNotAllowed));
     }
-    if METHOD_OVERRIDES.iter().any(|name| parts.headers.contains_key(*name)) {
+    if METHOD_OVERRIDES.iter().any(|name| parts.headers.contains_key(name)) {
         return Err(malformed("A header that overrides the method is not accepted."));
     }
     Ok(())
