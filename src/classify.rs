@@ -86,6 +86,9 @@ fn settle(admitted: Admitted, ending: &Ending, result_key: u64, body: Option<Byt
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
         status: ending.outcome.status,
+        // A redirect or an empty "not modified" has not done what was asked.
+        succeeded: ending.outcome.status == Status::Ok
+            && ending.outcome.http_status.is_some_and(|status| (200..300).contains(&status)),
         result_key,
         captured,
         upstream: ending.upstream,

@@ -97,6 +97,7 @@ impl World {
         reservation.mark_sent();
         let settlement = Settlement {
             status: Status::Ok,
+            succeeded: true,
             result_key,
             captured: Vec::new(),
             upstream: Duration::ZERO,

@@ -61,6 +61,10 @@ pub fn judge(
     }
     let env = Env { call, run: look.run, prior: None, now };
     let mut found = Findings::default();
+    // A spelling of a ruled tool that no rule names: it must not pass as a tool without rules.
+    if let Some(rule) = &applicable.lookalike_of {
+        found.acting.push(lookalike(rule, &call.tool.operation));
+    }
     // Rules before budgets: what is forbidden must not be reported as merely too much.
     let ruling = decide::judge(applicable, &env);
     found.acting.extend(ruling.findings);
@@ -99,6 +103,19 @@ fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
         status_hint: None,
     };
     Judgement::Refuse(Refused { refusal, observed }, denial)
+}
+
+fn lookalike(rule: &Arc<str>, operation: &str) -> Finding {
+    Finding {
+        rule: rule.clone(),
+        verb: Verb::Deny,
+        reason: StopReason::ToolNotAllowed,
+        message: format!(
+            "The name `{operation}` is another spelling of a tool that {rule} is about. Write the \
+             tool's name exactly as it was given to you."
+        ),
+        violations: Vec::new(),
+    }
 }
 
 fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {

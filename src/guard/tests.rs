@@ -8,7 +8,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::guard::{Granted, Refused, judge};
 use crate::json::{Document, loop_key};
 use crate::ledger::{Asked, Bounds, EndedRun, Ledger, RunEnds, Settlement};
-use crate::policy::compile::compile;
+use crate::policy::compile::{Catalogue, compile};
 use crate::policy::set::PolicySet;
 use crate::policy::view::CallView;
 use crate::yaml::Source;
@@ -80,6 +80,7 @@ impl World {
         reservation.mark_sent();
         let settlement = Settlement {
             status,
+            succeeded: status == Status::Ok,
             result_key: result,
             captured: Vec::new(),
             upstream: Duration::ZERO,
@@ -195,4 +196,23 @@ fn time_is_a_budget() {
     assert_eq!(reason(world.ok("a.b", "{}", 2)), None);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(reason(world.ok("a.b", "{}", 3)), Some(StopReason::BudgetWallTime));
+}
+
+#[test]
+fn another_spelling_of_a_ruled_tool_does_not_pass_as_a_tool_without_rules() {
+    let text = "apiVersion: toolgate/v1\nkind: Policy\nmetadata: { name: p }\nmode: enforce\n\
+        rules:\n\
+        - { id: never, tools: [open.cancel, '*.wipe_*'], then: deny, message: never }\n";
+    let source = Arc::new(Source { name: "p.yaml".to_owned(), text: text.to_owned() });
+    let catalogue = Catalogue { tools: Vec::new(), open_servers: vec!["open".into()] };
+    let (policies, _) = compile(&[source], Some(&catalogue)).expect("the policy compiles");
+    let world = World { policies, ..World::new("rules: []\n") };
+    for spelled in ["cancel", "Cancel", "CANCEL", "cancel_", "cancel-", "can.cel", "Wipe-Disk"] {
+        let refusal = world.ok(&format!("open.{spelled}"), "{}", 1).expect_err(spelled);
+        assert_eq!(refusal.rule.as_deref(), Some("p/never"), "{spelled}");
+    }
+    for other in ["cancels", "cancelled", "swipe", "search"] {
+        assert_eq!(reason(world.ok(&format!("open.{other}"), "{}", 1)), None, "{other}");
+    }
+    assert_eq!(reason(world.ok("closed.Cancel", "{}", 1)), None, "its names are the config's own");
 }

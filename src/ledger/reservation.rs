@@ -27,6 +27,8 @@ pub(super) struct Claim {
 /// How an admitted call ended, as far as the run's memory is concerned.
 pub struct Settlement {
     pub status: Status,
+    /// Whether rules may take the call as done.
+    pub succeeded: bool,
     pub result_key: u64,
     pub captured: Vec<Captured>,
     /// Time spent waiting for the tool.
@@ -80,14 +82,14 @@ impl Reservation {
     }
 
     fn close(&self, settlement: Settlement, now: Now) {
-        let Settlement { status, result_key, captured, upstream } = settlement;
+        let Settlement { status, succeeded, result_key, captured, upstream } = settlement;
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);
         if self.settled || self.was_sent() {
             let step = Step {
                 tool: self.asked.tool.clone(),
                 ended: now.mono,
-                succeeded: status == Status::Ok,
+                succeeded,
                 call_key: self.asked.call_key,
                 result_key,
                 captured,
@@ -124,7 +126,13 @@ impl Drop for Reservation {
         let now = self.visit.ledger.clock.now();
         let status = if self.was_sent() { Status::Unknown } else { Status::Cancelled };
         // What was given up is given up alike: without an answer there is nothing to tell by.
-        let upstream = Duration::ZERO;
-        self.close(Settlement { status, result_key: 0, captured: Vec::new(), upstream }, now);
+        let unknown = Settlement {
+            status,
+            succeeded: false,
+            result_key: 0,
+            captured: Vec::new(),
+            upstream: Duration::ZERO,
+        };
+        self.close(unknown, now);
     }
 }

@@ -96,7 +96,13 @@ fn admit(world: &World, id: &str, applicable: &Applicable) -> Option<Reservation
 }
 
 fn settlement(status: Status) -> Settlement {
-    Settlement { status, result_key: 1, captured: Vec::new(), upstream: Duration::ZERO }
+    Settlement {
+        status,
+        succeeded: status == Status::Ok,
+        result_key: 1,
+        captured: Vec::new(),
+        upstream: Duration::ZERO,
+    }
 }
 
 fn concurrently(threads: usize, each: usize, work: impl Fn(usize) + Sync) {

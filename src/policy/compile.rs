@@ -39,7 +39,10 @@ pub fn compile(
     let mut compiler = Compiler {
         known: catalogue.map(Known::of),
         names: Names::default(),
-        parts: Parts::default(),
+        parts: Parts {
+            open_servers: catalogue.map(|known| known.open_servers.clone()).unwrap_or_default(),
+            ..Parts::default()
+        },
         default_at: None,
         allow_at: Vec::new(),
         faults: Vec::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::policy::glob::Glob;
+use crate::policy::lookalike::leniently;
 use crate::policy::view::ToolFacts;
 
 /// One entry of a `tools` list.
@@ -44,7 +45,29 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// Is `tool` not meant, and yet a lenient server would take its operation for one that is?
+    pub fn resembles(&self, tool: &ToolFacts) -> bool {
+        let pattern = match self {
+            Self::Exact(name) => name,
+            Self::Glob(glob) => glob.as_str(),
+            Self::Tag(_) => return false,
+        };
+        let Some((server, operation)) = pattern.split_once('.') else { return false };
+        let lenient = Glob::new(&leniently(operation));
+        !self.matches(tool)
+            && Glob::new(server).matches(&tool.server)
+            && lenient.matches(&leniently(&tool.operation))
+    }
+}
+
 impl Matcher {
+    /// Is `tool` not meant, and yet one of the patterns would mean it if it were spelled otherwise?
+    pub fn resembles(&self, tool: &ToolFacts) -> bool {
+        let patterns = self.patterns.as_deref().unwrap_or_default();
+        !self.matches(tool) && patterns.iter().any(|pattern| pattern.resembles(tool))
+    }
+
     /// Matches every tool.
     pub fn every() -> Self {
         Self { patterns: None }

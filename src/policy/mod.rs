@@ -6,6 +6,7 @@ pub mod decide;
 pub mod expr;
 pub mod glob;
 pub mod history;
+pub mod lookalike;
 pub mod matcher;
 pub mod message;
 pub mod model;

@@ -32,6 +32,9 @@ pub struct Applicable {
     /// [`Captured::path`]: crate::policy::history::Captured::path
     pub captures: Vec<Arc<str>>,
     pub default_deny: Option<Arc<DefaultDeny>>,
+    /// An enforced rule or limit that names another tool which a lenient server would take this
+    /// one for. Only of tools whose names come from callers.
+    pub lookalike_of: Option<Arc<str>>,
 }
 
 impl Applicable {
@@ -49,6 +52,8 @@ pub struct Parts {
     /// Paths of earlier calls that some rule reads, with the tools they are read of.
     pub captures: Vec<(Glob, Arc<str>)>,
     pub default_deny: Option<DefaultDeny>,
+    /// Servers whose tool names come from callers.
+    pub open_servers: Vec<Arc<str>>,
 }
 
 /// One consistent set of policies; replaced as a whole on reload.
@@ -59,6 +64,7 @@ pub struct PolicySet {
     rules: Index<Rule>,
     limits: Index<Limit>,
     captures: Vec<(Glob, Arc<str>)>,
+    open_servers: Vec<Arc<str>>,
     default_deny: Option<Arc<DefaultDeny>>,
     cache: DashMap<Arc<str>, Cached>,
 }
@@ -87,7 +93,7 @@ impl PolicySet {
 
     /// Orders and indexes what was compiled from `sources`.
     pub fn new(sources: &[Arc<Source>], parts: Parts) -> Self {
-        let Parts { mut rules, mut limits, captures, default_deny } = parts;
+        let Parts { mut rules, mut limits, captures, default_deny, open_servers } = parts;
         rules.retain(|rule| rule.mode != Mode::Off);
         limits.retain(|limit| limit.mode != Mode::Off);
         rules.sort_by(|a, b| b.then.cmp(&a.then).then_with(|| a.name.cmp(&b.name)));
@@ -97,6 +103,7 @@ impl PolicySet {
             rules: Index::new(rules, |rule| &rule.tools),
             limits: Index::new(limits, |limit| &limit.tools),
             captures,
+            open_servers,
             default_deny: default_deny.filter(|default| default.mode != Mode::Off).map(Arc::new),
             cache: DashMap::new(),
         }
@@ -151,7 +158,20 @@ impl PolicySet {
             limits: self.limits.select(tool, |limit| &limit.tools),
             captures: paths.into_iter().cloned().collect(),
             default_deny: self.default_deny.clone(),
+            lookalike_of: self.lookalike_of(tool),
         }
+    }
+
+    fn lookalike_of(&self, tool: &ToolFacts) -> Option<Arc<str>> {
+        if !self.open_servers.contains(&tool.server) {
+            return None;
+        }
+        let rules = self.rules.entries.iter().filter(|rule| rule.mode == Mode::Enforce);
+        let limits = self.limits.entries.iter().filter(|limit| limit.mode == Mode::Enforce);
+        let rule = rules.filter(|rule| rule.tools.resembles(tool)).map(|rule| &rule.name).next();
+        let limit =
+            || limits.filter(|limit| limit.tools.resembles(tool)).map(|limit| &limit.name).next();
+        rule.or_else(limit).cloned()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::expect::Said;
 use super::suite::{Answer, Step, Suite, Test};
-use crate::call::{RunId, Verdict};
+use crate::call::{RunId, Status, Verdict};
 use crate::classify;
 use crate::clock::{Clock, ManualClock};
 use crate::guard::{self, Granted, Refused};
@@ -94,6 +94,7 @@ fn settlement(step: &Step, applicable: &Applicable) -> Settlement {
     hasher.update(body.as_deref().unwrap_or(status.name().as_bytes()));
     Settlement {
         status: *status,
+        succeeded: *status == Status::Ok,
         result_key: hasher.finish().short(),
         captured: classify::captured(&applicable.captures, step.args.root(), body.clone()),
         upstream: Duration::ZERO,

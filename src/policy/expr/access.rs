@@ -3,11 +3,11 @@
 use super::compare::lookup;
 use super::cost::{Evaluated, fault, mismatch};
 use super::eval::Machine;
-use super::lookalike::reads_as;
 use super::program::Node;
 use super::value::{List, Map, Text, Value};
 use super::{EvalError, EvalErrorKind};
 use crate::json;
+use crate::policy::lookalike::reads_as;
 
 /// Names compared for one unit.
 const NAMES_A_UNIT: usize = 8;

@@ -19,7 +19,6 @@ mod fold;
 mod functions;
 mod history;
 mod lists;
-mod lookalike;
 mod lower;
 mod nesting;
 mod operators;

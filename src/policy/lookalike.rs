@@ -1,4 +1,4 @@
-//! Member names that some servers read as one and the same.
+//! Names of arguments and operations that some servers read as one and the same.
 //!
 //! JSON readers that ignore case (Go's `encoding/json`, .NET), that know two spellings of a field
 //! (`user_id` and `userId`, as protobuf's JSON mapping does), and form decoders that make an array
@@ -13,6 +13,11 @@ pub fn reads_as(name: &str, wanted: &str) -> bool {
         return false;
     }
     name != wanted && letters(name).eq(letters(wanted))
+}
+
+/// A name as the most lenient reader sees it; equal for names it takes for each other.
+pub fn leniently(name: &str) -> String {
+    letters(name).collect()
 }
 
 /// What is left of a name for the most lenient reader.
