@@ -6,6 +6,7 @@
 //! passes here is read by hyper in the same way, to the byte (RFC 9112, sections 2.2, 5 and 6).
 
 use http::Uri;
+use memchr::memchr;
 
 /// How an HTTP/2 connection begins (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -229,7 +230,7 @@ impl Head {
     /// Reads on; where the head ends, once it is complete.
     fn read(&mut self, bytes: &[u8], bounds: HeadBounds) -> Result<Option<usize>, HeadFault> {
         while let Some(rest) = bytes.get(self.searched..) {
-            let Some(found) = rest.iter().position(|byte| *byte == b'\n') else {
+            let Some(found) = memchr(b'\n', rest) else {
                 self.searched = bytes.len();
                 break;
             };
@@ -267,7 +268,7 @@ impl Head {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
             return Err(HeadFault::Folded);
         }
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(HeadFault::HeaderName)?;
+        let colon = memchr(b':', line).ok_or(HeadFault::HeaderName)?;
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
@@ -326,24 +327,8 @@ fn is_control(byte: u8) -> bool {
 
 /// RFC 9110, section 5.6.2.
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+    const RARE: &[u8] = b"!#$%&'*+.^_`|~";
+    byte.is_ascii_alphanumeric() || byte == b'-' || memchr(byte, RARE).is_some()
 }
 
 /// What may stand in a target: a little more than RFC 3986 has, because clients send it and the
