@@ -99,16 +99,17 @@ fn run_in_path(path: &str) -> Option<&str> {
 }
 
 fn method(parts: &Parts) -> Result<(), Refusal> {
-    let known = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-    ];
-    if !known.contains(&parts.method) {
+    let known = matches!(
+        parts.method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS
+    );
+    if !known {
         let refusal = malformed(format!("The method {} is not served.", parts.method));
         return Err(refusal.with_hint(StatusHint::MethodNotAllowed));
     }

@@ -4,10 +4,18 @@
 /// Decimal point positions (digits before the point) that Python writes without an exponent.
 const POSITIONAL: std::ops::RangeInclusive<i32> = -3..=16;
 
+/// Doubles that Python and the shortest form write alike when neither needs an exponent.
+const ALIKE: std::ops::Range<f64> = 1e-4..1e16;
+
 /// Appends a finite float.
 pub(super) fn write(value: f64, out: &mut Vec<u8>) {
     let mut buffer = zmij::Buffer::new();
     let shortest = buffer.format_finite(value);
+    // Nearly all doubles: the same digits, and neither of us writes an exponent.
+    if ALIKE.contains(&value.abs()) && !shortest.contains('e') {
+        out.extend_from_slice(shortest.as_bytes());
+        return;
+    }
     let (sign, shortest) = match shortest.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", shortest),
