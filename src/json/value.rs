@@ -177,6 +177,12 @@ impl<'a> Object<'a> {
         names.map(move |at| (document.string(at), document.value(at.saturating_add(1))))
     }
 
+    /// The names of the members, sorted by code point.
+    pub fn names(self) -> impl ExactSizeIterator<Item = &'a str> {
+        let document = self.document;
+        self.sorted_names().iter().map(move |at| document.string(*at))
+    }
+
     /// The members sorted by code point of their names.
     pub(super) fn iter_sorted(self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let document = self.document;

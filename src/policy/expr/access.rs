@@ -52,7 +52,7 @@ impl<'a> Machine<'a> {
         name: &str,
     ) -> Evaluated<Option<json::Value<'a>>> {
         self.budget.take(object.len() / NAMES_A_UNIT)?;
-        if object.iter().any(|(other, _)| reads_as(other, name)) {
+        if object.names().any(|other| reads_as(other, name)) {
             return Err(ambiguous(name));
         }
         Ok(object.get(name))

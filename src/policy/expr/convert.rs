@@ -141,8 +141,7 @@ pub fn write_json(of: &Value<'_>, out: &mut String, limit_bytes: usize) -> bool 
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Int(value) => out.push_str(&value.to_string()),
         Value::UInt(value) => out.push_str(&value.to_string()),
-        // With a decimal point even when it is whole, as our canonical form writes it.
-        Value::Double(value) if value.is_finite() => out.push_str(&format!("{value:?}")),
+        Value::Double(value) if value.is_finite() => out.push_str(&value.to_string()),
         Value::List(list) => return write_list(list, out, limit_bytes),
         Value::Map(map) => return write_map(map, out, limit_bytes),
         other => match scalar_text(other) {
