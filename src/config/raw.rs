@@ -208,7 +208,8 @@ pub struct Bounds {
     pub live_runs: Option<Field<u64>>,
     /// How long a request's head may take to arrive. Default 10s.
     pub header_time: Option<Field<Period>>,
-    /// How long a request's body may take to arrive. Default 15s.
+    /// How long a request's body may take to arrive, and a client may take nothing of an answer.
+    /// Default 15s.
     pub body_time: Option<Field<Period>>,
     /// How long calls may go on after the gate was told to stop. Default 25s.
     pub drain: Option<Field<Period>>,

@@ -116,7 +116,7 @@ pub struct Bounds {
     pub live_runs_limit: usize,
     /// How long a request's head may take to arrive.
     pub header_time: Duration,
-    /// How long a request's body may take to arrive.
+    /// How long a request's body may take to arrive, and a client may take nothing of an answer.
     pub body_time: Duration,
     /// How long calls may go on after the gate was told to stop.
     pub drain_time: Duration,
