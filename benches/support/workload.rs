@@ -48,18 +48,27 @@ pub fn rules(applying: usize, loaded: usize) -> String {
     text
 }
 
-/// Arguments of a refund, about `bytes` long as JSON. `number` (8 digits) makes it a call that was
-/// not made before, and always stands at the same place.
+/// Bytes of arguments up to which they are structured; beyond, a text makes up the rest.
+const STRUCTURED_BYTES: usize = 900;
+
+/// Arguments of a refund, `bytes` long as JSON: an object with a list, and if they are long a text
+/// of many lines, as when an agent hands a document on. `number` (8 digits) makes it a call that
+/// was not made before, and always stands at the same place.
 pub fn arguments(number: u64, bytes: usize) -> String {
+    const ITEM: &str =
+        r#"{"sku":"room-double","quantity":2,"price":60.25,"from":"2026-03-02","to":"2026-03-04"},"#;
+    const END: &str = r#"{"sku":"end"}],"document":""#;
+    const LINE: &str = r"The guest asked for a refund of two nights and was told so by \"Anna\".\n";
     let mut text = format!(
         r#"{{"request":{number:08},"amount":120.5,"currency":"EUR","payment_id":"pay_7f3a91c2","note":"The guest cancelled before arrival","customer":{{"id":"cus_5512","country":"DE","verified":true,"tier":"gold"}},"items":["#
     );
-    const ITEM: &str = r#"{"sku":"room-double","quantity":2,"price":60.25,"from":"2026-03-02","to":"2026-03-04"},"#;
-    const END: &str = r#"{"sku":"end"}],"reference":""#;
-    while text.len() + ITEM.len() + END.len() + 2 <= bytes {
+    while text.len() + ITEM.len() + END.len() + 2 <= bytes.min(STRUCTURED_BYTES) {
         text.push_str(ITEM);
     }
     text.push_str(END);
+    while text.len() + LINE.len() + 2 <= bytes {
+        text.push_str(LINE);
+    }
     while text.len() + 2 < bytes {
         text.push('x');
     }
