@@ -55,10 +55,10 @@ const STRUCTURED_BYTES: usize = 900;
 /// of many lines, as when an agent hands a document on. `number` (8 digits) makes it a call that
 /// was not made before, and always stands at the same place.
 pub fn arguments(number: u64, bytes: usize) -> String {
-    const ITEM: &str =
-        r#"{"sku":"room-double","quantity":2,"price":60.25,"from":"2026-03-02","to":"2026-03-04"},"#;
+    const ITEM: &str = r#"{"sku":"room-double","quantity":2,"price":60.25,"from":"2026-03-02","to":"2026-03-04"},"#;
     const END: &str = r#"{"sku":"end"}],"document":""#;
-    const LINE: &str = r"The guest asked for a refund of two nights and was told so by \"Anna\".\n";
+    const LINE: &str =
+        r#"The guest asked for a refund of two nights and was told so by \"Anna\".\n"#;
     let mut text = format!(
         r#"{{"request":{number:08},"amount":120.5,"currency":"EUR","payment_id":"pay_7f3a91c2","note":"The guest cancelled before arrival","customer":{{"id":"cus_5512","country":"DE","verified":true,"tier":"gold"}},"items":["#
     );
