@@ -7,7 +7,6 @@ mod explain;
 mod history;
 mod hostile;
 mod oracle;
-mod speed;
 
 use std::sync::Arc;
 use std::time::Duration;
