@@ -1,8 +1,11 @@
 //! The nouns: what a call, its verdict, its refusal and its outcome are.
 
+pub mod plan;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::plan::Plan;
 use crate::json::Digest;
 use crate::policy::expr::Violation;
 pub use crate::policy::reason::{Class, RetryScope, StopReason};
@@ -30,6 +33,8 @@ pub enum RunEnd {
 pub enum Verdict {
     Allow,
     Warn,
+    /// Refused until a human approves.
+    Approve,
     Deny,
     Stop,
 }
@@ -53,9 +58,17 @@ pub enum ErrorClass {
     Connect,
     Http4xx,
     Http5xx,
+    /// An answer that says that it failed, whatever its status.
+    ToolError,
     MalformedResponse,
+    /// An answer that breaks its declared schema.
+    ContractViolation,
+    /// Answered from the stale fallback.
+    StaleData,
     Policy,
     Limit,
+    /// Refused because of the state the tool is in.
+    Upstream,
     Request,
     Internal,
     Cancelled,
@@ -95,6 +108,14 @@ pub struct Known {
     pub observed: Vec<Arc<str>>,
     /// The request may have reached the tool.
     pub sent: bool,
+    /// The key under which a repetition of the request is the same request, if it carries one.
+    pub idempotency_key: Option<Arc<str>>,
+    /// The state of the tool's breaker that the call met: `closed`, `open` or `half_open`.
+    pub breaker: Option<&'static str>,
+    /// The approval that the call waits for or has used up.
+    pub approval: Option<Arc<str>>,
+    /// Values taken out of the arguments or the result by `redact`.
+    pub redacted: u64,
 }
 
 /// How an admitted call ended, for its record.
@@ -107,6 +128,8 @@ pub struct Ending {
     pub upstream: Duration,
     /// Attempts made to reach the tool.
     pub attempts: u32,
+    /// What the call cost, in US dollars; absent when nothing says.
+    pub cost_usd: Option<f64>,
 }
 
 /// A decision not to forward.
@@ -125,6 +148,19 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// The answer's status where the reason's own does not say enough (405, 413, 415).
     pub status_hint: Option<StatusHint>,
+    /// The approval that the call waits for.
+    pub approval: Option<Box<Approval>>,
+    /// Whether the tool was called all the same: its result was withheld.
+    pub executed: bool,
+}
+
+/// An approval, as the agent is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// `apr_` and more.
+    pub id: Arc<str>,
+    /// `pending`, `denied` or `expired`.
+    pub status: &'static str,
 }
 
 /// A more exact HTTP answer for an unacceptable request.
@@ -153,6 +189,7 @@ impl Verdict {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Approve => "approve",
             Self::Deny => "deny",
             Self::Stop => "stop",
         }
@@ -181,9 +218,13 @@ impl ErrorClass {
             Self::Connect => "connect",
             Self::Http4xx => "http_4xx",
             Self::Http5xx => "http_5xx",
+            Self::ToolError => "tool_error",
             Self::MalformedResponse => "malformed_response",
+            Self::ContractViolation => "contract_violation",
+            Self::StaleData => "stale_data",
             Self::Policy => "policy",
             Self::Limit => "limit",
+            Self::Upstream => "upstream",
             Self::Request => "request",
             Self::Internal => "internal",
             Self::Cancelled => "cancelled",
@@ -196,7 +237,8 @@ impl ErrorClass {
             Class::Policy => Self::Policy,
             Class::Limit => Self::Limit,
             Class::Request => Self::Request,
-            Class::Internal | Class::Upstream => Self::Internal,
+            Class::Upstream => Self::Upstream,
+            Class::Internal => Self::Internal,
         }
     }
 }
@@ -212,6 +254,8 @@ impl Refusal {
             violations: Vec::new(),
             retry_after: None,
             status_hint: None,
+            approval: None,
+            executed: false,
         }
     }
 
@@ -228,7 +272,11 @@ impl Refusal {
 
     /// What was decided.
     pub fn verdict(&self) -> Verdict {
-        if self.ends_run { Verdict::Stop } else { Verdict::Deny }
+        match self.reason {
+            _ if self.ends_run => Verdict::Stop,
+            StopReason::ApprovalRequired => Verdict::Approve,
+            _ => Verdict::Deny,
+        }
     }
 }
 

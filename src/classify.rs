@@ -58,6 +58,7 @@ impl Completed {
             result: Some((measure.digest, measure.bytes)),
             upstream: now.since(sent.mono),
             attempts,
+            cost_usd: None,
         };
         let result_key = measure.digest.short();
         settle(admitted, &ending, result_key, measure.kept, now);
@@ -72,7 +73,13 @@ impl Completed {
         attempts: u32,
         now: Now,
     ) -> Self {
-        let ending = Ending { outcome, result: None, upstream: now.since(sent.mono), attempts };
+        let ending = Ending {
+            outcome,
+            result: None,
+            upstream: now.since(sent.mono),
+            attempts,
+            cost_usd: None,
+        };
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));

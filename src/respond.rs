@@ -45,10 +45,26 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | StopReason::BudgetWallTime
         | StopReason::BudgetErrors
         | StopReason::RunStopped
-        | StopReason::LoopDetected => StatusCode::FORBIDDEN,
-        StopReason::Malformed | StopReason::AmbiguousArguments => StatusCode::BAD_REQUEST,
+        | StopReason::LoopDetected
+        | StopReason::ApprovalRequired
+        | StopReason::ApprovalDenied
+        | StopReason::ApprovalExpired
+        | StopReason::RunTokenRequired
+        | StopReason::ResultDenied
+        | StopReason::BudgetUsd
+        | StopReason::BudgetTokens
+        | StopReason::BudgetDenials
+        | StopReason::BudgetSum
+        | StopReason::BudgetDistinct
+        | StopReason::Killed
+        | StopReason::OutcomeUnknown => StatusCode::FORBIDDEN,
+        StopReason::Malformed | StopReason::AmbiguousArguments | StopReason::SchemaViolation => {
+            StatusCode::BAD_REQUEST
+        }
         StopReason::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        StopReason::GateUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        StopReason::RateLimited | StopReason::TooManyInFlight => StatusCode::TOO_MANY_REQUESTS,
+        StopReason::ContractViolation | StopReason::ResultTooLarge => StatusCode::BAD_GATEWAY,
+        StopReason::GateUnavailable | StopReason::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -68,6 +84,24 @@ fn title_of(reason: StopReason) -> &'static str {
         StopReason::AmbiguousArguments => "Ambiguous arguments",
         StopReason::TooLarge => "Request too large",
         StopReason::GateUnavailable => "Gate unavailable",
+        StopReason::ApprovalRequired => "Human approval required",
+        StopReason::ApprovalDenied => "Approval denied",
+        StopReason::ApprovalExpired => "Approval expired",
+        StopReason::RunTokenRequired => "Run token required",
+        StopReason::ResultDenied => "Result withheld",
+        StopReason::BudgetUsd => "Cost budget used up",
+        StopReason::BudgetTokens => "Token budget used up",
+        StopReason::BudgetDenials => "Too many refusals",
+        StopReason::BudgetSum => "Budget used up",
+        StopReason::BudgetDistinct => "Too many different values",
+        StopReason::Killed => "Switched off by the operator",
+        StopReason::RateLimited => "Too many requests",
+        StopReason::TooManyInFlight => "Too many calls at once",
+        StopReason::CircuitOpen => "Tool is failing",
+        StopReason::OutcomeUnknown => "Outcome of an earlier call unknown",
+        StopReason::ContractViolation => "Tool broke its contract",
+        StopReason::ResultTooLarge => "Result too large",
+        StopReason::SchemaViolation => "Arguments do not fit the tool",
     }
 }
 

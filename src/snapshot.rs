@@ -99,6 +99,7 @@ fn route(upstream: &settings::Upstream, tool: &settings::Tool) -> Result<Route, 
         template,
         name,
         ignore_args: Arc::clone(&tool.ignore_args),
+        plan: Arc::clone(&tool.plan),
     })
 }
 

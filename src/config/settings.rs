@@ -9,6 +9,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::call::Plan;
 use crate::identify::path::PathTemplate;
 use crate::policy::view::{Caller, Effect, ToolFacts};
 
@@ -59,6 +60,7 @@ pub struct Tool {
     pub effect: Effect,
     /// Top-level arguments left out of loop keys.
     pub ignore_args: Arc<[Arc<str>]>,
+    pub plan: Arc<Plan>,
 }
 
 /// Where an operation's name comes from.

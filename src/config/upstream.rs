@@ -150,6 +150,7 @@ fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> O
         tags: shared.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
+        plan: Arc::default(),
     };
     Some(Draft { name, pattern, tool })
 }

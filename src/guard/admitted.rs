@@ -42,17 +42,14 @@ pub fn admit(
     let decided = visit.decide(asked, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
-    match decided {
-        Ok((Granted { warnings, observed }, reservation)) => {
-            known.observed = observed;
-            known.warned_by = warnings.first().map(|warning| warning.rule.clone());
-            Ok(Admitted { call, reservation, applicable, warnings })
-        }
-        Err(Refused { refusal, observed }) => {
-            known.observed = observed;
-            Err(refusal)
-        }
-    }
+    let (Granted { warnings, observed }, reservation) = decided.map_err(|refused| {
+        let Refused { refusal, observed } = refused;
+        known.observed = observed;
+        refusal
+    })?;
+    known.observed = observed;
+    known.warned_by = warnings.first().map(|warning| warning.rule.clone());
+    Ok(Admitted { call, reservation, applicable, warnings })
 }
 
 impl Admitted {

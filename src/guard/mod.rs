@@ -101,6 +101,8 @@ fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
         violations: first.violations,
         retry_after: None,
         status_hint: None,
+        approval: None,
+        executed: false,
     };
     Judgement::Refuse(Refused { refusal, observed }, denial)
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request};
 use hyper::body::Incoming;
 
-use crate::call::{Caller, Known, Refusal, RunId, ToolFacts};
+use crate::call::{Caller, Known, Plan, Refusal, RunId, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Document, Hasher, HmacKey};
 use crate::ledger::{Denial, Ledger, Visit};
@@ -64,6 +64,8 @@ pub struct Call {
     pub key: u64,
     pub caller: Caller,
     pub trace: TraceContext,
+    /// What the config says of calls to the tool.
+    pub plan: Arc<Plan>,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
@@ -153,7 +155,7 @@ async fn tool_and_arguments(
 ) -> Result<Call, Refusal> {
     let terms = desk.terms;
     let target = head::target(&parts)?;
-    let Routed { tool, upstream, path, parameters, ignored } =
+    let Routed { tool, upstream, path, parameters, ignored, plan } =
         terms.routes.find(&parts.method, &target)?;
     desk.known.tool = Some(Arc::clone(&tool));
     let bytes = body::collect(&parts, body, terms).await?;
@@ -179,6 +181,7 @@ async fn tool_and_arguments(
         args_bytes,
         caller: terms.caller.clone(),
         trace: head.trace,
+        plan,
     })
 }
 

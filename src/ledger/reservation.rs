@@ -8,8 +8,9 @@ use smallvec::SmallVec;
 
 use crate::call::{RunId, Status};
 use crate::clock::Now;
+use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
-use crate::ledger::visit::{Asked, Visit};
+use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
 
@@ -79,6 +80,23 @@ impl Reservation {
     pub fn settle(mut self, settlement: Settlement, now: Now) {
         self.settled = true;
         self.close(settlement, now);
+    }
+
+    /// Takes the admission back, because a guard after the ledger refused: what was reserved is
+    /// released, and the denial is noted in the run.
+    pub fn refuse(mut self, denial: &Denial, now: Now) {
+        self.settled = true;
+        let mut state = self.visit.run.state.lock();
+        state.usage.calls = state.usage.calls.saturating_sub(1);
+        state.history.withdraw(self.step());
+        for claim in &self.claims {
+            let Some(taken) = claim.taken else { continue };
+            match self.visit.ledger.wider(&self.visit.run, claim.per) {
+                None => state.scope.release_call(&claim.limit, taken),
+                Some(scope) => scope.lock().release_call(&claim.limit, taken),
+            }
+        }
+        state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
     }
 
     fn close(&self, settlement: Settlement, now: Now) {

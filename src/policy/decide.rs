@@ -66,7 +66,7 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
                 }
                 continue;
             }
-            (Ok(true), Verb::Warn | Verb::Deny | Verb::Stop) => fired(rule, env),
+            (Ok(true), Verb::Warn | Verb::Approve | Verb::Deny | Verb::Stop) => fired(rule, env),
             (Err(error), _) => unevaluable(rule, &error),
         };
         ruling.add(rule.mode, finding);

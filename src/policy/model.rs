@@ -16,6 +16,8 @@ pub enum Verb {
     Allow,
     /// Lets the call pass and tells the agent.
     Warn,
+    /// Refuses the call until a human has approved it.
+    Approve,
     /// Refuses the call.
     Deny,
     /// Refuses the call and ends the run.
@@ -28,6 +30,7 @@ impl Verb {
         match self {
             Self::Allow => "allow",
             Self::Warn => "warn",
+            Self::Approve => "approve",
             Self::Deny => "deny",
             Self::Stop => "stop",
         }
@@ -36,7 +39,7 @@ impl Verb {
     /// Does the call stay with us?
     pub fn refuses(self) -> bool {
         match self {
-            Self::Deny | Self::Stop => true,
+            Self::Approve | Self::Deny | Self::Stop => true,
             Self::Allow | Self::Warn => false,
         }
     }

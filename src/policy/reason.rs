@@ -40,6 +40,24 @@ pub enum StopReason {
     AmbiguousArguments,
     TooLarge,
     GateUnavailable,
+    ApprovalRequired,
+    ApprovalDenied,
+    ApprovalExpired,
+    RunTokenRequired,
+    ResultDenied,
+    BudgetUsd,
+    BudgetTokens,
+    BudgetDenials,
+    BudgetSum,
+    BudgetDistinct,
+    Killed,
+    RateLimited,
+    TooManyInFlight,
+    CircuitOpen,
+    OutcomeUnknown,
+    ContractViolation,
+    ResultTooLarge,
+    SchemaViolation,
 }
 
 impl Class {
@@ -69,7 +87,7 @@ impl RetryScope {
 
 impl StopReason {
     /// Every reason, so that a name can be looked up.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 32] = [
         Self::ToolNotAllowed,
         Self::OutsideWindow,
         Self::ArgsDenied,
@@ -84,6 +102,24 @@ impl StopReason {
         Self::AmbiguousArguments,
         Self::TooLarge,
         Self::GateUnavailable,
+        Self::ApprovalRequired,
+        Self::ApprovalDenied,
+        Self::ApprovalExpired,
+        Self::RunTokenRequired,
+        Self::ResultDenied,
+        Self::BudgetUsd,
+        Self::BudgetTokens,
+        Self::BudgetDenials,
+        Self::BudgetSum,
+        Self::BudgetDistinct,
+        Self::Killed,
+        Self::RateLimited,
+        Self::TooManyInFlight,
+        Self::CircuitOpen,
+        Self::OutcomeUnknown,
+        Self::ContractViolation,
+        Self::ResultTooLarge,
+        Self::SchemaViolation,
     ];
 
     /// The name users see as `stop_reason`.
@@ -103,6 +139,24 @@ impl StopReason {
             Self::AmbiguousArguments => "ambiguous_arguments",
             Self::TooLarge => "too_large",
             Self::GateUnavailable => "gate_unavailable",
+            Self::ApprovalRequired => "approval_required",
+            Self::ApprovalDenied => "approval_denied",
+            Self::ApprovalExpired => "approval_expired",
+            Self::RunTokenRequired => "run_token_required",
+            Self::ResultDenied => "result_denied",
+            Self::BudgetUsd => "budget_usd",
+            Self::BudgetTokens => "budget_tokens",
+            Self::BudgetDenials => "budget_denials",
+            Self::BudgetSum => "budget_sum",
+            Self::BudgetDistinct => "budget_distinct",
+            Self::Killed => "killed",
+            Self::RateLimited => "rate_limited",
+            Self::TooManyInFlight => "too_many_in_flight",
+            Self::CircuitOpen => "circuit_open",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::ContractViolation => "contract_violation",
+            Self::ResultTooLarge => "result_too_large",
+            Self::SchemaViolation => "schema_violation",
         }
     }
 
@@ -113,14 +167,33 @@ impl StopReason {
             | Self::OutsideWindow
             | Self::ArgsDenied
             | Self::PreconditionMissing
-            | Self::RuleError => Class::Policy,
+            | Self::RuleError
+            | Self::ApprovalRequired
+            | Self::ApprovalDenied
+            | Self::ApprovalExpired
+            | Self::RunTokenRequired
+            | Self::ResultDenied => Class::Policy,
             Self::BudgetCalls
             | Self::BudgetWallTime
             | Self::BudgetErrors
             | Self::RunStopped
-            | Self::LoopDetected => Class::Limit,
-            Self::Malformed | Self::AmbiguousArguments | Self::TooLarge => Class::Request,
+            | Self::LoopDetected
+            | Self::BudgetUsd
+            | Self::BudgetTokens
+            | Self::BudgetDenials
+            | Self::BudgetSum
+            | Self::BudgetDistinct
+            | Self::Killed
+            | Self::RateLimited
+            | Self::TooManyInFlight => Class::Limit,
+            Self::Malformed | Self::AmbiguousArguments | Self::TooLarge | Self::SchemaViolation => {
+                Class::Request
+            }
             Self::GateUnavailable => Class::Internal,
+            Self::CircuitOpen
+            | Self::OutcomeUnknown
+            | Self::ContractViolation
+            | Self::ResultTooLarge => Class::Upstream,
         }
     }
 
@@ -133,14 +206,31 @@ impl StopReason {
             | Self::BudgetCalls
             | Self::BudgetWallTime
             | Self::BudgetErrors
-            | Self::RunStopped => RetryScope::None,
+            | Self::RunStopped
+            | Self::ApprovalDenied
+            | Self::ApprovalExpired
+            | Self::RunTokenRequired
+            | Self::ResultDenied
+            | Self::BudgetUsd
+            | Self::BudgetTokens
+            | Self::BudgetDenials
+            | Self::Killed
+            | Self::ContractViolation => RetryScope::None,
             Self::ArgsDenied
             | Self::LoopDetected
             | Self::Malformed
             | Self::AmbiguousArguments
-            | Self::TooLarge => RetryScope::DifferentArgs,
-            Self::PreconditionMissing => RetryScope::AfterPrecondition,
-            Self::GateUnavailable => RetryScope::SameArgsLater,
+            | Self::TooLarge
+            | Self::BudgetSum
+            | Self::BudgetDistinct
+            | Self::ResultTooLarge
+            | Self::SchemaViolation => RetryScope::DifferentArgs,
+            Self::PreconditionMissing | Self::OutcomeUnknown => RetryScope::AfterPrecondition,
+            Self::GateUnavailable
+            | Self::ApprovalRequired
+            | Self::RateLimited
+            | Self::TooManyInFlight
+            | Self::CircuitOpen => RetryScope::SameArgsLater,
         }
     }
 }

@@ -15,6 +15,10 @@ pub enum Kind {
     #[default]
     Call,
     Stop,
+    Approval,
+    Kill,
+    Reload,
+    Drift,
 }
 
 /// One event. Absent fields are left out of the line. Contents never stand here: arguments and
@@ -98,6 +102,33 @@ pub struct Event<'a> {
     pub policy_version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageTotals<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_run_id: Option<&'a str>,
+    /// The key under which a repetition of the request is the same request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<&'a str>,
+    /// The state of the tool's breaker that the call met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<&'a str>,
+    /// The approval that the call waits for or has used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<&'a str>,
+    /// Values taken out of the arguments or the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redacted: Option<u64>,
+    /// US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_input: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_output: Option<u64>,
+    /// What happened, of kinds that are no call: never contents, never a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'a str>,
+    /// Who did it, of kinds that an operator brings about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<&'a str>,
 }
 
 /// Totals of a run, on its stop event.

@@ -21,12 +21,11 @@ use crate::call::{Caller, RunEnd};
 use crate::clock::Clock;
 use crate::ledger::{EndedRun, RunEnds};
 
-pub use event::{Event, UsageTotals};
+pub use event::{Event, Kind, UsageTotals};
 pub use journal::{Destination, JournalError};
 pub use metrics::Held;
 pub use page::Page;
 
-use event::Kind;
 use journal::Journal;
 use metrics::Metrics;
 
@@ -59,6 +58,11 @@ impl Recorder {
         self.metrics.opened();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         Some(Page::new(Arc::clone(self), slot, self.clock.now(), sequence, caller.clone()))
+    }
+
+    /// Records something that is no call: an approval, a kill switch, a reload, a drift.
+    pub fn note(&self, event: &Event<'_>) {
+        self.journal.append(event);
     }
 
     /// Whether what is recorded is also being written.

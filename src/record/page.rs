@@ -36,6 +36,7 @@ struct Close<'a> {
     result: Option<(Digest, u64)>,
     upstream: Duration,
     attempts: Option<u32>,
+    cost_usd: Option<f64>,
 }
 
 impl Page {
@@ -76,12 +77,13 @@ impl Page {
             result: None,
             upstream: Duration::ZERO,
             attempts: None,
+            cost_usd: None,
         });
     }
 
     /// Closes the record of a forwarded call.
     pub fn ended(mut self, ending: &Ending) {
-        let Ending { outcome, result, upstream, attempts } = *ending;
+        let Ending { outcome, result, upstream, attempts, cost_usd } = *ending;
         let warned_by = self.known.warned_by.clone();
         self.close(&Close {
             outcome,
@@ -92,6 +94,7 @@ impl Page {
             result,
             upstream,
             attempts: Some(attempts),
+            cost_usd,
         });
     }
 
@@ -140,7 +143,12 @@ impl Page {
             stop_reason: close.stop_reason.map(StopReason::name),
             retry_scope: close.retry_scope.map(RetryScope::name),
             policy_version: event::given(&known.policy_version),
-            usage: None,
+            idempotency_key: known.idempotency_key.as_deref(),
+            breaker: known.breaker,
+            approval: known.approval.as_deref(),
+            redacted: (known.redacted > 0).then_some(known.redacted),
+            cost_usd: close.cost_usd,
+            ..Event::default()
         });
         self.recorder.metrics.closed(&Observation {
             verdict: close.verdict,
@@ -186,6 +194,7 @@ impl Drop for Page {
             result: None,
             upstream: Duration::ZERO,
             attempts: self.known.sent.then_some(1),
+            cost_usd: None,
         });
     }
 }

@@ -119,6 +119,7 @@ fn a_page_that_is_closed_is_not_written_again() {
         result: None,
         upstream: Duration::from_millis(3),
         attempts: 2,
+        cost_usd: None,
     });
     let refusal = Refusal::without_rule(StopReason::Malformed, "No.");
     world.page(false, Effect::Write).refused(&refusal);

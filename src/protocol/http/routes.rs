@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use http::Method;
 
-use crate::call::{Effect, Refusal, StopReason, ToolFacts};
+use crate::call::{Effect, Plan, Refusal, StopReason, ToolFacts};
 use crate::identify::Target;
 use crate::identify::path::PathTemplate;
 
@@ -36,6 +36,7 @@ pub struct Route {
     pub name: ToolName,
     /// Top-level arguments that do not make a call another call: timestamps, request ids.
     pub ignore_args: Arc<[Arc<str>]>,
+    pub plan: Arc<Plan>,
 }
 
 /// The tools of all upstreams.
@@ -54,6 +55,7 @@ pub struct Routed {
     /// Parameters of the path, decoded.
     pub parameters: Vec<(String, String)>,
     pub ignored: Arc<[Arc<str>]>,
+    pub plan: Arc<Plan>,
 }
 
 impl Routes {
@@ -109,6 +111,7 @@ impl Routes {
                 path: below.canonical(),
                 parameters,
                 ignored: route.ignore_args.clone(),
+                plan: Arc::clone(&route.plan),
             });
         }
         Err(unknown())

@@ -1,0 +1,5 @@
+//! What the config says of calls to one tool, beyond where it is: the same for every call to it.
+
+/// How calls to a tool are carried out. Made when the config is loaded; a call holds it.
+#[derive(Debug, Default)]
+pub struct Plan {}
