@@ -8,6 +8,7 @@ pub mod clock;
 pub mod json;
 pub mod yaml;
 
+pub mod contract;
 pub mod policy;
 
 pub mod call;

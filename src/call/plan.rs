@@ -1,5 +1,12 @@
 //! What the config says of calls to one tool, beyond where it is: the same for every call to it.
 
+use std::sync::Arc;
+
+use crate::contract::Contract;
+
 /// How calls to a tool are carried out. Made when the config is loaded; a call holds it.
 #[derive(Debug, Default)]
-pub struct Plan {}
+pub struct Plan {
+    /// What the tool takes and answers, where that is declared.
+    pub contract: Option<Arc<Contract>>,
+}

@@ -5,6 +5,7 @@
 
 mod address;
 pub mod codes;
+mod contracts;
 mod labels;
 pub mod load;
 mod mask;

@@ -203,7 +203,11 @@ impl Tool {
             operation: Arc::clone(operation),
             tags: Arc::clone(&self.tags),
             effect: self.effect,
-            version: Arc::from(""),
+            version: self
+                .plan
+                .contract
+                .as_ref()
+                .map_or_else(Arc::default, |contract| Arc::clone(&contract.version)),
         }
     }
 }
