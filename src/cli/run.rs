@@ -82,9 +82,7 @@ pub fn run(args: &RunArgs) -> Exit {
 /// Loads and checks everything, printing warnings.
 fn load(args: &RunArgs) -> Result<(Settings, PolicySet), Vec<Diagnostic>> {
     let Loaded { settings, warnings, sources } = config::load(&args.config)?;
-    let catalogue =
-        Catalogue { tools: settings.tool_facts(), open_servers: settings.open_servers() };
-    let (policies, more) = compile(&sources, Some(&catalogue))?;
+    let (policies, more) = compile(&sources, Some(&settings.catalogue()))?;
     report(&warnings);
     report(&more);
     if policies.is_empty() {

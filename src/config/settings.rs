@@ -1,5 +1,6 @@
 //! What a gate runs by: validated and immutable.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::Plan;
 use crate::identify::path::PathTemplate;
+use crate::policy::compile::Catalogue;
 use crate::policy::view::{Caller, Effect, ToolFacts};
 
 /// A whole config. `Debug` never shows a secret.
@@ -184,6 +186,21 @@ impl Settings {
             facts.collect::<Vec<_>>()
         };
         self.upstreams.iter().flat_map(named).collect()
+    }
+
+    /// All that policies are checked against.
+    pub fn catalogue(&self) -> Catalogue {
+        let mut contracts = HashMap::new();
+        for upstream in &self.upstreams {
+            for tool in &upstream.tools {
+                let args = tool.plan.contract.as_ref().and_then(|contract| contract.args());
+                if let (Operation::Named(operation), Some(args)) = (&tool.operation, args) {
+                    let name = format!("{}.{operation}", upstream.name);
+                    contracts.insert(Arc::from(name), Arc::clone(args));
+                }
+            }
+        }
+        Catalogue { tools: self.tool_facts(), open_servers: self.open_servers(), contracts }
     }
 
     /// Upstreams with a tool whose name comes from the path: policies may name any tool of theirs.

@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod contracts;
 mod input;
 mod limits;
 mod record;

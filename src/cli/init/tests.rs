@@ -20,10 +20,7 @@ fn what_is_written_loads_compiles_and_passes_its_tests() {
     });
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.sources.len(), 1, "the test is no policy");
-    let catalogue = Catalogue {
-        tools: loaded.settings.tool_facts(),
-        open_servers: loaded.settings.open_servers(),
-    };
+    let catalogue = loaded.settings.catalogue();
     let (_, warnings) = compile(&loaded.sources, Some(&catalogue)).unwrap_or_else(|faults| {
         panic!("{}", faults.iter().map(|fault| fault.render(false)).collect::<String>())
     });
