@@ -15,6 +15,7 @@ mod harness;
 mod input;
 mod limits;
 mod record;
+mod reload;
 mod rules;
 mod run_id;
 mod slow;
