@@ -4,6 +4,7 @@
 //! wrong, and [`load()`] does both, brings secrets in and reads the policy files.
 
 mod address;
+mod admin;
 pub mod codes;
 mod labels;
 pub mod load;
