@@ -5,6 +5,8 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod clock;
+pub mod weaken;
+
 pub mod json;
 pub mod yaml;
 

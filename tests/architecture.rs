@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Modules in the order in which they may know each other: each may import those before it and
 /// those on its own line.
 const ORDER: [&[&str]; 13] = [
-    &["clock"],
+    &["clock", "weaken"],
     &["json", "yaml"],
     &["policy"],
     &["call"],
