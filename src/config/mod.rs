@@ -5,6 +5,7 @@
 //! through [`reads`], so that [`watch`] knows where a change would show.
 
 mod address;
+mod admin;
 pub mod codes;
 pub mod fixed;
 mod labels;
