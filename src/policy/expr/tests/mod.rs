@@ -49,6 +49,7 @@ impl World {
             },
             history: History::default(),
             prior: None,
+            answer: None,
             calls: 7,
             intended: None,
             // 2026-03-04T05:06:07.089Z, a Wednesday, an hour after the run began.
