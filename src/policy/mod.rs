@@ -3,6 +3,7 @@
 pub mod builtins;
 pub mod compile;
 pub mod decide;
+pub mod detect;
 pub mod expr;
 pub mod glob;
 pub mod history;

@@ -141,7 +141,7 @@ fn evaluate(node: &Node) -> Result<Option<Constant>, String> {
             history: &history,
         },
         prior: None,
-            answer: None,
+        answer: None,
         now: Now { mono: Duration::ZERO, wall_ms: 0 },
     };
     let value = Machine::new(&env).eval(node);

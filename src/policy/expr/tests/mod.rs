@@ -49,7 +49,6 @@ impl World {
             },
             history: History::default(),
             prior: None,
-            answer: None,
             calls: 7,
             intended: None,
             // 2026-03-04T05:06:07.089Z, a Wednesday, an hour after the run began.
@@ -79,6 +78,7 @@ impl World {
                 history: &self.history,
             },
             prior: self.prior.as_ref(),
+            answer: None,
             now: self.now,
         }
     }
