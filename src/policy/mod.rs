@@ -13,6 +13,7 @@ pub mod message;
 pub mod model;
 pub mod raw;
 pub mod reason;
+pub mod rewrite;
 pub mod set;
 pub mod view;
 
