@@ -21,6 +21,7 @@ demo:
 # python3 is the independent judge of digests; everything else comes with the Rust toolchain.
 test: python3
 	$(CARGO) test --locked
+	$(CARGO) test --locked --features weakened --test weakened -- --nocapture
 	$(CARGO) run --quiet --locked --bin toolgate -- test policies
 	$(CARGO) run --quiet --locked --example demo >/dev/null
 

@@ -5,6 +5,8 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod clock;
+pub mod weaken;
+
 pub mod json;
 pub mod yaml;
 
@@ -33,6 +35,7 @@ pub mod pipeline;
 
 pub mod admin;
 pub mod rehearse;
+pub mod reload;
 pub mod server;
 
 pub mod cli;

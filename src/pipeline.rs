@@ -17,18 +17,22 @@ use crate::classify::Completed;
 use crate::clock::{Clock, Now};
 use crate::forward::{self, AnswerBody, Forwarded, Metered};
 use crate::guard::{self, Admitted};
-use crate::identify::{self, Desk, Received};
+use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
 use crate::ledger::Ledger;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
 use crate::snapshot::Snapshot;
 
+/// Memory for the bodies of all calls in the gate.
+const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
 /// Everything that lives longer than a call.
 pub struct Gate {
     pub clock: Clock,
     pub ledger: Arc<Ledger>,
     pub recorder: Arc<Recorder>,
+    room: Room,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -46,12 +50,18 @@ impl Gate {
         recorder: Arc<Recorder>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
-        Self { clock, ledger, recorder, snapshot: ArcSwap::new(snapshot) }
+        let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
+        Self { clock, ledger, recorder, room, snapshot: ArcSwap::new(snapshot) }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// From now on calls go by `snapshot`; those that have begun end by the one they took.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
     }
 }
 
@@ -101,7 +111,8 @@ async fn story(
     let received = Received::new(request, peer, page.opened());
     let known = &mut page.known;
     known.policy_version = snapshot.policies.version.clone();
-    let mut desk = Desk { terms: &snapshot.terms, ledger: &gate.ledger, clock: &gate.clock, known };
+    let Gate { ledger, clock, room, .. } = gate;
+    let mut desk = Desk { terms: &snapshot.terms, ledger, clock, known, room };
     let identified = identify::identify(received, &mut desk).await?;
     recordable(gate, identified.call().tool.effect)?;
     let now = gate.clock.now();

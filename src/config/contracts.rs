@@ -2,7 +2,6 @@
 //! functions, schemas in the config.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::load;
@@ -203,5 +202,6 @@ pub(super) fn contract(
 
 fn read(field: &Field<String>, check: &mut Check<'_>) -> Option<Arc<Source>> {
     let path = check.path(&field.value);
-    check.ok(codes::FILE, field.span, load::read(Path::new(&path)))
+    let read = load::read(&path, check.secrets.reads);
+    check.ok(codes::FILE, field.span, read)
 }

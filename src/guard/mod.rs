@@ -3,6 +3,7 @@
 //! Guards are pure: they see the call, a look at the ledger and `now`, and answer with findings.
 
 mod admitted;
+mod kill;
 mod limits;
 mod loops;
 mod spiral;
@@ -59,7 +60,7 @@ pub fn judge(
     if let Some(reason) = look.stopped {
         return run_stopped(reason);
     }
-    let env = Env { call, run: look.run, prior: None, now };
+    let env = Env { call, run: look.run, prior: None, answer: None, now };
     let mut found = Findings::default();
     // A spelling of a ruled tool that no rule names: it must not pass as a tool without rules.
     if let Some(rule) = &applicable.lookalike_of {

@@ -5,6 +5,7 @@ use serde::de::Error;
 use crate::json::document::{Document, Node, string_of};
 use crate::json::error::{JsonError, JsonErrorKind, duplicate_key_message};
 use crate::json::number::{NumberLiterals, is_integer};
+use crate::weaken::Hole;
 
 /// Doubles from here on may stand for an integer literal beyond 64 bits.
 const FIRST_SUSPICIOUS_FLOAT: f64 = 9_223_372_036_854_775_808.0;
@@ -110,7 +111,8 @@ impl<'t> Tape<'t> {
         };
         names.sort_unstable_by(compare);
         let mut neighbours = names.iter().zip(names.iter().skip(1));
-        if let Some((one, other)) = neighbours.find(|(one, other)| compare(one, other).is_eq()) {
+        let doubled = neighbours.find(|(one, other)| compare(one, other).is_eq());
+        if let Some((one, other)) = doubled.filter(|_| !Hole::DuplicateKeys.is_open()) {
             let message = duplicate_key_message(string(one));
             let later = document.node(one.at.max(other.at));
             let offset =

@@ -12,6 +12,7 @@ use crate::record::event::{self, Event, Kind};
 use crate::record::journal::Slot;
 use crate::record::metrics::Observation;
 use crate::record::{Recorder, ids};
+use crate::weaken::Hole;
 
 /// The open record. Dropped without being closed, it says that the client went away, or that a
 /// task panicked.
@@ -172,7 +173,7 @@ fn passed(warned_by: Option<&str>) -> Verdict {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        if self.slot.is_none() {
+        if self.slot.is_none() || Hole::LoseAborted.is_open() {
             return;
         }
         let changes = self.known.tool.as_ref().is_some_and(|tool| tool.effect.changes());

@@ -12,10 +12,13 @@
 
 mod harness;
 
+mod admin;
 mod contracts;
 mod input;
+mod kill;
 mod limits;
 mod record;
+mod reload;
 mod rules;
 mod run_id;
 mod slow;

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::config;
-use crate::policy::compile::{Catalogue, compile};
+use crate::policy::compile::compile;
 use crate::rehearse::rehearse;
 use crate::yaml::Source;
 

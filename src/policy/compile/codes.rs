@@ -37,3 +37,9 @@ pub const EMPTY: &str = "TG315";
 pub const CONTRADICTION: &str = "TG316";
 /// An argument that no tool takes which the rule is about.
 pub const UNKNOWN_ARGUMENT: &str = "TG330";
+/// Something a rule of `phase: result` cannot do.
+pub const PHASE: &str = "TG317";
+/// A path that is none, or not one of what the rule changes.
+pub const PATH: &str = "TG318";
+/// Two rules that change the same value.
+pub const CONFLICT: &str = "TG319";
