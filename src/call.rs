@@ -78,7 +78,7 @@ pub enum ErrorClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub status: Status,
-    /// Absent exactly when `status` is `ok`.
+    /// Absent when `status` is `ok`, unless the answer was passed on although it broke its schema.
     pub error_class: Option<ErrorClass>,
     /// What the tool answered; absent when it did not.
     pub http_status: Option<u16>,

@@ -69,6 +69,11 @@ impl Complaint {
         Self::at("/args", "\"object\"", None, "an object")
     }
 
+    /// A value that nests deeper than can be checked against its schema.
+    pub(super) fn too_deep(root: &str, limit: usize) -> Self {
+        Self::at(root, &limit.to_string(), None, &format!("nested {limit} levels or fewer"))
+    }
+
     /// An answer that should have been JSON.
     pub(super) fn not_json() -> Self {
         Self::at("/result", "\"json\"", None, "JSON")

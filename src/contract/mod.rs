@@ -11,6 +11,7 @@
 //! or something smuggled past the rules, which read arguments by name.
 
 mod args;
+mod bounds;
 pub mod catalogue;
 pub mod codes;
 mod coerce;

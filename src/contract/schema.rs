@@ -3,6 +3,7 @@
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use super::bounds;
 use super::complaint::{self, Complaint};
 
 /// Complaints listed about one value.
@@ -37,6 +38,8 @@ impl SchemaFault {
 pub(super) struct Checker {
     schema: Value,
     validator: Validator,
+    /// Deepest value it is held against.
+    depth_limit: usize,
 }
 
 impl Checker {
@@ -46,6 +49,7 @@ impl Checker {
     /// When it is no schema, refers to what it does not hold, or has a pattern that cannot be
     /// matched in linear time.
     pub fn compile(schema: Value) -> Result<Self, SchemaFault> {
+        let depth_limit = bounds::depth_limit(&schema)?;
         let mut options = jsonschema::options()
             .offline()
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_LIMIT_BYTES));
@@ -56,7 +60,7 @@ impl Checker {
             let message = complaint::of_schema(&error);
             SchemaFault::new(error.instance_path().as_str(), message)
         })?;
-        Ok(Self { schema, validator })
+        Ok(Self { schema, validator, depth_limit })
     }
 
     /// The schema as it was given.
@@ -66,6 +70,9 @@ impl Checker {
 
     /// What is wrong with a value that stands at `root`; nothing when it fits.
     pub fn complaints(&self, value: &Value, root: &str) -> Vec<Complaint> {
+        if bounds::depth(value) > self.depth_limit {
+            return vec![Complaint::too_deep(root, self.depth_limit)];
+        }
         if self.validator.is_valid(value) {
             return Vec::new();
         }

@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use crate::call::{ErrorClass, Outcome, Status};
+use crate::call::{ErrorClass, Outcome, Plan, Status};
 use crate::guard::Admitted;
 use crate::identify::Call;
 use crate::policy::set::Applicable;
@@ -39,7 +39,7 @@ pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
         Ok(uri) => uri,
         Err(_) => return never_sent(admitted),
     };
-    let reads_result = keeps_result(admitted.applicable());
+    let reads_result = keeps_result(admitted.applicable(), &call.plan);
     let outgoing = headers::outgoing(received, call, upstream, reads_result);
     let mut attempts = 0_u32;
     loop {
@@ -74,9 +74,10 @@ pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
     }
 }
 
-/// Whether a loaded rule reads results of the tool.
-pub fn keeps_result(applicable: &Applicable) -> bool {
+/// Whether a loaded rule reads results of the tool, or its schema is held against them.
+pub fn keeps_result(applicable: &Applicable, plan: &Plan) -> bool {
     applicable.captures.iter().any(|path| path.starts_with("result"))
+        || plan.contract.as_ref().is_some_and(|contract| contract.has_responses())
 }
 
 fn target(call: &Call, upstream: &Upstream) -> Result<Uri, http::Error> {
