@@ -27,3 +27,4 @@ mod stops;
 mod streaming;
 mod tls;
 mod trace;
+mod tracesafe;
