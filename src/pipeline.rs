@@ -11,11 +11,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use tokio::sync::Notify;
 
 use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
-use crate::forward::{self, AnswerBody, Forwarded, Metered};
+use crate::forward::{self, AnswerBody, Errand, Forwarded, Metered, Recall, Remembered};
 use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received};
 use crate::json::Hasher;
@@ -29,6 +30,10 @@ pub struct Gate {
     pub clock: Clock,
     pub ledger: Arc<Ledger>,
     pub recorder: Arc<Recorder>,
+    /// The last good answers of tools that only read.
+    pub remembered: Arc<Remembered>,
+    /// Notified when calls that wait for another attempt must ask whether they may go on.
+    pub recalled: Notify,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -46,7 +51,9 @@ impl Gate {
         recorder: Arc<Recorder>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
-        Self { clock, ledger, recorder, snapshot: ArcSwap::new(snapshot) }
+        let (remembered, recalled) = (Arc::default(), Notify::new());
+        let snapshot = ArcSwap::new(snapshot);
+        Self { clock, ledger, recorder, remembered, recalled, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
@@ -107,9 +114,27 @@ async fn story(
     let now = gate.clock.now();
     let admitted = guard::admit(identified, &snapshot.policies, now, known)?;
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
-    known.sent = true;
+    let errand = Errand {
+        upstream,
+        clock: &gate.clock,
+        recall: Recall { allowed: &may_go_on, changed: &gate.recalled },
+        remembered: &gate.remembered,
+        policy_version: &snapshot.policies.version,
+    };
     let at = gate.clock.now();
-    Ok(Sent { forwarded: forward::send(admitted, upstream).await, at })
+    Ok(Sent { forwarded: forward::send(admitted, &errand, known).await?, at })
+}
+
+/// Whether a call that waits for another attempt may still be made: its run may have been stopped.
+fn may_go_on(admitted: &Admitted) -> Result<(), Refusal> {
+    match admitted.reservation().stopped() {
+        None => Ok(()),
+        Some(reason) => {
+            let message =
+                format!("This run was stopped ({}) before it was tried again.", reason.name());
+            Err(Refusal::without_rule(StopReason::RunStopped, message))
+        }
+    }
 }
 
 /// A call that changes something does not happen while it cannot be recorded.
@@ -124,27 +149,30 @@ fn recordable(gate: &Gate, effect: Effect) -> Result<(), Refusal> {
 /// Turns what came of a call into the answer. Its end is classified and recorded when the last of
 /// the answer is about to leave, before the agent can know that it has it all.
 fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Response<AnswerBody> {
-    let Sent { forwarded: Forwarded { admitted, answer, attempts }, at } = sent;
+    let Sent { forwarded: Forwarded { admitted, answer, trip }, at } = sent;
     let upstream = match answer {
         Ok(upstream) => upstream,
         Err(outcome) => {
             let mut response = respond::failed(&outcome, about(&page));
             announce(response.headers_mut(), &admitted, &page);
             let now = gate.clock.now();
-            let completed = Completed::unanswered(admitted, outcome, at, attempts, now);
+            let completed = Completed::unanswered(admitted, outcome, at, trip, now);
             page.ended(completed.ending());
             return response.map(Either::Right);
         }
     };
     let (mut parts, body) = upstream.into_parts();
     announce(&mut parts.headers, &admitted, &page);
+    if let Some(age) = trip.stale {
+        respond::stale(&mut parts.headers, age);
+    }
     let keep = forward::keeps_result(admitted.applicable());
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let finish = move |measure| {
         let now = gate.clock.now();
-        let completed = Completed::answered(admitted, status, measure, at, attempts, now);
+        let completed = Completed::answered(admitted, status, measure, at, trip, now);
         page.ended(completed.ending());
     };
     let body = Metered::new(body, hasher, keep, idle, Box::new(finish));

@@ -10,6 +10,7 @@ pub mod load;
 mod mask;
 mod operation;
 pub mod raw;
+mod resilience;
 mod secrets;
 pub mod settings;
 mod upstream;

@@ -3,9 +3,11 @@
 //! Guards are pure: they see the call, a look at the ledger and `now`, and answer with findings.
 
 mod admitted;
+mod breaker;
 mod limits;
 mod loops;
 mod spiral;
+mod unknown;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,8 @@ use std::sync::Arc;
 
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
+pub use breaker::Leave;
+pub use unknown::Begun;
 
 use crate::call::{Refusal, StopReason};
 use crate::clock::Now;
