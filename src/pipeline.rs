@@ -11,19 +11,21 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use tokio::sync::Notify;
 
 use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
-use crate::forward::{self, AnswerBody, Errand, Forwarded, Metered, Recall, Remembered};
+use crate::forward::{self, AnswerBody, Errand, Forwarded, Metered, Remembered};
 use crate::guard::{self, Admitted};
-use crate::identify::{self, Desk, Received};
+use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
 use crate::ledger::Ledger;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
 use crate::snapshot::Snapshot;
+
+/// Memory for the bodies of all calls in the gate.
+const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Everything that lives longer than a call.
 pub struct Gate {
@@ -32,8 +34,7 @@ pub struct Gate {
     pub recorder: Arc<Recorder>,
     /// The last good answers of tools that only read.
     pub remembered: Arc<Remembered>,
-    /// Notified when calls that wait for another attempt must ask whether they may go on.
-    pub recalled: Notify,
+    room: Room,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -51,14 +52,19 @@ impl Gate {
         recorder: Arc<Recorder>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
-        let (remembered, recalled) = (Arc::default(), Notify::new());
+        let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
         let snapshot = ArcSwap::new(snapshot);
-        Self { clock, ledger, recorder, remembered, recalled, snapshot }
+        Self { clock, ledger, recorder, remembered: Arc::default(), room, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// From now on calls go by `snapshot`; those that have begun end by the one they took.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
     }
 }
 
@@ -108,7 +114,8 @@ async fn story(
     let received = Received::new(request, peer, page.opened());
     let known = &mut page.known;
     known.policy_version = snapshot.policies.version.clone();
-    let mut desk = Desk { terms: &snapshot.terms, ledger: &gate.ledger, clock: &gate.clock, known };
+    let Gate { ledger, clock, room, .. } = gate;
+    let mut desk = Desk { terms: &snapshot.terms, ledger, clock, known, room };
     let identified = identify::identify(received, &mut desk).await?;
     recordable(gate, identified.call().tool.effect)?;
     let now = gate.clock.now();
@@ -117,24 +124,11 @@ async fn story(
     let errand = Errand {
         upstream,
         clock: &gate.clock,
-        recall: Recall { allowed: &may_go_on, changed: &gate.recalled },
         remembered: &gate.remembered,
         policy_version: &snapshot.policies.version,
     };
     let at = gate.clock.now();
     Ok(Sent { forwarded: forward::send(admitted, &errand, known).await?, at })
-}
-
-/// Whether a call that waits for another attempt may still be made: its run may have been stopped.
-fn may_go_on(admitted: &Admitted) -> Result<(), Refusal> {
-    match admitted.reservation().stopped() {
-        None => Ok(()),
-        Some(reason) => {
-            let message =
-                format!("This run was stopped ({}) before it was tried again.", reason.name());
-            Err(Refusal::without_rule(StopReason::RunStopped, message))
-        }
-    }
 }
 
 /// A call that changes something does not happen while it cannot be recorded.

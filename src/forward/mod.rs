@@ -24,7 +24,7 @@ pub use body::{Finish, Measure, Metered, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 pub use content::{Content, ContentError, Keeper};
 pub use remembered::Remembered;
-pub use send::{Errand, Recall, send};
+pub use send::{Errand, send};
 
 /// An answer that has begun, or the reason why there is none.
 pub struct Forwarded {

@@ -8,7 +8,6 @@ use http::Response;
 use http_body::Body;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::Notify;
 
 use crate::call::plan::RetryOn;
 use crate::call::{Attempt, ErrorClass, Known, Outcome, Refusal, Status};
@@ -25,19 +24,9 @@ use crate::weaken::Hole;
 pub struct Errand<'a> {
     pub upstream: &'a Upstream,
     pub clock: &'a Clock,
-    pub recall: Recall<'a>,
     /// The last good answers.
     pub remembered: &'a Arc<Remembered>,
     pub policy_version: &'a str,
-}
-
-/// How a call that waits for its next attempt hears that it must not be made.
-#[derive(Clone, Copy)]
-pub struct Recall<'a> {
-    /// Asked before every attempt but the first, and whenever `changed` is notified.
-    pub allowed: &'a (dyn Fn(&Admitted) -> Result<(), Refusal> + Send + Sync),
-    /// All waiters are notified when `allowed` may say something else.
-    pub changed: &'a Notify,
 }
 
 /// The attempts made so far.
@@ -87,7 +76,7 @@ pub async fn send(
         let again = match wait {
             None => false,
             Some(wait) => {
-                let waited = pause(wait, &admitted, errand.recall).await;
+                let waited = pause(wait, &admitted).await;
                 if let Err(refusal) = waited {
                     return Err(journey.called_off(admitted, refusal, clock.now()));
                 }
@@ -194,21 +183,21 @@ impl Journey {
 }
 
 /// Waits, unless the call is called off meanwhile.
-async fn pause(wait: Duration, admitted: &Admitted, recall: Recall<'_>) -> Result<(), Refusal> {
+async fn pause(wait: Duration, admitted: &Admitted) -> Result<(), Refusal> {
     let mut waited = std::pin::pin!(tokio::time::sleep(wait));
+    // Before the first look, so that no change falls between the two.
+    let mut changed = admitted.reservation().kills().changed();
     loop {
-        let mut changed = std::pin::pin!(recall.changed.notified());
-        // Before the question is asked, so that no change falls between the two.
-        changed.as_mut().enable();
         if !Hole::DeafRetries.is_open() {
-            (recall.allowed)(admitted)?;
+            admitted.still_on()?;
         }
         if waited.is_elapsed() {
             return Ok(());
         }
         tokio::select! {
             () = &mut waited => {}
-            () = changed => {}
+            // The ledger, which tells of changes, outlives every call.
+            _ = changed.changed() => {}
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::call::{Known, Refusal, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused};
+use crate::guard::{self, Granted, Refused, kill};
 use crate::identify::{Call, Headers, Identified};
-use crate::ledger::{Asked, Denial, Reservation, Settlement, Watched};
+use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
 
@@ -45,6 +45,11 @@ pub fn admit(
     known: &mut Known,
 ) -> Result<Admitted, Refusal> {
     let (visit, call) = identified.into_parts();
+    // What is switched off comes first: nothing of it is even looked at.
+    if let Err(refusal) = kill::judge(visit.kills(), kill_facts(&call, &visit.run_id().0)) {
+        visit.refuse(&Denial::of(&refusal), now);
+        return Err(refusal);
+    }
     let applicable = policies.applicable(&call.tool);
     let view = call.view(visit.step());
     let asked = Asked { tool: call.tool.name.clone(), call_key: call.key };
@@ -83,7 +88,25 @@ fn held(
     Ok((begun, leave))
 }
 
+fn kill_facts<'a>(call: &'a Call, run: &'a str) -> KillFacts<'a> {
+    KillFacts { tool: &call.tool, run, tenant: &call.caller.tenant }
+}
+
 impl Admitted {
+    /// Whether it may still be sent: what was switched off, and a run that was stopped in the
+    /// meantime, is not tried again.
+    ///
+    /// # Errors
+    /// The refusal, which whoever asked has yet to note.
+    pub fn still_on(&self) -> Result<(), Refusal> {
+        let run = &self.reservation.run_id().0;
+        kill::judge(self.reservation.kills(), kill_facts(&self.call, run))?;
+        match self.reservation.stopped() {
+            None => Ok(()),
+            Some(reason) => Err(guard::stopped(reason)),
+        }
+    }
+
     /// The call.
     pub fn call(&self) -> &Call {
         &self.call

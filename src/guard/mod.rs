@@ -4,6 +4,7 @@
 
 mod admitted;
 mod breaker;
+mod kill;
 mod limits;
 mod loops;
 mod spiral;
@@ -63,7 +64,7 @@ pub fn judge(
     if let Some(reason) = look.stopped {
         return run_stopped(reason);
     }
-    let env = Env { call, run: look.run, prior: None, now };
+    let env = Env { call, run: look.run, prior: None, answer: None, now };
     let mut found = Findings::default();
     // A spelling of a ruled tool that no rule names: it must not pass as a tool without rules.
     if let Some(rule) = &applicable.lookalike_of {
@@ -124,12 +125,16 @@ fn lookalike(rule: &Arc<str>, operation: &str) -> Finding {
     }
 }
 
-fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {
+fn stopped(reason: StopReason) -> Refusal {
     let message = format!(
         "This run was stopped ({}) and takes no more calls. Report what you have and end.",
         reason.name()
     );
-    let refusal = Refusal::without_rule(StopReason::RunStopped, message);
-    let denial = Denial { key: Arc::from(StopReason::RunStopped.name()), stop: None };
+    Refusal::without_rule(StopReason::RunStopped, message)
+}
+
+fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {
+    let refusal = stopped(reason);
+    let denial = Denial::of(&refusal);
     Judgement::Refuse(Refused { refusal, observed: Vec::new() }, denial)
 }

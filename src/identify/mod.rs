@@ -25,6 +25,7 @@ use crate::ledger::{Denial, Ledger, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::http::{Routed, Routes};
 
+pub use self::body::{Room, Share};
 pub(crate) use self::head::Target;
 use self::trace::TraceContext;
 
@@ -54,6 +55,8 @@ pub struct Call {
     /// As received.
     pub headers: Headers,
     pub body: Bytes,
+    /// Holds the body's place in the gate's memory.
+    pub share: Share,
     pub tool: Arc<ToolFacts>,
     /// The name of the upstream, which only the config gives an address.
     pub upstream: Arc<str>,
@@ -86,6 +89,8 @@ pub struct Desk<'a> {
     pub ledger: &'a Arc<Ledger>,
     pub clock: &'a Clock,
     pub known: &'a mut Known,
+    /// Memory for bodies.
+    pub room: &'a Room,
 }
 
 impl Received {
@@ -183,7 +188,7 @@ async fn tool_and_arguments(
     let Routed { tool, upstream, path, parameters, ignored, plan } =
         terms.routes.find(&parts.method, &target)?;
     desk.known.tool = Some(Arc::clone(&tool));
-    let bytes = body::collect(&parts, body, terms).await?;
+    let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;
     let mut canonical = Vec::with_capacity(bytes.len());
     args.root().write_canonical(&mut canonical);
@@ -199,6 +204,7 @@ async fn tool_and_arguments(
         query: target.query.canonical(),
         headers: parts.headers,
         body: bytes,
+        share,
         key,
         tool,
         upstream,

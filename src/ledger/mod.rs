@@ -5,9 +5,11 @@
 //! same locks. So neither a budget nor a rule over the run's history can be raced.
 
 mod breakers;
+mod kills;
 mod reservation;
 mod run;
 mod scope;
+mod stops;
 mod sweep;
 mod unknown;
 mod upstreams;
@@ -30,9 +32,11 @@ use crate::clock::Clock;
 use crate::policy::model::Per;
 
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
+pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
+pub use stops::Stopped;
 pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
 pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Judgement, Look, Visit};
@@ -58,6 +62,8 @@ enum ScopeKey {
 
 /// The memory of one gate.
 pub struct Ledger {
+    /// What operators have switched off.
+    pub kills: Kills,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -79,6 +85,7 @@ impl Ledger {
     /// An empty ledger that reports the end of runs to `ends`.
     pub fn new(clock: Clock, bounds: Bounds, ends: Arc<dyn RunEnds>) -> Arc<Self> {
         Arc::new(Self {
+            kills: Kills::default(),
             clock,
             bounds,
             runs: DashMap::default(),

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::call::{RunId, Status, StopReason};
 use crate::clock::Now;
+use crate::ledger::Kills;
 use crate::ledger::Ledger;
 use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
@@ -79,6 +80,11 @@ impl Reservation {
     /// Why it must not be sent now.
     pub fn watch(&self, write: Write, now: Now) -> Result<Watched, Doubt> {
         Watched::begin(&self.visit.ledger, write, now)
+    }
+
+    /// What operators have switched off.
+    pub fn kills(&self) -> &Kills {
+        self.visit.kills()
     }
 
     /// Says that bytes of the request may reach the tool from now on: it counts as used.
