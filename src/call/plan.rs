@@ -1,7 +1,10 @@
 //! What the config says of calls to one tool, beyond where it is: the same for every call to it.
 
+pub mod resilience;
+
 use std::sync::Arc;
 
+pub use self::resilience::{BreakerPlan, FallbackPlan, Resilience, RetryOn, RetryPlan};
 use crate::contract::Contract;
 
 /// How calls to a tool are carried out. Made when the config is loaded; a call holds it.
@@ -9,4 +12,6 @@ use crate::contract::Contract;
 pub struct Plan {
     /// What the tool takes and answers, where that is declared.
     pub contract: Option<Arc<Contract>>,
+    /// What happens when the tool fails.
+    pub resilience: Resilience,
 }

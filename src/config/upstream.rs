@@ -13,7 +13,7 @@ use super::raw;
 use super::reads::Reads;
 use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret};
-use super::{address, codes, labels};
+use super::{address, codes, labels, resilience};
 use crate::call::Plan;
 use crate::contract::{Definition, OnBreach};
 use crate::policy::view::Effect;
@@ -23,8 +23,14 @@ use crate::yaml::{self, Diagnostic, Entries, Field, Period, ScalarFault, Source,
 const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Allowed lengths of every timeout.
-const TIMEOUT_RANGE: (Duration, Duration) =
+pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(24 * 3_600));
+
+/// What an upstream says of all its tools.
+struct Common {
+    tags: Vec<Arc<str>>,
+    resilience: resilience::Shared,
+}
 
 /// A tool with its pattern, while its upstream is put together.
 struct Draft {
@@ -47,7 +53,11 @@ pub(super) fn upstreams(
     let ends = raw.value.iter().skip(1).map(|(name, _)| name.span.start).chain([usize::MAX]);
     let entries = raw.value.iter().zip(ends);
     let place = |name: &Field<String>, end| Span { start: name.span.start, end };
-    entries.filter_map(|((name, raw), end)| upstream(name, raw, place(name, end), check)).collect()
+    let built: Vec<Upstream> = entries
+        .filter_map(|((name, raw), end)| upstream(name, raw, place(name, end), check))
+        .collect();
+    resilience::check_read_backs(&raw.value, &built, check);
+    built
 }
 
 fn upstream(
@@ -108,7 +118,9 @@ fn tools(
         }
         return None;
     }
-    let mut drafts = Drafts { raw, shared: tags(&raw.tags, check), drafts: Vec::new() };
+    let common =
+        Common { tags: tags(&raw.tags, check), resilience: resilience::shared(raw, check) };
+    let mut drafts = Drafts { raw, common, drafts: Vec::new() };
     for field in raw.tools.iter().flat_map(|listed| &listed.value) {
         let adds = raw.openapi.is_some() && field.value.pattern.is_none();
         if field.value.schemas.is_some() {
@@ -141,8 +153,7 @@ fn missing_match(field: &Field<raw::Tool>, check: &mut Check<'_>) {
 /// The tools of an upstream, as they come together.
 struct Drafts<'r> {
     raw: &'r raw::Upstream,
-    /// Tags of all of them.
-    shared: Vec<Arc<str>>,
+    common: Common,
     drafts: Vec<Draft>,
 }
 
@@ -150,7 +161,7 @@ impl Drafts<'_> {
     /// Adds what an entry of `tools` says, about a tool of a file if there is one.
     fn add(&mut self, raw: &raw::Tool, given: Option<Given>, check: &mut Check<'_>) {
         let breach = contracts::on_breach(self.raw);
-        let Some(draft) = tool(raw, given, &self.shared, breach, check) else { return };
+        let Some(draft) = tool(raw, given, &self.common, breach, check) else { return };
         if let Some(text) = clash(&draft, &self.drafts) {
             let mut fault = Diagnostic::error(codes::OVERLAP, text.message);
             fault.help = text.help;
@@ -183,7 +194,7 @@ fn clash(draft: &Draft, before: &[Draft]) -> Option<ScalarFault> {
 fn tool(
     raw: &raw::Tool,
     given: Option<Given>,
-    shared: &[Arc<str>],
+    common: &Common,
     breach: OnBreach,
     check: &mut Check<'_>,
 ) -> Option<Draft> {
@@ -214,16 +225,17 @@ fn tool(
             _ => Effect::Write,
         }),
     };
-    let new = own.iter().filter(|tag| !shared.contains(tag));
+    let new = own.iter().filter(|tag| !common.tags.contains(tag));
+    let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
     let tool = Tool {
         operation,
         method: pattern.method.clone(),
         path: Arc::from(pattern.path.as_str()),
         template: pattern.template.clone(),
-        tags: shared.iter().chain(new).cloned().collect(),
+        tags: common.tags.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        plan: Arc::new(Plan { contract }),
+        plan: Arc::new(Plan { contract, resilience }),
     };
     Some(Draft { name, source, span, pattern, tool })
 }
