@@ -98,6 +98,18 @@ impl Completed {
     }
 }
 
+/// The outcome of a write is not known when no attempt was answered to the end, or when one of
+/// them may have done what a later one could not.
+fn doubted(outcome: Outcome, admitted: &Admitted, answered_whole: bool, trip: Trip) -> Outcome {
+    let failed = outcome.http_status.is_some_and(|status| status >= 400);
+    let half = !answered_whole && !failed;
+    let lost = trip.in_doubt && outcome.status != Status::Ok;
+    if admitted.call().tool.effect.changes() && (half || lost) {
+        return Outcome { status: Status::Unknown, ..outcome };
+    }
+    outcome
+}
+
 /// Marks an answer that breaks what its tool declares. The call has taken place and its answer was
 /// handed on, so it ended as it did. An answer that was too long to keep, or is no text because it
 /// is compressed, is not judged.
@@ -114,18 +126,6 @@ fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outc
         return outcome;
     }
     Outcome { error_class: Some(ErrorClass::ContractViolation), ..outcome }
-}
-
-/// The outcome of a write is not known when no attempt was answered to the end, or when one of
-/// them may have done what a later one could not.
-fn doubted(outcome: Outcome, admitted: &Admitted, answered_whole: bool, trip: Trip) -> Outcome {
-    let failed = outcome.http_status.is_some_and(|status| status >= 400);
-    let half = !answered_whole && !failed;
-    let lost = trip.in_doubt && outcome.status != Status::Ok;
-    if admitted.call().tool.effect.changes() && (half || lost) {
-        return Outcome { status: Status::Unknown, ..outcome };
-    }
-    outcome
 }
 
 fn settle(

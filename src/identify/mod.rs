@@ -128,14 +128,6 @@ pub enum SentKey<'a> {
 }
 
 impl Call {
-    /// Whether its arguments are what the tool declares, as they stand now.
-    ///
-    /// # Errors
-    /// `schema_violation`, with every place that is wrong and what would be right.
-    pub fn keeps_to_contract(&self) -> Result<(), Refusal> {
-        contract::keeps(self)
-    }
-
     /// The idempotency key that the agent sent.
     pub fn sent_key(&self) -> SentKey<'_> {
         let Some(header) = &self.plan.resilience.idempotency else { return SentKey::NotDeclared };
@@ -148,6 +140,14 @@ impl Call {
             },
             (Some(_), Some(_)) => SentKey::Unreadable,
         }
+    }
+
+    /// Whether its arguments are what the tool declares, as they stand now.
+    ///
+    /// # Errors
+    /// `schema_violation`, with every place that is wrong and what would be right.
+    pub fn keeps_to_contract(&self) -> Result<(), Refusal> {
+        contract::keeps(self)
     }
 
     /// What expressions see of it.
