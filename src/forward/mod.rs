@@ -17,7 +17,7 @@ use crate::guard::Admitted;
 use crate::identify::Call;
 use crate::policy::set::Applicable;
 
-pub use body::{Finish, Measure, Metered, Tail};
+pub use body::{Finish, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 
 /// Attempts to hand one request to a connection. More than one only when the connection turned
@@ -74,9 +74,9 @@ pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
     }
 }
 
-/// Whether a loaded rule reads results of the tool.
+/// Whether a loaded rule reads results of the tool, now or at a later call.
 pub fn keeps_result(applicable: &Applicable) -> bool {
-    applicable.captures.iter().any(|path| path.starts_with("result"))
+    applicable.reads_results()
 }
 
 fn target(call: &Call, upstream: &Upstream) -> Result<Uri, http::Error> {

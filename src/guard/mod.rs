@@ -5,6 +5,7 @@
 mod admitted;
 mod limits;
 mod loops;
+mod rewrite;
 mod spiral;
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
+pub use rewrite::{denial, finding, note};
 
 use crate::call::{Refusal, StopReason};
 use crate::clock::Now;

@@ -157,6 +157,12 @@ impl Visit {
         &self.run.id
     }
 
+    /// Shows the run as it is now, under its lock.
+    pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
+        let state = self.run.state.lock();
+        show(state.view(&self.run.id.0, now))
+    }
+
     /// Judges the call and takes what was granted, atomically over all scopes of `limits`. A call
     /// that is admitted stands in the run's history from then on.
     ///
