@@ -49,7 +49,7 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
         .http
         .as_ref()
         .and_then(|text| check.ok(codes::URL, text.span, address::target(&text.value)));
-    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, &raw.tags, check));
+    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, raw, check));
     let timeouts = timeouts(raw, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
@@ -78,7 +78,7 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
 fn tools(
     upstream: &Field<String>,
     raw: &Field<Vec<Field<raw::Tool>>>,
-    shared_tags: &[Field<String>],
+    of: &raw::Upstream,
     check: &mut Check<'_>,
 ) -> Vec<Tool> {
     if raw.value.is_empty() {
@@ -86,10 +86,14 @@ fn tools(
         let help = "for example `- { name: get, match: \"GET /customers/{id}\" }`";
         check.fault(codes::EMPTY, raw.span, ScalarFault::new(text).help(help));
     }
-    let shared = tags(shared_tags, check);
+    let shared = tags(&of.tags, check);
+    let output = output(of.output.as_ref(), check);
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for field in &raw.value {
-        let Some(draft) = tool(&field.value, &shared, check) else { continue };
+        let Some(mut draft) = tool(&field.value, &shared, check) else { continue };
+        let own = self::output(field.value.output.as_ref(), check);
+        let plan = Plan { output: own.or(output).unwrap_or_default() };
+        draft.tool.plan = Arc::new(plan);
         if let Some(fault) = clash(&draft, &drafts, check) {
             check.fault(codes::OVERLAP, draft.name.span, fault);
         }
