@@ -20,6 +20,14 @@ pub struct Config {
     pub listen: Option<Field<String>>,
     /// Where health and metrics are served. Default `127.0.0.1:4101`.
     pub admin: Option<Field<String>>,
+    /// Who may ask what of the admin side. Without it a token is made at each start.
+    pub admin_tokens: Option<AdminTokens>,
+    /// Hosts under which the admin side is reached, beside its own address and those of the loopback
+    /// interface: `gate.internal`.
+    #[serde(default)]
+    pub admin_hosts: Vec<Field<String>>,
+    /// A folder for what outlives the gate: kill switches, a made token. Default `./.toolgate`.
+    pub state: Option<Field<String>>,
     /// Policy files, and folders below which all `*.yaml` and `*.yml` are policies (`*.test.yaml`
     /// aside), relative to this file.
     #[serde(default)]
@@ -31,6 +39,8 @@ pub struct Config {
     pub upstreams: Option<Field<Entries<Upstream>>>,
     /// How calls are gathered into runs.
     pub runs: Option<Runs>,
+    /// How changes of this file, and of those it names, are found. `SIGHUP` asks for it at once.
+    pub reload: Option<Reload>,
     /// What is recorded, and where.
     pub record: Option<Record>,
     /// Labels of all calls on this listener.
@@ -39,6 +49,16 @@ pub struct Config {
     pub digest: Option<Digest>,
     /// Bounds on what is accepted.
     pub bounds: Option<Bounds>,
+}
+
+/// Tokens of the admin side, each `${env:NAME}` or `${file:PATH}` of at least 16 bytes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminTokens {
+    /// Lets its holder look.
+    pub read: Option<Text>,
+    /// Lets its holder look and act: switch off, approve, stop.
+    pub write: Option<Text>,
 }
 
 /// The version of the format.
@@ -172,6 +192,16 @@ pub struct Runs {
     pub idle_end: Option<Field<Period>>,
     /// A header whose value names the run, looked at before the well-known ones.
     pub header: Option<Field<String>>,
+}
+
+/// How changes of this file, and of those it names, are found.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Whether to act on the file system's notices. Default true.
+    pub watch: Option<Field<bool>>,
+    /// How often to look at the files without a notice; `0s` for never. Default 30s.
+    pub poll: Option<Field<Period>>,
 }
 
 /// What is recorded, and where.

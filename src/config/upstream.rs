@@ -1,6 +1,5 @@
 //! The upstreams of a config: where they are, what they can do, and how they are called.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +9,21 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::operation::Pattern;
 use super::raw;
+use super::reads::Reads;
 use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
-use super::validate::{Check, secret};
+use super::validate::{Check, secret, size};
 use super::{address, codes, labels};
+use crate::call::Plan;
+use crate::call::plan::OutputPlan;
+use crate::forward::RESULT_CAPTURE_LIMIT_BYTES;
 use crate::policy::view::Effect;
 use crate::yaml::{Entries, Field, Period, ScalarFault, Text};
 
 /// Largest file of certificates.
 const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Allowed bounds on answers: they are held in memory until they are whole.
+const OUTPUT_RANGE_BYTES: (u64, u64) = (1, 64 << 20);
 
 /// Allowed lengths of every timeout.
 const TIMEOUT_RANGE: (Duration, Duration) =
@@ -53,7 +59,7 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
     let timeouts = timeouts(raw, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
-        let read = read_certificates(&check.path(&field.value));
+        let read = read_certificates(&check.path(&field.value), check.secrets.reads);
         check.ok(codes::FILE, field.span, read)
     });
     let target = target?;
@@ -159,6 +165,17 @@ fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> O
     Some(Draft { name, pattern, tool })
 }
 
+/// How much a tool may answer.
+fn output(raw: Option<&Field<raw::Output>>, check: &mut Check<'_>) -> Option<OutputPlan> {
+    let raw::Output { max_bytes, over } = &raw?.value;
+    match over.map(|over| over.value) {
+        Some(raw::Over::Refuse) | None => {}
+    }
+    let field = max_bytes.as_ref().copied()?;
+    let limit = size(check, Some(field), RESULT_CAPTURE_LIMIT_BYTES, OUTPUT_RANGE_BYTES);
+    Some(OutputPlan { max_bytes: Some(limit) })
+}
+
 /// A plain name, or `{parameter}`. Without a pattern, a parameter cannot be checked.
 fn operation(name: &Text, pattern: Option<&Pattern>, check: &mut Check<'_>) -> Option<Operation> {
     let inside = name.value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
@@ -236,15 +253,14 @@ fn header(field: &Field<String>, check: &mut Check<'_>) -> Option<HeaderName> {
     check.header(field, &[])
 }
 
-fn read_certificates(path: &Path) -> Result<Arc<[u8]>, ScalarFault> {
+fn read_certificates(path: &Path, reads: &Reads) -> Result<Arc<[u8]>, ScalarFault> {
     let shown = path.display();
     let failed =
         |error: std::io::Error| ScalarFault::new(format!("`{shown}` cannot be read: {error}"));
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > CA_LIMIT_BYTES {
+    let bytes = reads.file(path, CA_LIMIT_BYTES).map_err(failed)?;
+    if bytes.len() as u64 > CA_LIMIT_BYTES {
         return Err(ScalarFault::new(format!("`{shown}` is larger than {CA_LIMIT_BYTES} bytes")));
     }
-    let bytes = fs::read(path).map_err(failed)?;
     let begin = b"-----BEGIN CERTIFICATE-----";
     if !bytes.windows(begin.len()).any(|window| window == begin) {
         return Err(ScalarFault::new(format!("`{shown}` holds no PEM certificate")));

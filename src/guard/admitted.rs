@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::call::{Known, Refusal};
 use crate::clock::Now;
-use crate::guard::{self, Granted, Refused, rewrite};
+use crate::guard::{self, Granted, Refused, kill, rewrite};
 use crate::identify::{Call, Headers, Identified, Terms};
-use crate::ledger::{Asked, Reservation};
+use crate::ledger::{Asked, Denial, KillFacts, Reservation};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
 
@@ -37,6 +37,12 @@ pub fn admit(
     known: &mut Known,
 ) -> Result<Admitted, Refusal> {
     let (visit, mut call) = identified.into_parts();
+    // What is switched off comes first: nothing of it is even looked at.
+    if let Err(refusal) = kill::judge(visit.kills(), kill_facts(&call, &visit.run_id().0)) {
+        let denial = Denial { key: Arc::from(refusal.reason.name()), stop: None };
+        visit.refuse(&denial, now);
+        return Err(refusal);
+    }
     let applicable = policies.applicable(&call.tool);
     // Before anything judges them: arguments are judged as they will be sent.
     let changes = rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known);
@@ -63,7 +69,20 @@ pub fn admit(
     Ok(Admitted { call, reservation, applicable, warnings })
 }
 
+fn kill_facts<'a>(call: &'a Call, run: &'a str) -> KillFacts<'a> {
+    KillFacts { tool: &call.tool, run, tenant: &call.caller.tenant }
+}
+
 impl Admitted {
+    /// Whether it may still be sent: what was switched off in the meantime is not tried again.
+    ///
+    /// # Errors
+    /// The refusal, which whoever asked has yet to note.
+    pub fn still_on(&self) -> Result<(), Refusal> {
+        let run = &self.reservation.run_id().0;
+        kill::judge(self.reservation.kills(), kill_facts(&self.call, run))
+    }
+
     /// The call.
     pub fn call(&self) -> &Call {
         &self.call

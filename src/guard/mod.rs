@@ -3,6 +3,7 @@
 //! Guards are pure: they see the call, a look at the ledger and `now`, and answer with findings.
 
 mod admitted;
+mod kill;
 mod limits;
 mod loops;
 mod rewrite;

@@ -4,9 +4,11 @@
 //! view of the run and of every scope its limits touch, and takes what they grant, all under the
 //! same locks. So neither a budget nor a rule over the run's history can be raced.
 
+mod kills;
 mod reservation;
 mod run;
 mod scope;
+mod stops;
 mod sweep;
 mod visit;
 
@@ -25,9 +27,11 @@ use crate::call::{Caller, RunId};
 use crate::clock::Clock;
 use crate::policy::model::Per;
 
+pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
+pub use stops::Stopped;
 pub use visit::{Asked, Denial, Judgement, Look, Visit};
 
 use run::RunCell;
@@ -51,6 +55,8 @@ enum ScopeKey {
 
 /// The memory of one gate.
 pub struct Ledger {
+    /// What operators have switched off.
+    pub kills: Kills,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -66,6 +72,7 @@ impl Ledger {
     /// An empty ledger that reports the end of runs to `ends`.
     pub fn new(clock: Clock, bounds: Bounds, ends: Arc<dyn RunEnds>) -> Arc<Self> {
         Arc::new(Self {
+            kills: Kills::default(),
             clock,
             bounds,
             runs: DashMap::default(),

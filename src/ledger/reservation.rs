@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::call::{RunId, Status};
 use crate::clock::Now;
+use crate::ledger::Kills;
 use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
 use crate::ledger::visit::{Asked, Denial, Visit};
@@ -60,6 +61,11 @@ impl Reservation {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         self.visit.run_id()
+    }
+
+    /// What operators have switched off.
+    pub fn kills(&self) -> &Kills {
+        self.visit.kills()
     }
 
     /// Says that bytes of the request may reach the tool from now on: it counts as used.

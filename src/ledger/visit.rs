@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 
 use crate::call::{Caller, RunEnd, RunId, StopReason};
 use crate::clock::Now;
-use crate::ledger::Ledger;
 use crate::ledger::reservation::{Claim, Reservation};
 use crate::ledger::run::{DenialNote, RunCell};
 use crate::ledger::scope::Scope;
+use crate::ledger::{Kills, Ledger};
 use crate::policy::model::{Limit, Maximum, Per, Within};
 use crate::policy::view::RunView;
 
@@ -161,6 +161,11 @@ impl Visit {
     pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
         let state = self.run.state.lock();
         show(state.view(&self.run.id.0, now))
+    }
+
+    /// What operators have switched off.
+    pub fn kills(&self) -> &Kills {
+        &self.ledger.kills
     }
 
     /// Judges the call and takes what was granted, atomically over all scopes of `limits`. A call

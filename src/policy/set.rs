@@ -92,6 +92,13 @@ pub struct PolicySet {
     cache: DashMap<Arc<str>, Cached>,
 }
 
+/// How many rules, limits and defaults of a set act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    pub enforced: usize,
+    pub observed: usize,
+}
+
 #[derive(Debug)]
 struct Cached {
     tags: Arc<[Arc<str>]>,
@@ -165,6 +172,22 @@ impl PolicySet {
     /// Every limit that is not off, by name.
     pub fn limits(&self) -> &[Arc<Limit>] {
         &self.limits.entries
+    }
+
+    /// How many rules, limits and defaults act, and how many are only observed.
+    pub fn modes(&self) -> Modes {
+        let default = self.default_deny.iter().map(|default| default.mode);
+        let limits = self.limits().iter().map(|limit| limit.mode);
+        let all = self.rules().iter().map(|rule| rule.mode).chain(limits).chain(default);
+        let mut modes = Modes::default();
+        for mode in all {
+            match mode {
+                Mode::Enforce => modes.enforced += 1,
+                Mode::Observe => modes.observed += 1,
+                Mode::Off => {}
+            }
+        }
+        modes
     }
 
     /// `default: deny`, when a policy that is not off sets it.

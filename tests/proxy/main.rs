@@ -12,9 +12,13 @@
 
 mod harness;
 
+mod admin;
 mod input;
+mod kill;
 mod limits;
 mod record;
+mod reload;
+mod results;
 mod rules;
 mod run_id;
 mod slow;
