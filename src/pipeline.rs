@@ -12,18 +12,18 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
-use crate::call::{Effect, Refusal, Status, StopReason, Verdict};
+use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
-use crate::forward::{self, AnswerBody, Forwarded, Metered};
+use crate::forward::{self, AnswerBody, Content, Errand, Forwarded, Metered, Remembered, Trip};
 use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
-use crate::ledger::Ledger;
+use crate::ledger::{Denial, Ledger};
 use crate::policy::decide::Finding;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
-use crate::review::{self, Review};
+use crate::review::{self, How, Review};
 use crate::snapshot::Snapshot;
 
 /// Memory for the bodies of all calls in the gate.
@@ -34,6 +34,8 @@ pub struct Gate {
     pub clock: Clock,
     pub ledger: Arc<Ledger>,
     pub recorder: Arc<Recorder>,
+    /// The last good answers of tools that only read.
+    pub remembered: Arc<Remembered>,
     room: Room,
     snapshot: ArcSwap<Snapshot>,
 }
@@ -47,8 +49,8 @@ struct Sent {
 /// An answer that something needs whole.
 struct Whole {
     admitted: Admitted,
-    answer: Response<Incoming>,
-    attempts: u32,
+    answer: Response<Content>,
+    trip: Trip,
     at: Now,
 }
 
@@ -61,7 +63,8 @@ impl Gate {
         snapshot: Arc<Snapshot>,
     ) -> Self {
         let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
-        Self { clock, ledger, recorder, room, snapshot: ArcSwap::new(snapshot) }
+        let snapshot = ArcSwap::new(snapshot);
+        Self { clock, ledger, recorder, remembered: Arc::default(), room, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
@@ -128,9 +131,14 @@ async fn story(
     let now = gate.clock.now();
     let admitted = guard::admit(identified, &snapshot.policies, &snapshot.terms, now, known)?;
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
-    known.sent = true;
+    let errand = Errand {
+        upstream,
+        clock: &gate.clock,
+        remembered: &gate.remembered,
+        policy_version: &snapshot.policies.version,
+    };
     let at = gate.clock.now();
-    Ok(Sent { forwarded: forward::send(admitted, upstream).await, at })
+    Ok(Sent { forwarded: forward::send(admitted, &errand, known).await?, at })
 }
 
 /// A call that changes something does not happen while it cannot be recorded.
@@ -150,31 +158,34 @@ async fn answer(
     sent: Sent,
     page: Page,
 ) -> Response<AnswerBody> {
-    let Sent { forwarded: Forwarded { admitted, answer, attempts }, at } = sent;
+    let Sent { forwarded: Forwarded { admitted, answer, trip }, at } = sent;
     let upstream = match answer {
         Ok(upstream) => upstream,
         Err(outcome) => {
             let mut response = respond::failed(&outcome, about(&page));
             announce(response.headers_mut(), admitted.warnings(), &page);
             let now = gate.clock.now();
-            let completed = Completed::unanswered(admitted, outcome, at, attempts, now);
+            let completed = Completed::unanswered(admitted, outcome, at, trip, now);
             page.ended(completed.ending());
             return response.map(Either::Right);
         }
     };
     if review::needs_whole(admitted.applicable(), &admitted.call().plan) {
-        let whole = Whole { admitted, answer: upstream, attempts, at };
+        let whole = Whole { admitted, answer: upstream, trip, at };
         return reviewed(&gate, snapshot, whole, page).await.map(Either::Right);
     }
     let (mut parts, body) = upstream.into_parts();
     announce(&mut parts.headers, admitted.warnings(), &page);
+    if let Some(age) = trip.stale {
+        respond::stale(&mut parts.headers, age);
+    }
     let keep = forward::keeps_result(admitted.applicable());
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let finish = move |measure| {
         let now = gate.clock.now();
-        let completed = Completed::answered(admitted, status, measure, at, attempts, now);
+        let completed = Completed::answered(admitted, status, measure, at, trip, now);
         page.ended(completed.ending());
     };
     let body = Metered::new(body, hasher, keep, idle, Box::new(finish));
@@ -189,38 +200,36 @@ async fn reviewed(
     whole: Whole,
     mut page: Page,
 ) -> Response<Full<Bytes>> {
-    let Whole { admitted, answer, attempts, at } = whole;
+    let Whole { admitted, answer, trip, at } = whole;
     let status = answer.status();
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
-    let review =
-        review::review(&admitted, answer, hasher, idle, &gate.clock, &mut page.known).await;
+    let how = How { hasher, idle, stale: trip.stale.is_some() };
+    let review = review::review(&admitted, answer, how, &gate.clock, &mut page.known).await;
     let Review { measure, outcome } = review;
     let now = gate.clock.now();
     match outcome {
         review::Outcome::Pass(mut response, notes) => {
             let warnings: Vec<Finding> = admitted.warnings().iter().cloned().chain(notes).collect();
             announce(response.headers_mut(), &warnings, &page);
-            let completed = Completed::answered(admitted, status, measure, at, attempts, now);
+            if let Some(age) = trip.stale {
+                respond::stale(response.headers_mut(), age);
+            }
+            let completed = Completed::answered(admitted, status, measure, at, trip, now);
             page.ended(completed.ending());
             response
         }
         review::Outcome::Withhold(refusal) => {
             let response = respond::refuse(&refusal, about(&page));
-            admitted.reservation().withhold(&guard::denial(&refusal), now);
-            let completed = Completed::answered(admitted, status, measure, at, attempts, now);
+            admitted.reservation().withhold(&Denial::of(&refusal), now);
+            let completed = Completed::answered(admitted, status, measure, at, trip, now);
             page.withheld(&refusal, completed.ending());
             response
         }
         review::Outcome::Broken => {
-            let changes = admitted.call().tool.effect.changes();
             let warnings = admitted.warnings().to_vec();
-            let completed = Completed::answered(admitted, status, measure, at, attempts, now);
-            let mut outcome = completed.ending().outcome;
-            if changes {
-                outcome.status = Status::Unknown;
-            }
-            let mut response = respond::failed(&outcome, about(&page));
+            let completed = Completed::answered(admitted, status, measure, at, trip, now);
+            let mut response = respond::failed(&completed.ending().outcome, about(&page));
             announce(response.headers_mut(), &warnings, &page);
             page.ended(completed.ending());
             response

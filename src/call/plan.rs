@@ -3,9 +3,14 @@
 mod output;
 
 pub use output::OutputPlan;
+pub mod resilience;
+
+pub use self::resilience::{BreakerPlan, FallbackPlan, Resilience, RetryOn, RetryPlan};
 
 /// How calls to a tool are carried out. Made when the config is loaded; a call holds it.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub output: OutputPlan,
+    /// What happens when the tool fails.
+    pub resilience: Resilience,
 }

@@ -12,7 +12,7 @@ use super::raw;
 use super::reads::Reads;
 use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret, size};
-use super::{address, codes, labels};
+use super::{address, codes, labels, resilience};
 use crate::call::Plan;
 use crate::call::plan::OutputPlan;
 use crate::forward::RESULT_CAPTURE_LIMIT_BYTES;
@@ -26,8 +26,15 @@ const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 const OUTPUT_RANGE_BYTES: (u64, u64) = (1, 64 << 20);
 
 /// Allowed lengths of every timeout.
-const TIMEOUT_RANGE: (Duration, Duration) =
+pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(24 * 3_600));
+
+/// What an upstream says of all its tools.
+struct Common {
+    tags: Vec<Arc<str>>,
+    resilience: resilience::Shared,
+    output: OutputPlan,
+}
 
 /// A tool with its pattern, while its upstream is put together.
 struct Draft<'a> {
@@ -46,7 +53,10 @@ pub(super) fn upstreams(
         check.fault(codes::EMPTY, raw.span, text);
     }
     let entries = raw.value.iter();
-    entries.filter_map(|(name, raw)| upstream(name, raw, check)).collect()
+    let built: Vec<Upstream> =
+        entries.filter_map(|(name, raw)| upstream(name, raw, check)).collect();
+    resilience::check_read_backs(&raw.value, &built, check);
+    built
 }
 
 fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) -> Option<Upstream> {
@@ -55,7 +65,12 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
         .http
         .as_ref()
         .and_then(|text| check.ok(codes::URL, text.span, address::target(&text.value)));
-    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, raw, check));
+    let common = Common {
+        tags: tags(&raw.tags, check),
+        resilience: resilience::shared(raw, check),
+        output: output(raw.output.as_ref(), check).unwrap_or_default(),
+    };
+    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, &common, check));
     let timeouts = timeouts(raw, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
@@ -84,7 +99,7 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
 fn tools(
     upstream: &Field<String>,
     raw: &Field<Vec<Field<raw::Tool>>>,
-    of: &raw::Upstream,
+    common: &Common,
     check: &mut Check<'_>,
 ) -> Vec<Tool> {
     if raw.value.is_empty() {
@@ -92,14 +107,9 @@ fn tools(
         let help = "for example `- { name: get, match: \"GET /customers/{id}\" }`";
         check.fault(codes::EMPTY, raw.span, ScalarFault::new(text).help(help));
     }
-    let shared = tags(&of.tags, check);
-    let output = output(of.output.as_ref(), check);
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for field in &raw.value {
-        let Some(mut draft) = tool(&field.value, &shared, check) else { continue };
-        let own = self::output(field.value.output.as_ref(), check);
-        let plan = Plan { output: own.or(output).unwrap_or_default() };
-        draft.tool.plan = Arc::new(plan);
+        let Some(draft) = tool(&field.value, common, check) else { continue };
         if let Some(fault) = clash(&draft, &drafts, check) {
             check.fault(codes::OVERLAP, draft.name.span, fault);
         }
@@ -126,7 +136,7 @@ fn clash(draft: &Draft<'_>, before: &[Draft<'_>], check: &Check<'_>) -> Option<S
     Some(ScalarFault::new(text).help("give each tool a name of its own"))
 }
 
-fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> Option<Draft<'a>> {
+fn tool<'a>(raw: &'a raw::Tool, common: &Common, check: &mut Check<'_>) -> Option<Draft<'a>> {
     let pattern =
         raw.pattern.as_ref().and_then(|text| match Pattern::parse(text.value.trim_end()) {
             Ok(pattern) => Some(pattern),
@@ -151,16 +161,18 @@ fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> O
         None if matches!(pattern.method, Method::GET | Method::HEAD) => Effect::Read,
         None => Effect::Write,
     };
-    let new = own.iter().filter(|tag| !shared.contains(tag));
+    let new = own.iter().filter(|tag| !common.tags.contains(tag));
+    let own_output = output(raw.output.as_ref(), check);
+    let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
     let tool = Tool {
         operation,
         method: pattern.method.clone(),
         path: Arc::from(pattern.path.as_str()),
         template: pattern.template.clone(),
-        tags: shared.iter().chain(new).cloned().collect(),
+        tags: common.tags.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        plan: Arc::default(),
+        plan: Arc::new(Plan { resilience, output: own_output.unwrap_or(common.output) }),
     };
     Some(Draft { name, pattern, tool })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::call::{Known, Refusal, StopReason};
 use crate::clock::Now;
 use crate::identify::{Call, Terms};
-use crate::ledger::{Denial, Visit};
+use crate::ledger::Visit;
 use crate::policy::decide::Finding;
 use crate::policy::model::{Mode, Verb};
 use crate::policy::rewrite::{Changed, Wanted};
@@ -96,13 +96,6 @@ pub fn finding(changed: Changed) -> Finding {
         message: changed.note,
         violations: Vec::new(),
     }
-}
-
-/// The refusal as the run notes it.
-pub fn denial(refusal: &Refusal) -> Denial {
-    let key = refusal.rule.clone().unwrap_or_else(|| Arc::from(refusal.reason.name()));
-    let stop = refusal.ends_run.then(|| (refusal.reason, refusal.rule.clone()));
-    Denial { key, stop }
 }
 
 fn unevaluable(rule: &Arc<str>, error: &dyn std::fmt::Display) -> Refusal {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use crate::call::{Caller, RunEnd, RunId, StopReason};
+use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
 use crate::clock::Now;
 use crate::ledger::reservation::{Claim, Reservation};
 use crate::ledger::run::{DenialNote, RunCell};
@@ -57,6 +57,15 @@ pub struct Asked {
 pub enum Judgement<Granted, Refused> {
     Admit(Granted),
     Refuse(Refused, Denial),
+}
+
+impl Denial {
+    /// A refusal that no look at the run led to.
+    pub fn of(refusal: &Refusal) -> Self {
+        let key = refusal.rule.clone().unwrap_or_else(|| Arc::from(refusal.reason.name()));
+        let stop = refusal.ends_run.then(|| (refusal.reason, refusal.rule.clone()));
+        Self { key, stop }
+    }
 }
 
 impl Look<'_> {

@@ -48,8 +48,7 @@ struct Asked<'r> {
 /// The refusal to hand the answer on.
 pub fn judge(
     admitted: &Admitted,
-    parts: &Parts,
-    body: &Bytes,
+    answer: &Answer<'_>,
     now: Now,
     known: &mut Known,
 ) -> Result<Passed, Box<Refusal>> {
@@ -57,19 +56,9 @@ pub fn judge(
     if !applicable.judges_results() {
         return Ok(Passed::default());
     }
-    let status = parts.status;
     let reservation = admitted.reservation();
     let call = admitted.call().view(reservation.step());
-    reservation.look(now, |run| {
-        let answer = Answer {
-            headers: &parts.headers,
-            body,
-            status: status.as_u16(),
-            is_error: status.is_client_error() || status.is_server_error(),
-            stale: false,
-        };
-        decide(applicable, &answer, call, run, now, known)
-    })
+    reservation.look(now, |run| decide(applicable, answer, call, run, now, known))
 }
 
 /// An answer as it came.
@@ -79,6 +68,20 @@ pub struct Answer<'a> {
     pub status: u16,
     pub is_error: bool,
     pub stale: bool,
+}
+
+impl<'a> Answer<'a> {
+    /// An answer as it came over HTTP.
+    pub fn of(parts: &'a Parts, body: &'a Bytes, stale: bool) -> Self {
+        let status = parts.status;
+        Self {
+            headers: &parts.headers,
+            body,
+            status: status.as_u16(),
+            is_error: status.is_client_error() || status.is_server_error(),
+            stale,
+        }
+    }
 }
 
 /// The same over a call that need not have come over HTTP.

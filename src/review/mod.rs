@@ -15,7 +15,7 @@ use http::Response;
 use http_body::Body;
 use http_body_util::Full;
 
-pub use judge::{Passed, judge};
+pub use judge::{Answer, Passed, decide, judge};
 pub use read::Content;
 
 use crate::call::{Known, Plan, Refusal, StopReason};
@@ -43,6 +43,15 @@ pub enum Outcome {
     Broken,
 }
 
+/// How an answer is collected.
+pub struct How {
+    pub hasher: Hasher,
+    /// Longest silence within it.
+    pub idle: Duration,
+    /// It was remembered from an earlier call.
+    pub stale: bool,
+}
+
 /// Whether answers to such calls must be there as a whole before the agent gets any of them. Other
 /// things that read answers are asked for here and have their say in [`review`].
 pub fn needs_whole(applicable: &Applicable, plan: &Plan) -> bool {
@@ -53,8 +62,7 @@ pub fn needs_whole(applicable: &Applicable, plan: &Plan) -> bool {
 pub async fn review<B>(
     admitted: &Admitted,
     answer: Response<B>,
-    hasher: Hasher,
-    idle: Duration,
+    how: How,
     clock: &Clock,
     known: &mut Known,
 ) -> Review
@@ -63,20 +71,24 @@ where
 {
     let (mut parts, body) = answer.into_parts();
     let limit = admitted.call().plan.output.max_bytes.unwrap_or(RESULT_CAPTURE_LIMIT_BYTES);
+    let How { hasher, idle, stale } = how;
     let measure = collect::collect(body, hasher, limit, idle).await;
     let outcome = match (&measure.kept, measure.tail) {
         (_, Tail::Broken { .. } | Tail::Abandoned) => Outcome::Broken,
         (None, Tail::Whole) => Outcome::Withhold(too_large(limit)),
-        (Some(bytes), Tail::Whole) => match judge(admitted, &parts, bytes, clock.now(), known) {
-            Err(refusal) => Outcome::Withhold(*refusal),
-            Ok(Passed { changed, notes }) => {
-                if changed.is_some() {
-                    judge::forget_body(&mut parts.headers);
+        (Some(bytes), Tail::Whole) => {
+            let judged = judge(admitted, &Answer::of(&parts, bytes, stale), clock.now(), known);
+            match judged {
+                Err(refusal) => Outcome::Withhold(*refusal),
+                Ok(Passed { changed, notes }) => {
+                    if changed.is_some() {
+                        judge::forget_body(&mut parts.headers);
+                    }
+                    let body = changed.unwrap_or_else(|| bytes.clone());
+                    Outcome::Pass(Response::from_parts(parts, Full::new(body)), notes)
                 }
-                let body = changed.unwrap_or_else(|| bytes.clone());
-                Outcome::Pass(Response::from_parts(parts, Full::new(body)), notes)
             }
-        },
+        }
     };
     Review { measure, outcome }
 }

@@ -251,8 +251,7 @@ async fn what_reaches_the_tool_is_what_was_changed_and_judged() {
     let drop = request(http::Method::DELETE, "/svc/items/7", None);
     assert_eq!(gate.send(drop).await.status, 200);
     assert_eq!(tool.ledger()[3].target, "/items/7?region=eu");
-    let edit =
-        |id: &str| request(http::Method::PUT, &format!("/svc/items/{id}"), Some(&json!({})));
+    let edit = |id: &str| request(http::Method::PUT, &format!("/svc/items/{id}"), Some(&json!({})));
     assert_eq!(gate.send(edit("a")).await.status, 200);
     assert_eq!(tool.ledger()[4].target, "/items/b%20c");
     let path = edit("4111-1111-1111-1111");
