@@ -7,8 +7,8 @@ use crate::clock::Now;
 use crate::identify::{Call, Terms};
 use crate::ledger::Visit;
 use crate::policy::decide::Finding;
-use crate::policy::model::{Mode, Verb};
-use crate::policy::rewrite::{Changed, Wanted};
+use crate::policy::model::Verb;
+use crate::policy::rewrite::{self, Asked, Changed};
 use crate::policy::set::Applicable;
 use crate::policy::view::Env;
 
@@ -37,25 +37,14 @@ pub(super) fn rewrite(
     if applicable.rewrites.is_empty() {
         return Ok(Rewritten::default());
     }
-    let mut rewritten = Rewritten::default();
-    let (mut wanted, mut would) = (Wanted::default(), Wanted::default());
     let view = call.view(visit.step());
-    visit.look(now, |run| {
+    let asked = visit.look(now, |run| {
         let env = Env { call: view, run, prior: None, answer: None, now };
-        for rule in &applicable.rewrites {
-            let asked = match rule.mode {
-                Mode::Enforce => wanted.ask(rule, &env),
-                Mode::Observe => would.ask(rule, &env),
-                Mode::Off => Ok(()),
-            };
-            match (asked, rule.mode) {
-                (Ok(()), _) => {}
-                (Err(error), Mode::Enforce) => return Err(unevaluable(&rule.name, &error)),
-                (Err(_), Mode::Observe | Mode::Off) => rewritten.observed.push(rule.name.clone()),
-            }
-        }
-        Ok(())
-    })?;
+        rewrite::ask(&applicable.rewrites, &env)
+    });
+    let Asked { wanted, would, observed } =
+        asked.map_err(|(rule, error)| unevaluable(&rule, &error))?;
+    let mut rewritten = Rewritten { notes: Vec::new(), observed };
     if !would.is_empty() {
         let mut tally = would.tally();
         let unable = call.draft(&would, &mut tally, terms).is_err();

@@ -8,8 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use crate::identify::query::{self, Query};
 use crate::identify::{Call, Identity, Target, Terms, body, path};
 use crate::json::splice::{self, Step};
-use crate::json::{Digest, Document, Object, Value};
-use crate::policy::lookalike::reads_as;
+use crate::json::{Digest, Document};
 use crate::policy::rewrite::{Changed, Wanted};
 
 /// Headers that vouch for a body as it was (RFC 9530 and what came before it).
@@ -66,10 +65,12 @@ impl Call {
         tally: &mut [Changed],
         terms: &Terms,
     ) -> Result<Draft, RewriteFault> {
+        if let Some(name) = wanted.ambiguous(self.args.root()) {
+            return Err(RewriteFault::Ambiguous(name));
+        }
         let mut parts = Parts::of(self, terms)?;
         let before = parts.parameters.clone();
         for (place, names, json) in wanted.sets() {
-            unambiguous(self.args.root(), names)?;
             if parts.set(names, json)?
                 && let Some(changed) = tally.get_mut(place)
             {
@@ -208,18 +209,4 @@ fn plain(json: &str) -> Option<String> {
         b'{' | b'[' | b'n' => None,
         _ => Some(json.to_owned()),
     }
-}
-
-/// Refuses a path beside which stands a name that the tool could take for one of its own.
-fn unambiguous(args: Value<'_>, names: &[Box<str>]) -> Result<(), RewriteFault> {
-    let mut value = Some(args);
-    for name in names {
-        let Some(Value::Object(object)) = value else { return Ok(()) };
-        let twin = |object: Object<'_>| object.names().any(|other| reads_as(other, name));
-        if twin(object) {
-            return Err(RewriteFault::Ambiguous(name.to_string()));
-        }
-        value = object.get(name);
-    }
-    Ok(())
 }

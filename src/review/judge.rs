@@ -10,9 +10,9 @@ use http::response::Parts;
 use crate::call::{Known, Refusal, StopReason};
 use crate::clock::Now;
 use crate::guard::{self, Admitted};
-use crate::policy::decide::{self, Finding, Ruling};
+use crate::policy::decide::{self, Finding};
 use crate::policy::model::{Mode, Verb};
-use crate::policy::rewrite::Wanted;
+use crate::policy::rewrite::{self, Asked, Changed, Wanted};
 use crate::policy::set::Applicable;
 use crate::policy::view::{AnswerView, CallView, Env, RunView};
 use crate::review::Content;
@@ -32,13 +32,6 @@ pub struct Passed {
     pub changed: Option<Bytes>,
     /// What the agent should be told.
     pub notes: Vec<Finding>,
-}
-
-/// What rules say of an answer and want taken out of it.
-struct Asked<'r> {
-    ruling: Ruling,
-    wanted: Wanted<'r>,
-    would: Wanted<'r>,
 }
 
 /// Judges the answer to a call under one look at its run. What a rule reads of it is what the tool
@@ -112,7 +105,13 @@ pub fn decide(
         is_error: answer.is_error,
     };
     let env = Env { call, run, prior: None, answer: Some(view), now };
-    let Asked { ruling, wanted, would } = ask(applicable, &env, known)?;
+    let ruling = decide::judge_answer(applicable, &env);
+    let asked = rewrite::ask(&applicable.result_rewrites, &env);
+    let Asked { wanted, would, observed } = asked.map_err(|(rule, error)| {
+        let message = format!("The rule {rule} could not be applied: {error}.");
+        withheld(finding(rule, StopReason::RuleError, message))
+    })?;
+    known.observed.extend(observed);
     known.observed.extend(ruling.observed.into_iter().map(|finding| finding.rule));
     if !would.is_empty() {
         let mut tally = would.tally();
@@ -134,36 +133,7 @@ pub fn decide(
     Ok(Passed { changed, notes })
 }
 
-fn ask<'r>(
-    applicable: &'r Applicable,
-    env: &Env<'_>,
-    known: &mut Known,
-) -> Result<Asked<'r>, Box<Refusal>> {
-    let ruling = decide::judge_answer(applicable, env);
-    let (mut wanted, mut would) = (Wanted::default(), Wanted::default());
-    for rule in &applicable.result_rewrites {
-        let asked = match rule.mode {
-            Mode::Enforce => wanted.ask(rule, env),
-            Mode::Observe => would.ask(rule, env),
-            Mode::Off => Ok(()),
-        };
-        match (asked, rule.mode) {
-            (Ok(()), _) => {}
-            (Err(_), Mode::Observe | Mode::Off) => known.observed.push(rule.name.clone()),
-            (Err(error), Mode::Enforce) => {
-                let message = format!("The rule {} could not be applied: {error}.", rule.name);
-                return Err(withheld(finding(rule.name.clone(), StopReason::RuleError, message)));
-            }
-        }
-    }
-    Ok(Asked { ruling, wanted, would })
-}
-
-fn take_out(
-    content: &Content,
-    wanted: &Wanted<'_>,
-    tally: &mut [crate::policy::rewrite::Changed],
-) -> Option<String> {
+fn take_out(content: &Content, wanted: &Wanted<'_>, tally: &mut [Changed]) -> Option<String> {
     if content.is_json {
         wanted.redact_json(&content.text, tally)
     } else {

@@ -41,7 +41,7 @@ async fn a_result_is_redacted_and_all_else_stays_byte_for_byte() {
 async fn chunked_answers_texts_and_failures_are_redacted_as_well() {
     let tool = Tool::start().await;
     let gate = Setup::before(&tool).policy(MASK).start().await;
-    let pieces = tool.pieces("/items", Reply::json("").header("content-type", "text/event-stream"));
+    let pieces = tool.pieces("/items", Reply::json("").kind("text/event-stream"));
     let feed = tokio::spawn(async move {
         for piece in ["data: 4111 1111", " 1111 1111\n", "\ndata: done\n\n"] {
             pieces.send(piece.into()).await.expect("the tool takes it");
