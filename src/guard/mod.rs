@@ -7,6 +7,7 @@ mod breaker;
 mod kill;
 mod limits;
 mod loops;
+mod rewrite;
 mod spiral;
 mod unknown;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
 pub use breaker::Leave;
+pub use rewrite::{finding, note};
 pub use unknown::Begun;
 
 use crate::call::{Refusal, StopReason};

@@ -55,24 +55,7 @@ impl Ruling {
 /// [`StopReason::RuleError`], whatever its verb is.
 pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
     let mut ruling = Ruling::default();
-    let mut would_allow = false;
-    for rule in &applicable.rules {
-        let finding = match (fires(rule, env), rule.then) {
-            (Ok(false), _) => continue,
-            (Ok(true), Verb::Allow) => {
-                would_allow = true;
-                if rule.mode == Mode::Enforce && ruling.allowed_by.is_none() {
-                    ruling.allowed_by = Some(rule.name.clone());
-                }
-                continue;
-            }
-            (Ok(true), Verb::Warn | Verb::Approve | Verb::Deny | Verb::Stop) => fired(rule, env),
-            (Err(error), _) => unevaluable(rule, &error),
-        };
-        ruling.add(rule.mode, finding);
-    }
-    ruling.findings.sort_by(by_precedence);
-    ruling.observed.sort_by(by_precedence);
+    let would_allow = ruling.ask(&applicable.rules, env);
     if let Some(default) = &applicable.default_deny {
         let lifted = match default.mode {
             Mode::Enforce => ruling.allowed_by.is_some(),
@@ -85,6 +68,13 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
     ruling
 }
 
+/// Asks every rule of `phase: result` about the answer, which `env` has; otherwise like [`judge`].
+pub fn judge_answer(applicable: &Applicable, env: &Env<'_>) -> Ruling {
+    let mut ruling = Ruling::default();
+    ruling.ask(&applicable.result_rules, env);
+    ruling
+}
+
 /// The strongest verb first, then by name. Among equals a rule that could be evaluated stands before
 /// one that could not, for it says what would pass.
 fn by_precedence(a: &Finding, b: &Finding) -> Ordering {
@@ -94,6 +84,31 @@ fn by_precedence(a: &Finding, b: &Finding) -> Ordering {
 }
 
 impl Ruling {
+    /// Asks rules and adds what they find, sorted. Whether a rule in any mode would allow the call.
+    fn ask(&mut self, rules: &[Arc<Rule>], env: &Env<'_>) -> bool {
+        let mut would_allow = false;
+        for rule in rules {
+            let finding = match (fires(rule, env), rule.then) {
+                (Ok(false), _) => continue,
+                (Ok(true), Verb::Allow) => {
+                    would_allow = true;
+                    if rule.mode == Mode::Enforce && self.allowed_by.is_none() {
+                        self.allowed_by = Some(rule.name.clone());
+                    }
+                    continue;
+                }
+                (Ok(true), Verb::Warn | Verb::Approve | Verb::Deny | Verb::Stop) => {
+                    fired(rule, env)
+                }
+                (Err(error), _) => unevaluable(rule, &error),
+            };
+            self.add(rule.mode, finding);
+        }
+        self.findings.sort_by(by_precedence);
+        self.observed.sort_by(by_precedence);
+        would_allow
+    }
+
     fn add(&mut self, mode: Mode, finding: Finding) {
         match mode {
             Mode::Enforce => self.findings.push(finding),
