@@ -416,7 +416,7 @@ async fn what_rules_set_is_checked_as_well() {
 rules:
 - id: clamp
   tools: [svc.listRefunds]
-  set: { args.limit: 'args.?limit.orValue("10") == "50" ? "500" : args.?limit.orValue("10")' }";
+  set: { args.limit: 'args.?limit.orValue(\"10\") == \"50\" ? \"500\" : args.?limit.orValue(\"10\")' }";
     let gate = documented(&tool).policy(rule).start().await;
     broken(&gate.send(get("/svc/refunds?limit=50")).await, "/args/limit", "must be <= 100");
     let answer = gate.send(get("/svc/refunds")).await;
