@@ -31,6 +31,8 @@ pub(super) enum Page {
 pub(super) enum Look {
     Description,
     Kills,
+    Approvals,
+    Approval,
 }
 
 /// For those who may write.
@@ -38,6 +40,8 @@ pub(super) enum Look {
 pub(super) enum Change {
     Kill,
     LiftKill,
+    Approve,
+    Deny,
 }
 
 /// One place of the admin side.
@@ -59,6 +63,10 @@ pub(super) const ROUTES: &[Route] = &[
     look("/v1/kills", Look::Kills),
     change("POST", "/v1/kills", Change::Kill),
     change("DELETE", "/v1/kills/{id}", Change::LiftKill),
+    look("/v1/approvals", Look::Approvals),
+    look("/v1/approvals/{id}", Look::Approval),
+    change("POST", "/v1/approvals/{id}/approve", Change::Approve),
+    change("POST", "/v1/approvals/{id}/deny", Change::Deny),
 ];
 
 const fn page(path: &'static str, page: Page) -> Route {

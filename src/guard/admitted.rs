@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::call::{Known, Refusal};
 use crate::clock::Now;
-use crate::guard::{self, Granted, Refused, kill};
+use crate::guard::{self, Granted, Refused, approval, kill};
 use crate::identify::{Call, Headers, Identified};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation};
 use crate::policy::decide::Finding;
@@ -48,14 +48,29 @@ pub fn admit(
     let decided = visit.decide(asked, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
-    let (Granted { warnings, observed }, reservation) = decided.map_err(|refused| {
-        let Refused { refusal, observed } = refused;
-        known.observed = observed;
-        refusal
-    })?;
+    let (Granted { warnings, needs_approval, observed }, reservation) =
+        decided.map_err(|refused| {
+            let Refused { refusal, observed } = refused;
+            known.observed = observed;
+            refusal
+        })?;
     known.observed = observed;
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
-    Ok(Admitted { call, reservation, applicable, warnings })
+    let mut admitted = Admitted { call, reservation, applicable, warnings };
+    // Last, because an approval that lets a call pass is used up.
+    if let Some(first) = needs_approval.first().cloned() {
+        let run = Arc::clone(&admitted.reservation.run_id().0);
+        let Admitted { call, applicable, .. } = &admitted;
+        let wanted = approval::wanted(call, &run, &needs_approval, applicable, known);
+        let rule = Arc::clone(&first.rule);
+        let answer = admitted.reservation.ask_approval(wanted, now);
+        known.approval = answer.id().cloned();
+        if let Err(refusal) = approval::judge(answer, first) {
+            admitted.reservation.refuse(&Denial { key: rule, stop: None }, now);
+            return Err(refusal);
+        }
+    }
+    Ok(admitted)
 }
 
 fn kill_facts<'a>(call: &'a Call, run: &'a str) -> KillFacts<'a> {

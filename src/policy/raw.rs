@@ -18,10 +18,9 @@ pub const SHAPE: Shape = Shape {
         ("RawLimit", &["id", "per", "max", "then"]),
     ],
     planned: &[
-        ("RawRule", &["set", "redact", "approvers", "expires"]),
+        ("RawRule", &["set", "redact"]),
         ("RawPhase", &["result"]),
-        ("RawVerb", &["approve"]),
-        ("RawLimit", &["warn_at", "approvers", "expires"]),
+        ("RawLimit", &["warn_at"]),
     ],
 };
 
@@ -39,7 +38,7 @@ pub enum PolicyKind {
 }
 
 /// Rules and limits over the calls of a run. The order of files and of rules never matters:
-/// stop outranks deny, deny outranks warn, warn outranks allow.
+/// stop outranks deny, deny outranks approve, approve outranks warn, warn outranks allow.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawPolicy {
@@ -102,10 +101,16 @@ pub struct RawRule {
     pub requires: Option<Field<Vec<RawRequirement>>>,
     /// What the rule does when it fires.
     pub then: Option<Field<RawVerb>>,
-    /// What the model is told; `{…}` interpolates CEL. Required with `deny` and `stop`.
+    /// What the model is told; `{…}` interpolates CEL. Required with `approve`,
+    /// `deny` and `stop`.
     pub message: Option<Text>,
     /// Overrides the policy's mode.
     pub mode: Option<Field<RawMode>>,
+    /// With `then: approve`: who may approve; shown to whoever decides.
+    pub approvers: Option<Field<Vec<Field<String>>>>,
+    /// With `then: approve`: how long an approval may stay undecided and, once decided, unused.
+    /// Default 1h.
+    pub expires: Option<Field<Period>>,
     /// `none`: a refusal does not say which values would have passed.
     pub explain: Option<Field<RawExplain>>,
 }
@@ -126,6 +131,8 @@ pub enum RawVerb {
     Allow,
     /// Let the call pass and tell the agent.
     Warn,
+    /// Refuse the call until a human has approved it.
+    Approve,
     /// Refuse the call.
     Deny,
     /// Refuse the call and end the run.
@@ -178,6 +185,11 @@ pub struct RawLimit {
     pub message: Option<Text>,
     /// Overrides the policy's mode.
     pub mode: Option<Field<RawMode>>,
+    /// With `then: approve`: who may approve; shown to whoever decides.
+    pub approvers: Option<Field<Vec<Field<String>>>>,
+    /// With `then: approve`: how long an approval may stay undecided and, once decided, unused.
+    /// Default 1h.
+    pub expires: Option<Field<Period>>,
     /// `none`: a refusal does not say what the maximum is.
     pub explain: Option<Field<RawExplain>>,
 }

@@ -39,6 +39,7 @@ impl Compiler<'_> {
             message: message.unwrap_or_default(),
             mode,
             explain: raw.explain.is_none(),
+            approving: self.approving(file, then, raw.approvers.as_ref(), raw.expires.as_ref()),
             reason,
         };
         self.capture(&rule);
@@ -50,7 +51,8 @@ impl Compiler<'_> {
         let id = &raw.id;
         let Some(then) = then else {
             let fault = Diagnostic::error(yaml_codes::MISSING_KEY, "missing key `then`");
-            let fault = fault.help("what the rule does: `allow`, `warn`, `deny` or `stop`");
+            let fault =
+                fault.help("what the rule does: `allow`, `warn`, `approve`, `deny` or `stop`");
             return self.fault(file, id.span, fault);
         };
         let message = raw.message.as_ref().map(|message| message.value.trim());
@@ -141,6 +143,7 @@ impl From<RawVerb> for Verb {
         match raw {
             RawVerb::Allow => Self::Allow,
             RawVerb::Warn => Self::Warn,
+            RawVerb::Approve => Self::Approve,
             RawVerb::Deny => Self::Deny,
             RawVerb::Stop => Self::Stop,
         }
