@@ -58,6 +58,11 @@ impl Gate {
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
+
+    /// From now on calls go by `snapshot`; those that have begun end by the one they took.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
+    }
 }
 
 /// Answers one request, and leaves exactly one record of it.

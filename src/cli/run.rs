@@ -16,13 +16,13 @@ use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::report::Exit;
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
+use crate::config::reads::Reads;
 use crate::config::settings::{Events, Settings};
-use crate::config::{self, Loaded};
 use crate::ledger::{Bounds, Ledger, RunEnds};
 use crate::pipeline::Gate;
-use crate::policy::compile::{Catalogue, compile};
-use crate::policy::set::PolicySet;
+use crate::policy::set::Modes;
 use crate::record::{Destination, Recorder};
+use crate::reload::{self, Candidate, Cause, Outcome, Reloader};
 use crate::server::{self, ServerBounds};
 use crate::snapshot::Snapshot;
 use crate::yaml::Diagnostic;
@@ -61,8 +61,9 @@ pub fn run(args: &RunArgs) -> Exit {
             }
         },
     };
-    let (settings, policies) = match load(args) {
-        Ok(loaded) => loaded,
+    let reads = Reads::default();
+    let candidate = match Candidate::read(&args.config, &reads) {
+        Ok(candidate) => candidate,
         Err(faults) => {
             report(&faults);
             let count = faults.len();
@@ -77,21 +78,11 @@ pub fn run(args: &RunArgs) -> Exit {
             return Exit::Io;
         }
     };
-    runtime.block_on(serve(&settings, policies, clock))
-}
-
-/// Loads and checks everything, printing warnings.
-fn load(args: &RunArgs) -> Result<(Settings, PolicySet), Vec<Diagnostic>> {
-    let Loaded { settings, warnings, sources } = config::load(&args.config)?;
-    let catalogue =
-        Catalogue { tools: settings.tool_facts(), open_servers: settings.open_servers() };
-    let (policies, more) = compile(&sources, Some(&catalogue))?;
-    report(&warnings);
-    report(&more);
-    if policies.is_empty() {
+    report(&candidate.warnings);
+    if candidate.policies.is_empty() {
         eprintln!("toolgate: warning: no policies are loaded, so every call passes");
     }
-    Ok((settings, policies))
+    runtime.block_on(serve(args, candidate, &reads, clock))
 }
 
 fn report(diagnostics: &[Diagnostic]) {
@@ -101,11 +92,44 @@ fn report(diagnostics: &[Diagnostic]) {
     }
 }
 
+/// Says what came of a look at the files.
+fn tell(cause: Cause, outcome: &Outcome) {
+    let mut err = io::stderr();
+    // Nobody may be reading standard error; the gate serves all the same.
+    let _ = match outcome {
+        Outcome::Unchanged if cause == Cause::Signal => {
+            writeln!(err, "toolgate: nothing has changed (SIGHUP)")
+        }
+        Outcome::Unchanged | Outcome::Moving => Ok(()),
+        Outcome::Replaced { from, to, modes, warnings } => {
+            report(warnings);
+            let (why, modes) = (cause.name(), describe(*modes));
+            writeln!(err, "toolgate: reloaded ({why}): policies {from} -> {to}; {modes}")
+        }
+        Outcome::Refused { kept, faults } => {
+            report(faults);
+            let count = faults.len();
+            let (why, faults) = (cause.name(), plural(count, "fault", "faults"));
+            writeln!(err, "toolgate: not reloaded ({why}): {count} {faults} found; {kept} stays")
+        }
+    };
+}
+
+/// How much of the policies acts.
+fn describe(modes: Modes) -> String {
+    let Modes { enforced, observed } = modes;
+    format!("rules and limits: {enforced} enforce, {observed} only observe")
+}
+
 fn plural<'a>(count: usize, one: &'a str, more: &'a str) -> &'a str {
     if count == 1 { one } else { more }
 }
 
-async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
+async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock) -> Exit {
+    let fixed = candidate.fixed().to_vec();
+    let Candidate { settings, policies, .. } = candidate;
+    let settings = &settings;
+    let modes = policies.modes();
     let failed = |what: &dyn std::fmt::Display| {
         eprintln!("toolgate: {what}");
         Exit::Io
@@ -118,7 +142,7 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         Ok(recorder) => recorder,
         Err(error) => return failed(&error),
     };
-    let snapshot = match Snapshot::build(settings, policies) {
+    let snapshot = match Snapshot::build(settings, policies, None) {
         Ok(snapshot) => Arc::new(snapshot),
         Err(error) => return failed(&error),
     };
@@ -134,7 +158,7 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
     let gate = Arc::new(Gate::new(clock, Arc::clone(&ledger), Arc::clone(&recorder), snapshot));
     let bound =
         (bind("listen", settings.listen).await, bind("admin", settings.admin).await, signals());
-    let (listener, admin_listener, signals) = match bound {
+    let (listener, admin_listener, (signals, hangup)) = match bound {
         (Ok(listener), Ok(admin_listener), Ok(signals)) => (listener, admin_listener, signals),
         (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return failed(&error),
     };
@@ -144,6 +168,7 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
     };
     if let (Ok(at), Ok(admin_at)) = (listener.local_addr(), admin_listener.local_addr()) {
         let mut err = io::stderr();
+        let _ = writeln!(err, "toolgate: {}", describe(modes));
         // Nobody may be reading standard error; the gate serves all the same.
         let _ = writeln!(
             err,
@@ -151,7 +176,16 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         );
     }
     let listeners = (listener, admin_listener);
+    let reloader = Reloader::new(
+        Arc::clone(&gate),
+        args.config.clone(),
+        fixed,
+        settings.reload,
+        reads.footprint(),
+    );
+    let reloading = tokio::spawn(reload::follow(reloader, hangup, tell));
     let drained = serve_until(signals, (&gate, &admin), listeners, settings).await;
+    reloading.abort();
     ledger.end_all();
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");
@@ -258,12 +292,14 @@ struct Signals {
     interrupt: Signal,
 }
 
-fn signals() -> Result<Signals, String> {
+/// Those signals, and the one that asks for a look at the files.
+fn signals() -> Result<(Signals, Signal), String> {
     let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
-    Ok(Signals {
+    let signals = Signals {
         terminate: listen(SignalKind::terminate())?,
         interrupt: listen(SignalKind::interrupt())?,
-    })
+    };
+    Ok((signals, listen(SignalKind::hangup())?))
 }
 
 impl Signals {

@@ -39,6 +39,8 @@ pub struct Config {
     pub upstreams: Option<Field<Entries<Upstream>>>,
     /// How calls are gathered into runs.
     pub runs: Option<Runs>,
+    /// How changes of this file, and of those it names, are found. `SIGHUP` asks for it at once.
+    pub reload: Option<Reload>,
     /// What is recorded, and where.
     pub record: Option<Record>,
     /// Labels of all calls on this listener.
@@ -167,6 +169,16 @@ pub struct Runs {
     pub idle_end: Option<Field<Period>>,
     /// A header whose value names the run, looked at before the well-known ones.
     pub header: Option<Field<String>>,
+}
+
+/// How changes of this file, and of those it names, are found.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Whether to act on the file system's notices. Default true.
+    pub watch: Option<Field<bool>>,
+    /// How often to look at the files without a notice; `0s` for never. Default 30s.
+    pub poll: Option<Field<Period>>,
 }
 
 /// What is recorded, and where.

@@ -25,6 +25,7 @@ pub struct Settings {
     pub state: PathBuf,
     pub upstreams: Vec<Upstream>,
     pub runs: Runs,
+    pub reload: Reload,
     pub events: Events,
     pub caller: Caller,
     /// Makes digests an HMAC.
@@ -113,6 +114,15 @@ pub struct Runs {
     pub header: Option<HeaderName>,
 }
 
+/// How changes of the files are found. Told to by a signal, the gate looks in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the system's notices are listened to.
+    pub watch: bool,
+    /// The pause between two looks at the files; zero for never.
+    pub poll: Duration,
+}
+
 /// Where events go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Events {
@@ -150,6 +160,12 @@ impl Default for Timeouts {
 impl Default for Runs {
     fn default() -> Self {
         Self { idle_end: Duration::from_secs(600), header: None }
+    }
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self { watch: true, poll: Duration::from_secs(30) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The upstreams of a config: where they are, what they can do, and how they are called.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::operation::Pattern;
 use super::raw;
+use super::reads::Reads;
 use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret};
 use super::{address, codes, labels};
@@ -53,7 +53,7 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
     let timeouts = timeouts(raw, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
-        let read = read_certificates(&check.path(&field.value));
+        let read = read_certificates(&check.path(&field.value), check.secrets.reads);
         check.ok(codes::FILE, field.span, read)
     });
     let target = target?;
@@ -232,15 +232,14 @@ fn header(field: &Field<String>, check: &mut Check<'_>) -> Option<HeaderName> {
     check.header(field, &[])
 }
 
-fn read_certificates(path: &Path) -> Result<Arc<[u8]>, ScalarFault> {
+fn read_certificates(path: &Path, reads: &Reads) -> Result<Arc<[u8]>, ScalarFault> {
     let shown = path.display();
     let failed =
         |error: std::io::Error| ScalarFault::new(format!("`{shown}` cannot be read: {error}"));
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > CA_LIMIT_BYTES {
+    let bytes = reads.file(path, CA_LIMIT_BYTES).map_err(failed)?;
+    if bytes.len() as u64 > CA_LIMIT_BYTES {
         return Err(ScalarFault::new(format!("`{shown}` is larger than {CA_LIMIT_BYTES} bytes")));
     }
-    let bytes = fs::read(path).map_err(failed)?;
     let begin = b"-----BEGIN CERTIFICATE-----";
     if !bytes.windows(begin.len()).any(|window| window == begin) {
         return Err(ScalarFault::new(format!("`{shown}` holds no PEM certificate")));

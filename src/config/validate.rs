@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::raw;
 use super::secrets::Secrets;
-use super::settings::{Bounds, Events, Runs, Settings};
+use super::settings::{Bounds, Events, Reload, Runs, Settings};
 use super::{address, admin, codes, labels, upstream};
 use crate::policy::view::Caller;
 use crate::yaml::{self, Diagnostic, Field, ScalarFault, Source, Span, Text};
@@ -127,6 +127,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
     let state = check.path(raw.state.as_ref().map_or(DEFAULT_STATE, |field| &field.value));
     let upstreams = raw.upstreams.as_ref().map(|raw| upstream::upstreams(raw, check));
     let runs = raw.runs.as_ref().map_or_else(Runs::default, |raw| runs(raw, check));
+    let reload = raw.reload.as_ref().map_or_else(Reload::default, |raw| reload(raw, check));
     let events = events(raw.record.as_ref(), check);
     let caller = raw.caller.as_ref().map_or_else(Caller::default, |raw| caller(raw, check));
     let bounds = raw.bounds.as_ref().map_or_else(Bounds::default, |raw| bounds(raw, check));
@@ -140,6 +141,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
         state,
         upstreams: upstreams?,
         runs,
+        reload,
         events,
         caller,
         digest_key,
@@ -164,6 +166,20 @@ fn runs(raw: &raw::Runs, check: &mut Check<'_>) -> Runs {
     let secret = ["authorization", "cookie", "proxy-authorization"];
     let header = raw.header.as_ref().and_then(|field| check.header(field, &secret));
     Runs { idle_end, header }
+}
+
+fn reload(raw: &raw::Reload, check: &mut Check<'_>) -> Reload {
+    let default = Reload::default();
+    let never = raw.poll.as_ref().is_some_and(|poll| poll.value.0.is_zero());
+    let allowed = (Duration::from_millis(100), Duration::from_secs(86_400));
+    Reload {
+        watch: raw.watch.as_ref().map_or(default.watch, |field| field.value),
+        poll: if never {
+            Duration::ZERO
+        } else {
+            check.time(raw.poll.as_ref(), default.poll, allowed)
+        },
+    }
 }
 
 fn events(raw: Option<&raw::Record>, check: &mut Check<'_>) -> Events {

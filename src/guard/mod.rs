@@ -63,7 +63,7 @@ pub fn judge(
     if let Some(reason) = look.stopped {
         return run_stopped(reason);
     }
-    let env = Env { call, run: look.run, prior: None, now };
+    let env = Env { call, run: look.run, prior: None, answer: None, now };
     let mut found = Findings::default();
     // A spelling of a ruled tool that no rule names: it must not pass as a tool without rules.
     if let Some(rule) = &applicable.lookalike_of {

@@ -46,6 +46,22 @@ struct RunEndLabels {
     agent: String,
 }
 
+/// What came of a look at the config's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadResult {
+    /// They hold, and are in force.
+    Ok,
+    /// They do not hold; nothing changed.
+    Invalid,
+    /// They say what they said.
+    Unchanged,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AgentLabels {
     agent: String,
@@ -61,6 +77,7 @@ pub(super) struct Metrics {
     gate_duration: Histogram,
     levels: Levels,
     runs_ended: Family<RunEndLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
     run_calls: Family<AgentLabels, Histogram, fn() -> Histogram>,
     run_duration: Family<AgentLabels, Histogram, fn() -> Histogram>,
 }
@@ -92,6 +109,17 @@ pub(super) struct Observation<'a> {
     pub forwarded: Option<(&'a Arc<str>, &'a Arc<str>, Duration)>,
     pub error_class: Option<ErrorClass>,
     pub gate: Duration,
+}
+
+impl ReloadResult {
+    /// The name users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Invalid => "invalid",
+            Self::Unchanged => "unchanged",
+        }
+    }
 }
 
 impl Levels {
@@ -155,6 +183,7 @@ impl Metrics {
                 mode: "enforce",
             })
             .clone();
+        let reloads = reloads(&mut registry);
         Self {
             registry,
             decisions,
@@ -163,6 +192,7 @@ impl Metrics {
             tool_series: DashMap::default(),
             gate_duration,
             levels,
+            reloads,
             runs_ended,
             run_calls,
             run_duration,
@@ -225,6 +255,10 @@ impl Metrics {
         series
     }
 
+    pub fn reloaded(&self, result: ReloadResult) {
+        self.reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
+    }
+
     pub fn run_ended(&self, reason: &'static str, agent: &str, calls: u64, duration: Duration) {
         let ended = RunEndLabels { stop_reason: reason, agent: agent.to_owned() };
         self.runs_ended.get_or_create(&ended).inc();
@@ -243,6 +277,17 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         if open_metrics { text } else { classic(&text) }
     }
+}
+
+/// The counters of reloads, there from the start, so that the first failure is an increase.
+fn reloads(registry: &mut Registry) -> Family<ReloadLabels, Counter> {
+    let reloads = Family::<ReloadLabels, Counter>::default();
+    for result in [ReloadResult::Ok, ReloadResult::Invalid, ReloadResult::Unchanged] {
+        drop(reloads.get_or_create(&ReloadLabels { result: result.name() }));
+    }
+    let help = "Looks at changed files of config and policies, by what came of them";
+    registry.register("toolgate_policy_reloads", help, reloads.clone());
+    reloads
 }
 
 /// The classic exposition format: there a counter's type line names its `_total` series, and

@@ -23,7 +23,7 @@ use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, UsageTotals};
 pub use journal::{Destination, JournalError};
-pub use metrics::Held;
+pub use metrics::{Held, ReloadResult};
 pub use page::Page;
 
 use journal::Journal;
@@ -63,6 +63,27 @@ impl Recorder {
     /// Records something that is no call: an approval, a kill switch, a reload, a drift.
     pub fn note(&self, event: &Event<'_>) {
         self.journal.append(event);
+    }
+
+    /// Counts a look at the files and, with `detail`, records it. `version` is that of the
+    /// policies in force afterwards.
+    pub fn reloaded(&self, result: ReloadResult, version: &str, detail: Option<&str>) {
+        self.metrics.reloaded(result);
+        if detail.is_none() {
+            return;
+        }
+        let status = match result {
+            ReloadResult::Ok | ReloadResult::Unchanged => "ok",
+            ReloadResult::Invalid => "error",
+        };
+        self.note(&Event {
+            ts_ms: self.clock.now().wall_ms,
+            kind: Kind::Reload,
+            status: Some(status),
+            policy_version: Some(version),
+            detail,
+            ..Event::default()
+        });
     }
 
     /// Whether what is recorded is also being written.

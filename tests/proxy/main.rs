@@ -18,6 +18,7 @@ mod input;
 mod kill;
 mod limits;
 mod record;
+mod reload;
 mod rules;
 mod run_id;
 mod slow;

@@ -1,6 +1,7 @@
 //! The built gate as a child process, in a folder of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -245,7 +246,7 @@ impl Gate {
     /// Kills the gate as a crash would, does something to its folder, and starts it again.
     pub async fn crash_and_restart(
         mut self,
-        meanwhile: impl FnOnce(&std::path::Path),
+        meanwhile: impl FnOnce(&Path),
     ) -> Result<Self, (Option<i32>, String)> {
         self.child.start_kill().expect("it runs");
         let _ = self.ended().await;
@@ -274,11 +275,6 @@ impl Gate {
         let token = format!("Bearer {}", self.admin_token());
         headers.insert("authorization", token.parse().expect("a token"));
         Connection::open(self.admin).await.send(asked).await
-    }
-
-    /// The folder that the gate runs in.
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 
     /// An answer over a connection of its own.
@@ -358,10 +354,32 @@ impl Gate {
 
     /// Asks the gate to end, as service managers do.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends the gate a signal.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs");
         let told =
-            std::process::Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status();
+            std::process::Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status();
         assert!(told.expect("a shell").success());
+    }
+
+    /// Where the config and what it names are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file beside the config.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).expect("a file")
+    }
+
+    /// Puts another file in the place of one beside the config, in one step.
+    pub fn replace(&self, name: &str, text: &str) {
+        let new = self.folder.path().join(".new");
+        std::fs::write(&new, text).expect("a file");
+        std::fs::rename(new, self.folder.path().join(name)).expect("renamed");
     }
 
     /// Waits for the end.
