@@ -37,8 +37,13 @@ impl Admin {
         let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
         let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
         let Gate { ledger, recorder, .. } = &*self.gate;
-        let held = Held { reserved_calls: ledger.reserved_calls(), live_runs: ledger.live_runs() };
-        let mut reply = text_reply(StatusCode::OK, recorder.render_metrics(held, open));
+        let held = Held {
+            reserved_calls: ledger.reserved_calls(),
+            live_runs: ledger.live_runs(),
+            breakers: ledger.breakers.states(self.gate.clock.now()),
+            unknown_writes: ledger.unknown.count(),
+        };
+        let mut reply = text_reply(StatusCode::OK, recorder.render_metrics(&held, open));
         let kind = HeaderValue::from_static(if open { OPEN_METRICS } else { CLASSIC_METRICS });
         reply.headers_mut().insert(CONTENT_TYPE, kind);
         reply

@@ -8,8 +8,10 @@ mod kill;
 mod reply;
 mod request;
 mod routes;
+mod runs;
 mod serve;
 mod state;
+mod view;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -156,6 +158,11 @@ impl Admin {
         match look {
             Look::Description => Ok(description()),
             Look::Kills => request::no_query(query).map(|()| self.list_kills()),
+            Look::Runs => request::no_query(query).map(|()| self.list_runs()),
+            Look::Run => self.show_run(id),
+            Look::Policies => request::no_query(query).map(|()| self.list_policies()),
+            Look::Breakers => request::no_query(query).map(|()| self.list_breakers()),
+            Look::Unknown => request::no_query(query).map(|()| self.list_unknown()),
             Look::Approvals => self.list_approvals(query, scope),
             Look::Approval => self.show_approval(id, scope),
         }
@@ -166,6 +173,8 @@ impl Admin {
             Change::Kill => self.kill(body),
             Change::Approve => self.decide(id, Decision::Approve, body),
             Change::Deny => self.decide(id, Decision::Deny, body),
+            Change::StopRun => self.stop_run(id, body),
+            Change::ClearUnknown => self.clear_unknown(id, request::UNNAMED_ACTOR),
             Change::LiftKill => self.lift_kill(id, request::UNNAMED_ACTOR),
         }
     }

@@ -33,6 +33,11 @@ pub(super) enum Look {
     Kills,
     Approvals,
     Approval,
+    Runs,
+    Run,
+    Policies,
+    Breakers,
+    Unknown,
 }
 
 /// For those who may write.
@@ -42,6 +47,8 @@ pub(super) enum Change {
     LiftKill,
     Approve,
     Deny,
+    StopRun,
+    ClearUnknown,
 }
 
 /// One place of the admin side.
@@ -67,6 +74,13 @@ pub(super) const ROUTES: &[Route] = &[
     look("/v1/approvals/{id}", Look::Approval),
     change("POST", "/v1/approvals/{id}/approve", Change::Approve),
     change("POST", "/v1/approvals/{id}/deny", Change::Deny),
+    look("/v1/runs", Look::Runs),
+    look("/v1/runs/{id}", Look::Run),
+    change("POST", "/v1/runs/{id}/stop", Change::StopRun),
+    look("/v1/policies", Look::Policies),
+    look("/v1/breakers", Look::Breakers),
+    look("/v1/unknown", Look::Unknown),
+    change("DELETE", "/v1/unknown/{id}", Change::ClearUnknown),
 ];
 
 const fn page(path: &'static str, page: Page) -> Route {

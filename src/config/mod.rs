@@ -14,6 +14,7 @@ mod mask;
 mod operation;
 pub mod raw;
 pub mod reads;
+mod resilience;
 mod secrets;
 pub mod settings;
 mod upstream;

@@ -4,10 +4,12 @@
 
 mod admitted;
 mod approval;
+mod breaker;
 mod kill;
 mod limits;
 mod loops;
 mod spiral;
+mod unknown;
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
+pub use breaker::Leave;
+pub use unknown::Begun;
 
 use crate::call::{Refusal, StopReason};
 use crate::clock::Now;
@@ -125,12 +129,16 @@ fn lookalike(rule: &Arc<str>, operation: &str) -> Finding {
     }
 }
 
-fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {
+fn stopped(reason: StopReason) -> Refusal {
     let message = format!(
         "This run was stopped ({}) and takes no more calls. Report what you have and end.",
         reason.name()
     );
-    let refusal = Refusal::without_rule(StopReason::RunStopped, message);
-    let denial = Denial { key: Arc::from(StopReason::RunStopped.name()), stop: None };
+    Refusal::without_rule(StopReason::RunStopped, message)
+}
+
+fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {
+    let refusal = stopped(reason);
+    let denial = Denial::of(&refusal);
     Judgement::Refuse(Refused { refusal, observed: Vec::new() }, denial)
 }

@@ -5,13 +5,18 @@
 //! same locks. So neither a budget nor a rule over the run's history can be raced.
 
 mod approvals;
+mod breakers;
 mod kills;
+mod outside;
 mod reservation;
 mod run;
 mod scope;
 mod stops;
 mod sweep;
+mod unknown;
+mod upstreams;
 mod visit;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -33,11 +38,15 @@ pub use approvals::{
     ApprovalRecord, ApprovalStatus, Approvals, Decided, Decision, SHOWN_BODY_LIMIT_BYTES, Subject,
     Undecidable, Wanted,
 };
+pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
+pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
 pub use stops::Stopped;
+pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
+pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Judgement, Look, Visit};
 
 use run::RunCell;
@@ -74,6 +83,12 @@ pub struct Ledger {
     /// The run that an agent without any label is in, and when it was last heard of.
     unlabelled: DashMap<Arc<str>, (RunId, Duration), RandomState>,
     ends: Arc<dyn RunEnds>,
+    /// Which tools are given a rest.
+    pub breakers: Breakers,
+    /// What upstreams carry.
+    pub upstreams: Upstreams,
+    /// Writes of which nobody knows whether they happened.
+    pub unknown: UnknownWrites,
 }
 
 impl Ledger {
@@ -89,6 +104,9 @@ impl Ledger {
             scopes: DashMap::default(),
             unlabelled: DashMap::default(),
             ends,
+            breakers: Breakers::default(),
+            upstreams: Upstreams::default(),
+            unknown: UnknownWrites::default(),
         })
     }
 

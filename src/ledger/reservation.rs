@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::call::{RunId, Status};
+use crate::call::{RunId, Status, StopReason};
 use crate::clock::Now;
+use crate::ledger::Ledger;
 use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
+use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::ledger::{ApprovalAnswer, Kills, Wanted};
 use crate::policy::history::{Captured, Step};
@@ -81,6 +83,24 @@ impl Reservation {
             let ledger = &self.visit.ledger;
             ledger.report_approvals(ledger.approvals.give_back(id, now));
         }
+    }
+
+    /// The ledger that it is of.
+    pub fn ledger(&self) -> &Ledger {
+        &self.visit.ledger
+    }
+
+    /// Why the run was stopped, when it was.
+    pub fn stopped(&self) -> Option<StopReason> {
+        self.visit.run.state.lock().stopped.as_ref().map(|(reason, _)| *reason)
+    }
+
+    /// Watches a write that is about to be sent.
+    ///
+    /// # Errors
+    /// Why it must not be sent now.
+    pub fn watch(&self, write: Write, now: Now) -> Result<Watched, Doubt> {
+        Watched::begin(&self.visit.ledger, write, now)
     }
 
     /// What operators have switched off.

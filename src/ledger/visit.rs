@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use crate::call::{Caller, RunEnd, RunId, StopReason};
+use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
 use crate::clock::Now;
 use crate::ledger::reservation::{Claim, Reservation};
 use crate::ledger::run::{DenialNote, RunCell};
@@ -57,6 +57,13 @@ pub struct Asked {
 pub enum Judgement<Granted, Refused> {
     Admit(Granted),
     Refuse(Refused, Denial),
+}
+
+impl Denial {
+    /// A refusal without a rule of the operator's.
+    pub fn of(refusal: &Refusal) -> Self {
+        Self { key: Arc::from(refusal.reason.name()), stop: None }
+    }
 }
 
 impl Look<'_> {

@@ -276,7 +276,6 @@ impl Gate {
         headers.insert("authorization", token.parse().expect("a token"));
         Connection::open(self.admin).await.send(asked).await
     }
-
     /// An answer over a connection of its own.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         Connection::open(self.address).await.send(request).await
