@@ -129,6 +129,7 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             rule: refusal.rule.as_deref(),
             violations: &refusal.violations,
+            approval: refusal.approval.as_deref(),
             run_id: about.run_id,
         },
         status,
@@ -162,6 +163,8 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
     let passing: Vec<String> = refusal
         .violations
         .iter()
+        // What would pass without approval is no way around it.
+        .filter(|_| refusal.reason != StopReason::ApprovalRequired)
         .filter(|violation| violation.path.starts_with("/args/") && !violation.passes.is_empty())
         .map(|violation| {
             format!(
@@ -181,6 +184,9 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
         RetryScope::None => " Do not try it again or by another way.",
         RetryScope::DifferentArgs => " Do not repeat it unchanged.",
         RetryScope::AfterPrecondition => " Repeat it once that is done, not before.",
+        RetryScope::SameArgsLater if refusal.reason == StopReason::ApprovalRequired => {
+            " Do other work or stop; repeat this exact call later. Do not split or reroute it."
+        }
         RetryScope::SameArgsLater => " Repeat this exact call later.",
     };
     detail.push_str(closing);
@@ -267,6 +273,7 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             retry_after_ms: None,
             rule: None,
             violations: &[],
+            approval: None,
             run_id: about.run_id,
         },
         status,
