@@ -121,6 +121,8 @@ pub struct Known {
     pub approval: Option<Arc<str>>,
     /// Values taken out of the arguments or the result by `redact`.
     pub redacted: u64,
+    /// The same by rule.
+    pub redacted_by: Vec<(Arc<str>, u64)>,
 }
 
 /// How an admitted call ended, for its record.

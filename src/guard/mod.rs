@@ -8,6 +8,7 @@ mod breaker;
 mod kill;
 mod limits;
 mod loops;
+mod rewrite;
 mod spiral;
 mod unknown;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
 pub use breaker::Leave;
+pub use rewrite::{finding, note};
 pub use unknown::Begun;
 
 use crate::call::{Refusal, StopReason};

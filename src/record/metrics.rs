@@ -42,6 +42,11 @@ struct ToolLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabels {
+    rule: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BreakerLabels {
     tool: String,
 }
@@ -76,6 +81,7 @@ struct AgentLabels {
 pub(super) struct Metrics {
     registry: Registry,
     decisions: Family<DecisionLabels, Counter>,
+    redactions: Family<RuleLabels, Counter>,
     /// The series of nearly every call, looked up once.
     allowed: Counter,
     tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram>,
@@ -117,6 +123,8 @@ pub(super) struct Observation<'a> {
     pub rule: &'a str,
     pub stop_reason: &'static str,
     pub observed: &'a [Arc<str>],
+    /// Values taken out, by rule.
+    pub redacted: &'a [(Arc<str>, u64)],
     /// Tool, agent and time of a call that was forwarded.
     pub forwarded: Option<(&'a Arc<str>, &'a Arc<str>, Duration)>,
     pub error_class: Option<ErrorClass>,
@@ -181,6 +189,7 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::default();
         let decisions = Family::<DecisionLabels, Counter>::default();
+        let redactions = Family::<RuleLabels, Counter>::default();
         let tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 14)));
         let gate_duration = Histogram::new(exponential_buckets(0.000_005, 2.0, 16));
@@ -190,6 +199,11 @@ impl Metrics {
         let run_duration: Family<AgentLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.1, 2.0, 13)));
         registry.register("toolgate_decisions", "Decisions over calls", decisions.clone());
+        registry.register(
+            "toolgate_redactions",
+            "Values taken out of arguments and results",
+            redactions.clone(),
+        );
         registry.register(
             "gen_ai_execute_tool_duration_seconds",
             "Time of forwarded tool calls, from arrival to the end of the answer, in seconds",
@@ -224,6 +238,7 @@ impl Metrics {
         Self {
             registry,
             decisions,
+            redactions,
             allowed,
             tool_duration,
             tool_series: DashMap::default(),
@@ -252,6 +267,10 @@ impl Metrics {
                 self.allowed.inc();
             }
             Some(verdict) => self.decided(verdict, seen.rule, seen.stop_reason, "enforce"),
+        }
+        for (rule, count) in seen.redacted {
+            let labels = RuleLabels { rule: rule.to_string() };
+            self.redactions.get_or_create(&labels).inc_by(*count);
         }
         for rule in seen.observed {
             self.decided(Verdict::Deny, rule, "", "observe");

@@ -20,6 +20,7 @@ mod kill;
 mod limits;
 mod record;
 mod reload;
+mod results;
 mod rules;
 mod run_id;
 mod slow;
