@@ -23,11 +23,14 @@ use crate::ledger::{Denial, Ledger};
 use crate::policy::decide::Finding;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
-use crate::review::{self, How, Review};
+use crate::review::{self, How, Review, Store};
 use crate::snapshot::Snapshot;
 
 /// Memory for the bodies of all calls in the gate.
 const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Memory for all answers that are held back until they are whole.
+const RESULTS_LIMIT_BYTES: usize = 128 * 1024 * 1024;
 
 /// Everything that lives longer than a call.
 pub struct Gate {
@@ -37,6 +40,8 @@ pub struct Gate {
     /// The last good answers of tools that only read.
     pub remembered: Arc<Remembered>,
     room: Room,
+    /// Memory for answers that are held back.
+    store: Store,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -62,9 +67,10 @@ impl Gate {
         recorder: Arc<Recorder>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
+        let store = Store::new(RESULTS_LIMIT_BYTES);
         let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
         let snapshot = ArcSwap::new(snapshot);
-        Self { clock, ledger, recorder, remembered: Arc::default(), room, snapshot }
+        Self { clock, ledger, recorder, remembered: Arc::default(), room, store, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
@@ -204,7 +210,7 @@ async fn reviewed(
     let status = answer.status();
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
-    let how = How { hasher, idle, stale: trip.stale.is_some() };
+    let how = How { hasher, store: &gate.store, idle, stale: trip.stale.is_some() };
     let review = review::review(&admitted, answer, how, &gate.clock, &mut page.known).await;
     let Review { measure, outcome } = review;
     let now = gate.clock.now();

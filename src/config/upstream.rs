@@ -235,8 +235,8 @@ fn tool(
         }),
     };
     let new = own.iter().filter(|tag| !common.tags.contains(tag));
-    let own_output = output(raw.output.as_ref(), check);
     let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
+    let output = output(raw.output.as_ref(), check).unwrap_or(common.output);
     let tool = Tool {
         operation,
         method: pattern.method.clone(),
@@ -245,7 +245,7 @@ fn tool(
         tags: common.tags.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        plan: Arc::new(Plan { contract, output: own_output.unwrap_or(common.output), resilience }),
+        plan: Arc::new(Plan { contract, resilience, output }),
     };
     Some(Draft { name, source, span, pattern, tool })
 }

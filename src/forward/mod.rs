@@ -44,7 +44,8 @@ pub struct Trip {
     pub stale: Option<Duration>,
 }
 
-/// Whether a loaded rule reads results of the tool, or its schema is held against them.
+/// Whether a loaded rule reads results of the tool, now or at a later call, or its schema is held
+/// against them.
 pub fn keeps_result(applicable: &Applicable, plan: &Plan) -> bool {
     applicable.reads_results()
         || plan.contract.as_ref().is_some_and(|contract| contract.has_responses())

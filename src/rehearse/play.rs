@@ -89,6 +89,11 @@ impl Player<'_> {
             guard::judge(call, call_key, &applicable, look, now)
         });
         match decided {
+            Ok((granted, reservation)) if !granted.needs_approval.is_empty() => {
+                let rule = granted.needs_approval.first().map(|finding| finding.rule.clone());
+                reservation.refuse(&Denial { key: rule.unwrap_or_default(), stop: None }, now);
+                said_holding(granted)
+            }
             Ok((mut granted, reservation)) => {
                 granted.warnings.extend(sent.notes.iter().cloned().map(guard::finding));
                 granted.observed.extend(sent.observed.iter().cloned());
@@ -214,6 +219,23 @@ fn said_granting(granted: Granted) -> Said {
         reason: None,
         violations: Vec::new(),
         observed: granted.observed.into_iter().collect(),
+        args: None,
+        result: None,
+    }
+}
+
+/// A call that a human has to see first.
+fn said_holding(granted: Granted) -> Said {
+    let Granted { needs_approval, observed, .. } = granted;
+    let messages: Vec<&str> =
+        needs_approval.iter().map(|finding| finding.message.as_str()).collect();
+    Said {
+        verdict: Verdict::Approve,
+        message: messages.join("\n"),
+        rules: needs_approval.iter().map(|finding| finding.rule.clone()).collect(),
+        reason: Some(StopReason::ApprovalRequired),
+        violations: needs_approval.into_iter().flat_map(|finding| finding.violations).collect(),
+        observed: observed.into_iter().collect(),
         args: None,
         result: None,
     }

@@ -1,26 +1,58 @@
 //! Holding an answer back until all of it is there, within bounds of size and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::forward::{Measure, Tail};
 use crate::json::Hasher;
+use crate::review::How;
 
 /// Longest time an answer may take from its head to its end while it is held back: an endless
 /// stream of events must not hold its call for ever.
 const COLLECT_LIMIT: Duration = Duration::from_secs(300);
 
-/// The whole body. It is not kept when it is longer than `limit` bytes, and then not read to its
-/// end either; `idle` is the longest silence within it.
+/// Memory for all answers that are held back at a time.
+pub struct Store {
+    bytes: Arc<Semaphore>,
+}
+
+impl Store {
+    /// Room for `limit_bytes`.
+    pub fn new(limit_bytes: usize) -> Self {
+        Self { bytes: Arc::new(Semaphore::new(limit_bytes.min(Semaphore::MAX_PERMITS))) }
+    }
+
+    /// Takes room for one piece, if there is any. Nobody waits for it: slow answers would make all
+    /// others wait for them.
+    fn take(&self, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX);
+        match (Arc::clone(&self.bytes).try_acquire_many_owned(wanted), held) {
+            (Err(_), _) => false,
+            (Ok(more), Some(held)) => {
+                held.merge(more);
+                true
+            }
+            (Ok(more), held @ None) => {
+                *held = Some(more);
+                true
+            }
+        }
+    }
+}
+
+/// The whole body, and the room it takes. It is not kept when it is longer than `limit` bytes, and then not read to its
+/// end either; and neither when there is no room for it.
 pub(super) async fn collect<B>(
     mut body: B,
     mut hasher: Hasher,
     limit: usize,
-    idle: Duration,
-) -> Measure
+    how: &How<'_>,
+) -> (Measure, Option<OwnedSemaphorePermit>)
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -30,13 +62,14 @@ where
         gathered.over = true;
         Tail::Whole
     } else {
-        let gathering = gathered.all(&mut body, &mut hasher, limit, idle);
+        let gathering = gathered.all(&mut body, &mut hasher, limit, how);
         let in_time = tokio::time::timeout(COLLECT_LIMIT, gathering).await;
         in_time.unwrap_or(Tail::Broken { timed_out: true })
     };
-    let Gathered { only, joined, bytes, over } = gathered;
+    let Gathered { only, joined, bytes, over, room } = gathered;
     let kept = if joined.is_empty() { only } else { joined.freeze() };
-    Measure { tail, digest: hasher.finish(), bytes, kept: (!over).then_some(kept) }
+    let kept = (!over).then_some(kept);
+    (Measure { tail, digest: hasher.finish(), bytes, kept }, room)
 }
 
 #[derive(Default)]
@@ -46,6 +79,7 @@ struct Gathered {
     joined: BytesMut,
     bytes: u64,
     over: bool,
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Gathered {
@@ -54,13 +88,13 @@ impl Gathered {
         body: &mut B,
         hasher: &mut Hasher,
         limit: usize,
-        idle: Duration,
+        how: &How<'_>,
     ) -> Tail
     where
         B: Body<Data = Bytes> + Unpin,
     {
         loop {
-            let frame = match tokio::time::timeout(idle, body.frame()).await {
+            let frame = match tokio::time::timeout(how.idle, body.frame()).await {
                 Err(_) => return Tail::Broken { timed_out: true },
                 Ok(None) => return Tail::Whole,
                 Ok(Some(Err(_))) => return Tail::Broken { timed_out: false },
@@ -70,7 +104,7 @@ impl Gathered {
             let Ok(data) = frame.into_data() else { continue };
             hasher.update(&data);
             self.bytes = self.bytes.saturating_add(data.len() as u64);
-            if self.bytes > limit as u64 {
+            if self.bytes > limit as u64 || !how.store.take(&mut self.room, data.len()) {
                 self.over = true;
                 return Tail::Whole;
             }

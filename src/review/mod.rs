@@ -16,6 +16,7 @@ use http::Response;
 use http_body::Body;
 use http_body_util::Full;
 
+pub use collect::Store;
 pub use judge::{Answer, Passed, decide, judge};
 pub use read::Content;
 
@@ -45,8 +46,10 @@ pub enum Outcome {
 }
 
 /// How an answer is collected.
-pub struct How {
+pub struct How<'g> {
+    /// Makes its digest.
     pub hasher: Hasher,
+    pub store: &'g Store,
     /// Longest silence within it.
     pub idle: Duration,
     /// It was remembered from an earlier call.
@@ -64,7 +67,7 @@ pub fn needs_whole(applicable: &Applicable, plan: &Plan) -> bool {
 pub async fn review<B>(
     admitted: &Admitted,
     answer: Response<B>,
-    how: How,
+    how: How<'_>,
     clock: &Clock,
     known: &mut Known,
 ) -> Review
@@ -73,14 +76,13 @@ where
 {
     let (mut parts, body) = answer.into_parts();
     let limit = admitted.call().plan.output.max_bytes.unwrap_or(RESULT_CAPTURE_LIMIT_BYTES);
-    let How { hasher, idle, stale } = how;
-    let measure = collect::collect(body, hasher, limit, idle).await;
+    let (measure, _room) = collect::collect(body, how.hasher.clone(), limit, &how).await;
     let outcome = match (&measure.kept, measure.tail) {
         (_, Tail::Broken { .. } | Tail::Abandoned) => Outcome::Broken,
         (None, Tail::Whole) => Outcome::Withhold(too_large(limit)),
         (Some(bytes), Tail::Whole) => {
             let judged = contract::keeps(admitted, &parts, bytes).and_then(|()| {
-                judge(admitted, &Answer::of(&parts, bytes, stale), clock.now(), known)
+                judge(admitted, &Answer::of(&parts, bytes, how.stale), clock.now(), known)
             });
             match judged {
                 Err(refusal) => Outcome::Withhold(*refusal),
@@ -99,8 +101,8 @@ where
 
 fn too_large(limit: usize) -> Refusal {
     let message = format!(
-        "It is larger than the {limit} bytes that are let through whole. Ask for less: a filter, a \
-         page, fewer fields."
+        "It is larger than the {limit} bytes that are let through whole, or than there is room for \
+         at this moment. Ask for less: a filter, a page, fewer fields."
     );
     let refusal = Refusal::without_rule(StopReason::ResultTooLarge, message);
     Refusal { executed: true, ..refusal }

@@ -13,6 +13,7 @@
 mod harness;
 
 mod admin;
+mod approvals;
 mod contracts;
 mod input;
 mod kill;
