@@ -23,6 +23,7 @@ use crate::ledger::Ledger;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
 use crate::snapshot::Snapshot;
+use crate::weaken::Hole;
 
 /// Memory for the bodies of all calls in the gate.
 const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -116,7 +117,9 @@ async fn story(
     let identified = identify::identify(received, &mut desk).await?;
     recordable(gate, identified.call().tool.effect)?;
     let now = gate.clock.now();
-    let admitted = guard::admit(identified, &snapshot.policies, now, known)?;
+    let later = Hole::TwoSnapshots.is_open().then(|| gate.snapshot());
+    let policies = later.as_deref().map_or(&snapshot.policies, |later| &later.policies);
+    let admitted = guard::admit(identified, policies, now, known)?;
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
     known.sent = true;
     let at = gate.clock.now();

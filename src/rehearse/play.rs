@@ -111,7 +111,7 @@ fn said_granting(granted: Granted) -> Said {
         rules: granted.warnings.iter().map(|warning| warning.rule.clone()).collect(),
         reason: None,
         violations: Vec::new(),
-        observed: granted.observed.into_iter().collect(),
+        observed: granted.observed.into_iter().map(|observed| observed.rule).collect(),
     }
 }
 
@@ -123,6 +123,6 @@ fn said_refusing(refused: Refused) -> Said {
         reason: Some(refusal.reason),
         message: refusal.message,
         violations: refusal.violations,
-        observed: observed.into_iter().collect(),
+        observed: observed.into_iter().map(|observed| observed.rule).collect(),
     }
 }
