@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
-use crate::forward::{self, AnswerBody, Forwarded, Metered};
+use crate::forward::{self, AnswerBody, Errand, Forwarded, Metered, Remembered};
 use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
@@ -33,6 +33,8 @@ pub struct Gate {
     pub clock: Clock,
     pub ledger: Arc<Ledger>,
     pub recorder: Arc<Recorder>,
+    /// The last good answers of tools that only read.
+    pub remembered: Arc<Remembered>,
     room: Room,
     snapshot: ArcSwap<Snapshot>,
 }
@@ -52,7 +54,8 @@ impl Gate {
         snapshot: Arc<Snapshot>,
     ) -> Self {
         let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
-        Self { clock, ledger, recorder, room, snapshot: ArcSwap::new(snapshot) }
+        let snapshot = ArcSwap::new(snapshot);
+        Self { clock, ledger, recorder, remembered: Arc::default(), room, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
@@ -121,9 +124,14 @@ async fn story(
     let policies = later.as_deref().map_or(&snapshot.policies, |later| &later.policies);
     let admitted = guard::admit(identified, policies, now, known)?;
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
-    known.sent = true;
+    let errand = Errand {
+        upstream,
+        clock: &gate.clock,
+        remembered: &gate.remembered,
+        policy_version: &snapshot.policies.version,
+    };
     let at = gate.clock.now();
-    Ok(Sent { forwarded: forward::send(admitted, upstream).await, at })
+    Ok(Sent { forwarded: forward::send(admitted, &errand, known).await?, at })
 }
 
 /// A call that changes something does not happen while it cannot be recorded.
@@ -138,27 +146,30 @@ fn recordable(gate: &Gate, effect: Effect) -> Result<(), Refusal> {
 /// Turns what came of a call into the answer. Its end is classified and recorded when the last of
 /// the answer is about to leave, before the agent can know that it has it all.
 fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Response<AnswerBody> {
-    let Sent { forwarded: Forwarded { admitted, answer, attempts }, at } = sent;
+    let Sent { forwarded: Forwarded { admitted, answer, trip }, at } = sent;
     let upstream = match answer {
         Ok(upstream) => upstream,
         Err(outcome) => {
             let mut response = respond::failed(&outcome, about(&page));
             announce(response.headers_mut(), &admitted, &page);
             let now = gate.clock.now();
-            let completed = Completed::unanswered(admitted, outcome, at, attempts, now);
+            let completed = Completed::unanswered(admitted, outcome, at, trip, now);
             page.ended(completed.ending());
             return response.map(Either::Right);
         }
     };
     let (mut parts, body) = upstream.into_parts();
     announce(&mut parts.headers, &admitted, &page);
+    if let Some(age) = trip.stale {
+        respond::stale(&mut parts.headers, age);
+    }
     let keep = forward::keeps_result(admitted.applicable());
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let finish = move |measure| {
         let now = gate.clock.now();
-        let completed = Completed::answered(admitted, status, measure, at, attempts, now);
+        let completed = Completed::answered(admitted, status, measure, at, trip, now);
         page.ended(completed.ending());
     };
     let body = Metered::new(body, hasher, keep, idle, Box::new(finish));

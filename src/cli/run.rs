@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::report::Exit;
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
@@ -67,7 +68,7 @@ pub fn run(args: &RunArgs) -> Exit {
         Err(faults) => {
             report(&faults);
             let count = faults.len();
-            eprintln!("toolgate: {count} {} found; not started", plural(count, "fault"));
+            eprintln!("toolgate: {count} {} found; not started", plural(count, "fault", "faults"));
             return Exit::Usage;
         }
     };
@@ -110,7 +111,7 @@ fn tell(cause: Cause, outcome: &Outcome) {
         Outcome::Refused { kept, faults } => {
             report(faults);
             let count = faults.len();
-            let (why, faults) = (cause.name(), plural(count, "fault"));
+            let (why, faults) = (cause.name(), plural(count, "fault", "faults"));
             writeln!(err, "toolgate: not reloaded ({why}): {count} {faults} found; {kept} stays")
         }
     };
@@ -122,8 +123,8 @@ fn describe(modes: Modes) -> String {
     format!("rules and limits: {enforced} enforce, {observed} only observe")
 }
 
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
+fn plural<'a>(count: usize, one: &'a str, more: &'a str) -> &'a str {
+    if count == 1 { one } else { more }
 }
 
 async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock) -> Exit {
@@ -152,12 +153,20 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
         Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
     let ends: Arc<dyn RunEnds> = Arc::<Recorder>::clone(&recorder);
     let ledger = Ledger::new(clock.clone(), bounds, ends);
+    // Before anything is served: what was switched off stays so.
+    if let Err(error) = restore_kills(&ledger, settings) {
+        return failed(&error);
+    }
     let gate = Arc::new(Gate::new(clock, Arc::clone(&ledger), Arc::clone(&recorder), snapshot));
     let bound =
         (bind("listen", settings.listen).await, bind("admin", settings.admin).await, signals());
     let (listener, admin_listener, (signals, hangup)) = match bound {
         (Ok(listener), Ok(admin_listener), Ok(signals)) => (listener, admin_listener, signals),
         (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return failed(&error),
+    };
+    let admin = match open_admin(&gate, settings, &admin_listener) {
+        Ok(admin) => admin,
+        Err(error) => return failed(&error),
     };
     if let (Ok(at), Ok(admin_at)) = (listener.local_addr(), admin_listener.local_addr()) {
         let mut err = io::stderr();
@@ -177,7 +186,7 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
         reads.footprint(),
     );
     let reloading = tokio::spawn(reload::follow(reloader, hangup, tell));
-    let drained = serve_until(signals, &gate, listeners, settings).await;
+    let drained = serve_until(signals, (&gate, &admin), listeners, settings).await;
     reloading.abort();
     ledger.end_all();
     if !drained {
@@ -187,6 +196,34 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
         return failed(&"the last events could not be written");
     }
     Exit::Ok
+}
+
+fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError> {
+    let count = admin::restore(&ledger.kills, &StateFolder::new(&settings.state))?;
+    if count > 0 {
+        let switches = plural(count, "switch is", "switches are");
+        eprintln!("toolgate: {count} kill {switches} still on; `toolgate kill --list` names them");
+    }
+    Ok(())
+}
+
+/// The admin side, and the one word that is ever said of a token that was made for it.
+fn open_admin(
+    gate: &Arc<Gate>,
+    settings: &Settings,
+    listener: &TcpListener,
+) -> Result<Arc<Admin>, String> {
+    let at = listener.local_addr().map_err(|error| error.to_string())?;
+    let opened = Admin::open(Arc::clone(gate), settings, at).map_err(|error| error.to_string())?;
+    let Opened { admin, token, token_unkept } = opened;
+    let mut err = io::stderr();
+    if let Some(token) = token {
+        let _ = writeln!(err, "toolgate: admin http://{at}/#token={}", token.expose_secret());
+    }
+    if let Some(error) = token_unkept {
+        let _ = writeln!(err, "toolgate: warning: {error}; commands need TOOLGATE_ADMIN_TOKEN");
+    }
+    Ok(admin)
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
@@ -201,14 +238,13 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
 /// when some were.
 async fn serve_until(
     signals: Signals,
-    gate: &Arc<Gate>,
+    (gate, admin): (&Arc<Gate>, &Arc<Admin>),
     (listener, admin_listener): (TcpListener, TcpListener),
     settings: &Settings,
 ) -> bool {
-    let admin = Admin::new(Arc::clone(gate));
     // `/readyz` says that the gate drains until its calls have ended: the admin side goes last.
     let (_admin_stop, admin_stopped) = watch::channel(false);
-    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), admin_stopped));
+    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(admin), admin_stopped));
     let sweeper = tokio::spawn(sweep(Arc::clone(gate), settings.runs.idle_end));
     let (stop, stopped) = watch::channel(false);
     let serving =

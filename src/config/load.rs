@@ -237,6 +237,7 @@ fn written_secrets(raw: &raw::Config) -> Vec<Span> {
     let auths = upstreams.filter_map(|(_, upstream)| upstream.auth.as_ref());
     let texts = auths.flat_map(|auth| [&auth.value.bearer, &auth.value.value]);
     let key = raw.digest.iter().map(|digest| &digest.key);
+    let tokens = raw.admin_tokens.iter().flat_map(|tokens| [&tokens.read, &tokens.write]);
     let written = |text: &&Text| !text.value.contains("${");
-    texts.chain(key).flatten().filter(written).map(|text| text.span).collect()
+    texts.chain(key).chain(tokens).flatten().filter(written).map(|text| text.span).collect()
 }

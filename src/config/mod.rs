@@ -5,6 +5,7 @@
 //! through [`reads`], so that [`watch`] knows where a change would show.
 
 mod address;
+mod admin;
 pub mod codes;
 pub mod fixed;
 mod labels;
@@ -13,6 +14,7 @@ mod mask;
 mod operation;
 pub mod raw;
 pub mod reads;
+mod resilience;
 mod secrets;
 pub mod settings;
 mod upstream;

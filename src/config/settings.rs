@@ -18,6 +18,11 @@ use crate::policy::view::{Caller, Effect, ToolFacts};
 pub struct Settings {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
+    pub admin_tokens: AdminTokens,
+    /// Hosts under which the admin side is reached beside its address and loopback ones.
+    pub admin_hosts: Vec<String>,
+    /// The folder for what outlives the gate.
+    pub state: PathBuf,
     pub upstreams: Vec<Upstream>,
     pub runs: Runs,
     pub reload: Reload,
@@ -26,6 +31,14 @@ pub struct Settings {
     /// Makes digests an HMAC.
     pub digest_key: Option<SecretString>,
     pub bounds: Bounds,
+}
+
+/// Who may ask what of the admin side. With neither, a token is made at start.
+#[derive(Debug, Default)]
+pub struct AdminTokens {
+    pub read: Option<SecretString>,
+    /// Includes reading.
+    pub write: Option<SecretString>,
 }
 
 /// A service behind the gate.

@@ -112,7 +112,32 @@ impl Identified {
     }
 }
 
+/// The idempotency key that an agent sent, in the header that the config declares for the tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentKey<'a> {
+    /// The tool has none.
+    NotDeclared,
+    Absent,
+    One(&'a str),
+    /// More than one, or not text.
+    Unreadable,
+}
+
 impl Call {
+    /// The idempotency key that the agent sent.
+    pub fn sent_key(&self) -> SentKey<'_> {
+        let Some(header) = &self.plan.resilience.idempotency else { return SentKey::NotDeclared };
+        let mut values = self.headers.get_all(header).iter();
+        match (values.next(), values.next()) {
+            (None, _) => SentKey::Absent,
+            (Some(one), None) => match one.to_str() {
+                Ok(key) if !key.is_empty() => SentKey::One(key),
+                Ok(_) | Err(_) => SentKey::Unreadable,
+            },
+            (Some(_), Some(_)) => SentKey::Unreadable,
+        }
+    }
+
     /// What expressions see of it.
     pub fn view(&self, step: u64) -> CallView<'_> {
         CallView {

@@ -4,11 +4,17 @@
 //! view of the run and of every scope its limits touch, and takes what they grant, all under the
 //! same locks. So neither a budget nor a rule over the run's history can be raced.
 
+mod breakers;
+mod kills;
 mod reservation;
 mod run;
 mod scope;
+mod stops;
 mod sweep;
+mod unknown;
+mod upstreams;
 mod visit;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -25,9 +31,14 @@ use crate::call::{Caller, RunId};
 use crate::clock::Clock;
 use crate::policy::model::Per;
 
+pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
+pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
+pub use stops::Stopped;
+pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
+pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Judgement, Look, Visit};
 
 use run::RunCell;
@@ -51,6 +62,8 @@ enum ScopeKey {
 
 /// The memory of one gate.
 pub struct Ledger {
+    /// What operators have switched off.
+    pub kills: Kills,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -60,12 +73,19 @@ pub struct Ledger {
     /// The run that an agent without any label is in, and when it was last heard of.
     unlabelled: DashMap<Arc<str>, (RunId, Duration), RandomState>,
     ends: Arc<dyn RunEnds>,
+    /// Which tools are given a rest.
+    pub breakers: Breakers,
+    /// What upstreams carry.
+    pub upstreams: Upstreams,
+    /// Writes of which nobody knows whether they happened.
+    pub unknown: UnknownWrites,
 }
 
 impl Ledger {
     /// An empty ledger that reports the end of runs to `ends`.
     pub fn new(clock: Clock, bounds: Bounds, ends: Arc<dyn RunEnds>) -> Arc<Self> {
         Arc::new(Self {
+            kills: Kills::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -73,6 +93,9 @@ impl Ledger {
             scopes: DashMap::default(),
             unlabelled: DashMap::default(),
             ends,
+            breakers: Breakers::default(),
+            upstreams: Upstreams::default(),
+            unknown: UnknownWrites::default(),
         })
     }
 

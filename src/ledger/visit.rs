@@ -7,12 +7,12 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-use crate::call::{Caller, RunEnd, RunId, StopReason};
+use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
 use crate::clock::Now;
-use crate::ledger::Ledger;
 use crate::ledger::reservation::{Claim, Reservation};
 use crate::ledger::run::{DenialNote, RunCell};
 use crate::ledger::scope::Scope;
+use crate::ledger::{Kills, Ledger};
 use crate::policy::model::{Limit, Maximum, Per, Within};
 use crate::policy::view::RunView;
 
@@ -57,6 +57,13 @@ pub struct Asked {
 pub enum Judgement<Granted, Refused> {
     Admit(Granted),
     Refuse(Refused, Denial),
+}
+
+impl Denial {
+    /// A refusal without a rule of the operator's.
+    pub fn of(refusal: &Refusal) -> Self {
+        Self { key: Arc::from(refusal.reason.name()), stop: None }
+    }
 }
 
 impl Look<'_> {
@@ -155,6 +162,11 @@ impl Visit {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         &self.run.id
+    }
+
+    /// What operators have switched off.
+    pub fn kills(&self) -> &Kills {
+        &self.ledger.kills
     }
 
     /// Judges the call and takes what was granted, atomically over all scopes of `limits`. A call

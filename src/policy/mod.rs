@@ -3,6 +3,7 @@
 pub mod builtins;
 pub mod compile;
 pub mod decide;
+pub mod detect;
 pub mod expr;
 pub mod glob;
 pub mod history;
@@ -12,6 +13,7 @@ pub mod message;
 pub mod model;
 pub mod raw;
 pub mod reason;
+pub mod rewrite;
 pub mod set;
 pub mod view;
 

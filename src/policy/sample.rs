@@ -79,6 +79,7 @@ impl Sample {
                 history: &self.history,
             },
             prior: None,
+            answer: None,
             now: self.now,
         }
     }

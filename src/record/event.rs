@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::call::{Observed, StopReason};
+use crate::call::{Attempt, Observed, StopReason};
 use crate::ledger::Usage;
 
 /// What an event tells of.
@@ -67,6 +67,9 @@ pub struct Event<'a> {
     /// Attempts made to reach the tool; absent when none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// What came of each attempt, when there was more than one: a status, or an error class.
+    #[serde(skip_serializing_if = "<[Attempt]>::is_empty")]
+    pub attempts: &'a [Attempt],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub args_sha: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::call::{ErrorClass, Observed, StopReason, Verdict};
+use crate::ledger::BreakerState;
 use crate::record::rules::{RuleCount, RuleCounts};
 
 /// Series of tool durations; calls to tools beyond them are counted under `other`, because tool
@@ -43,6 +44,11 @@ struct ToolLabels {
     r#type: &'static str,
     agent: String,
     error_type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BreakerLabels {
+    tool: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -93,15 +99,21 @@ struct Levels {
     in_flight: Gauge,
     reserved_calls: Gauge,
     live_runs: Gauge,
+    unknown_writes: Gauge,
+    breakers: Family<BreakerLabels, Gauge>,
 }
 
 /// What the ledger holds at the moment of a scrape.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Held {
     /// Calls admitted and neither settled nor released, counted once a limit.
     pub reserved_calls: u64,
     /// Runs remembered.
     pub live_runs: usize,
+    /// The state of each breaker, by tool.
+    pub breakers: Vec<(Arc<str>, BreakerState)>,
+    /// Writes of which nobody knows whether they happened.
+    pub unknown_writes: usize,
 }
 
 /// A closed call, as the metrics see it.
@@ -129,11 +141,26 @@ impl ReloadResult {
 }
 
 impl Levels {
+    fn set(&self, held: &Held) {
+        let level = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.reserved_calls.set(i64::try_from(held.reserved_calls).unwrap_or(i64::MAX));
+        self.live_runs.set(level(held.live_runs));
+        self.unknown_writes.set(level(held.unknown_writes));
+        // A breaker may have been taken out of the config, or hidden among those beyond the cap.
+        self.breakers.clear();
+        for (tool, state) in held.breakers.iter().take(TOOL_SERIES_LIMIT) {
+            let labels = BreakerLabels { tool: tool.to_string() };
+            self.breakers.get_or_create(&labels).set(state.level());
+        }
+    }
+
     fn registered(registry: &mut Registry) -> Self {
         let levels = Self {
             in_flight: Gauge::default(),
             reserved_calls: Gauge::default(),
             live_runs: Gauge::default(),
+            unknown_writes: Gauge::default(),
+            breakers: Family::default(),
         };
         registry.register("toolgate_in_flight", "Calls in the gate", levels.in_flight.clone());
         registry.register(
@@ -142,6 +169,16 @@ impl Levels {
             levels.reserved_calls.clone(),
         );
         registry.register("toolgate_live_runs", "Runs remembered", levels.live_runs.clone());
+        registry.register(
+            "toolgate_unknown_writes",
+            "Writes that were sent and not answered, and not looked after since",
+            levels.unknown_writes.clone(),
+        );
+        registry.register(
+            "toolgate_breaker_state",
+            "State of a tool's breaker: 0 closed, 1 open, 2 half-open",
+            levels.breakers.clone(),
+        );
         levels
     }
 }
@@ -292,10 +329,8 @@ impl Metrics {
         self.run_duration.get_or_create(&by_agent).observe(duration.as_secs_f64());
     }
 
-    pub fn render(&self, held: Held, open_metrics: bool) -> String {
-        let Held { reserved_calls, live_runs } = held;
-        self.levels.reserved_calls.set(i64::try_from(reserved_calls).unwrap_or(i64::MAX));
-        self.levels.live_runs.set(i64::try_from(live_runs).unwrap_or(i64::MAX));
+    pub fn render(&self, held: &Held, open_metrics: bool) -> String {
+        self.levels.set(held);
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -94,7 +94,7 @@ impl Recorder {
     }
 
     /// The metrics in the OpenMetrics text format, or in the classic one.
-    pub fn render_metrics(&self, held: Held, open_metrics: bool) -> String {
+    pub fn render_metrics(&self, held: &Held, open_metrics: bool) -> String {
         self.metrics.render(held, open_metrics)
     }
 

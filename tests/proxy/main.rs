@@ -12,7 +12,9 @@
 
 mod harness;
 
+mod admin;
 mod input;
+mod kill;
 mod limits;
 mod record;
 mod reload;

@@ -30,11 +30,15 @@ pub enum Fact {
     CallerProject,
     CallerUser,
     CallerAgent,
+    ResponseStatus,
+    ResponseBytes,
+    ResponseStale,
+    ResponseIsError,
     Now,
 }
 
 /// Every fact by group and field; `now` stands alone.
-pub const FACTS: [(&str, &str, Fact); 21] = [
+pub const FACTS: [(&str, &str, Fact); 25] = [
     ("tool", "name", Fact::ToolName),
     ("tool", "server", Fact::ToolServer),
     ("tool", "operation", Fact::ToolOperation),
@@ -56,17 +60,21 @@ pub const FACTS: [(&str, &str, Fact); 21] = [
     ("caller", "project", Fact::CallerProject),
     ("caller", "user", Fact::CallerUser),
     ("caller", "agent", Fact::CallerAgent),
+    (RESPONSE, "status", Fact::ResponseStatus),
+    (RESPONSE, "bytes", Fact::ResponseBytes),
+    (RESPONSE, "stale", Fact::ResponseStale),
+    (RESPONSE, "is_error", Fact::ResponseIsError),
 ];
 
 /// Groups whose fields are facts.
-pub const GROUPS: [&str; 4] = ["tool", "call", "run", "caller"];
+pub const GROUPS: [&str; 5] = ["tool", "call", "run", "caller", RESPONSE];
+
+/// The group of the tool's answer, known once it is there.
+pub const RESPONSE: &str = "response";
 
 /// Names of the language that this version does not have yet.
 pub const LATER_FIELDS: [(&str, &str); 4] =
     [("run", "tokens"), ("run", "cost_usd"), ("run", "taint"), ("run", "labels")];
-
-/// Top-level names of the language that this version does not have yet.
-pub const LATER_NAMES: [&str; 2] = ["result", "response"];
 
 impl Fact {
     /// The fact of that name.
@@ -88,8 +96,10 @@ impl Fact {
             | Self::CallArgsBytes
             | Self::RunCalls
             | Self::RunErrors
-            | Self::RunDenials => Type::Int,
-            Self::CallIntended => Type::Bool,
+            | Self::RunDenials
+            | Self::ResponseStatus
+            | Self::ResponseBytes => Type::Int,
+            Self::CallIntended | Self::ResponseStale | Self::ResponseIsError => Type::Bool,
             Self::RunAge => Type::Duration,
             Self::Now => Type::Timestamp,
             Self::ToolName
@@ -143,6 +153,10 @@ impl Fact {
             Self::CallerProject => text(&env.call.caller.project),
             Self::CallerUser => text(&env.call.caller.user),
             Self::CallerAgent => text(&env.call.caller.agent),
+            Self::ResponseStatus => Value::Int(i64::from(env.answer?.status)),
+            Self::ResponseBytes => count(env.answer?.bytes),
+            Self::ResponseStale => Value::Bool(env.answer?.stale),
+            Self::ResponseIsError => Value::Bool(env.answer?.is_error),
             Self::Now => Value::Timestamp(timestamp_of_millis(env.now.wall_ms)),
         })
     }
