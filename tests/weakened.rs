@@ -10,6 +10,11 @@ use toolgate::weaken::Hole;
 /// Which test notices which hole: the hole, cargo's words for the binary, and a test in it.
 const WATCHES: &[(Hole, &[&str], &str)] = &[
     (Hole::DuplicateKeys, PROXY, "input::json_that_two_parsers_could_read_differently"),
+    (
+        Hole::TwoSnapshots,
+        PROXY,
+        "reload::a_thousand_reloads_under_load_mix_no_versions_and_drop_no_calls",
+    ),
     (Hole::LoseAborted, PROXY, "record::a_client_that_goes_away_before_its_answer"),
 ];
 
