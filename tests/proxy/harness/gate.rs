@@ -246,7 +246,7 @@ impl Gate {
     /// Kills the gate as a crash would, does something to its folder, and starts it again.
     pub async fn crash_and_restart(
         mut self,
-        meanwhile: impl FnOnce(&std::path::Path),
+        meanwhile: impl FnOnce(&Path),
     ) -> Result<Self, (Option<i32>, String)> {
         self.child.start_kill().expect("it runs");
         let _ = self.ended().await;
@@ -276,12 +276,6 @@ impl Gate {
         headers.insert("authorization", token.parse().expect("a token"));
         Connection::open(self.admin).await.send(asked).await
     }
-
-    /// The folder that the gate runs in.
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
-    }
-
     /// An answer over a connection of its own.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         Connection::open(self.address).await.send(request).await
