@@ -13,11 +13,13 @@
 mod harness;
 
 mod admin;
+mod faults;
 mod input;
 mod kill;
 mod limits;
 mod record;
 mod reload;
+mod resilience;
 mod rules;
 mod run_id;
 mod slow;

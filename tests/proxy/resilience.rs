@@ -24,7 +24,12 @@ fn before(tool: &Faulty) -> Setup {
     Setup::at(&tool.url()).tools(TOOLS).upstream("timeout: 400ms")
 }
 
-fn with(path: &str, body: &Value, name: &'static str, value: &str) -> http::Request<http_body_util::Full<bytes::Bytes>> {
+fn with(
+    path: &str,
+    body: &Value,
+    name: &'static str,
+    value: &str,
+) -> http::Request<http_body_util::Full<bytes::Bytes>> {
     let mut request = post(path, body);
     let value = HeaderValue::from_str(value).expect("a value");
     request.headers_mut().append(HeaderName::from_static(name), value);
@@ -32,7 +37,11 @@ fn with(path: &str, body: &Value, name: &'static str, value: &str) -> http::Requ
 }
 
 /// Sends and goes away before the answer.
-async fn vanish(gate: &Gate, request: http::Request<http_body_util::Full<bytes::Bytes>>, tool: &Faulty) {
+async fn vanish(
+    gate: &Gate,
+    request: http::Request<http_body_util::Full<bytes::Bytes>>,
+    tool: &Faulty,
+) {
     let count = tool.count();
     let mut connection = Connection::open(gate.address).await;
     let sent = connection.try_send(request);
@@ -266,7 +275,8 @@ async fn the_last_good_answer_stands_in() {
     assert_eq!(reason(&gate.send(get("/svc/items/9")).await), "args_denied");
     assert_eq!(tool.count(), count);
     let calls = gate.calls(11).await;
-    let told: Vec<&Value> = calls.iter().filter(|call| call["error_class"] == "stale_data").collect();
+    let told: Vec<&Value> =
+        calls.iter().filter(|call| call["error_class"] == "stale_data").collect();
     assert_eq!(told.len(), 4, "{calls:#?}");
     assert!(told.iter().all(|call| call["status"] == "ok" && call["http_status"] == 200));
     assert_eq!((&told[3]["breaker"], &told[3]["attempt"]), (&json!("open"), &json!(0)));
@@ -312,7 +322,8 @@ async fn a_client_that_vanishes_and_half_an_answer_leave_a_write_in_doubt() {
         (gate.metric("toolgate_unknown_writes", "").await == 1.0).then_some(())
     })
     .await;
-    let half = Connection::open(gate.address).await.try_send(post("/svc/items", &json!({ "n": 2 }))).await;
+    let half =
+        Connection::open(gate.address).await.try_send(post("/svc/items", &json!({ "n": 2 }))).await;
     assert!(half.is_err());
     for n in [1, 2] {
         let refused = gate.send(post("/svc/items", &json!({ "n": n }))).await;
@@ -369,9 +380,10 @@ async fn a_call_that_waits_hears_of_the_kill_switch() {
     let gate = before(&tool).upstream(RETRY).start().await;
     let address = gate.address;
     let begun = Instant::now();
-    let waiting = tokio::spawn(async move {
-        Connection::open(address).await.send(get("/svc/items/1")).await
-    });
+    let waiting =
+        tokio::spawn(
+            async move { Connection::open(address).await.send(get("/svc/items/1")).await },
+        );
     until("it waits", async || (tool.count() == 1).then_some(())).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let kill = json!({ "scope": "all" });

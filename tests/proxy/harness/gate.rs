@@ -95,6 +95,12 @@ impl Setup {
         self
     }
 
+    /// The tools of upstream `svc`, from `tools:` on, in place of the usual ones.
+    pub fn tools(mut self, tools: &str) -> Self {
+        self.tools = tools.to_owned();
+        self
+    }
+
     /// Another top-level key.
     pub fn top(mut self, line: &str) -> Self {
         self.top.push_str(line);
