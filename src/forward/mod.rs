@@ -18,7 +18,6 @@ use http_body_util::Full;
 
 use crate::call::Outcome;
 use crate::guard::Admitted;
-use crate::policy::set::Applicable;
 
 pub use body::{Finish, Measure, Metered, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
@@ -44,9 +43,10 @@ pub struct Trip {
     pub stale: Option<Duration>,
 }
 
-/// Whether a loaded rule reads results of the tool.
-pub fn keeps_result(applicable: &Applicable) -> bool {
-    applicable.captures.iter().any(|path| path.starts_with("result"))
+/// Whether a loaded rule, or the tool's own `tool_error`, reads results of the tool.
+pub fn keeps_result(admitted: &Admitted) -> bool {
+    admitted.call().plan.resilience.tool_error.is_some()
+        || admitted.applicable().captures.iter().any(|path| path.starts_with("result"))
 }
 
 /// Longest wait for a connection, an answer and the next piece of it.

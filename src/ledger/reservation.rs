@@ -16,6 +16,7 @@ use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
+use crate::policy::view::RunView;
 
 /// What a call has to do with one limit once it has ended.
 #[derive(Clone, Debug)]
@@ -72,6 +73,13 @@ impl Reservation {
     /// Why the run was stopped, when it was.
     pub fn stopped(&self) -> Option<StopReason> {
         self.visit.run.state.lock().stopped.as_ref().map(|(reason, _)| *reason)
+    }
+
+    /// What `ask` makes of the run as it is now.
+    pub fn look<Said>(&self, now: Now, ask: impl FnOnce(RunView<'_>) -> Said) -> Said {
+        let run = &self.visit.run;
+        let state = run.state.lock();
+        ask(state.view(&run.id.0, now))
     }
 
     /// Watches a write that is about to be sent.

@@ -291,7 +291,7 @@ async fn a_write_that_was_not_answered_is_not_repeated_until_somebody_has_looked
     })
     .await;
     let gate = before(&tool).start().await;
-    let write = || post("/svc/items", &json!({ "n": 1 }));
+    let write = || post("/_run/one/svc/items", &json!({ "n": 1 }));
     assert_eq!(gate.send(write()).await.status, 504);
     let refused = gate.send(write()).await;
     assert_eq!((refused.status.as_u16(), &*reason(&refused)), (403, "outcome_unknown"));
@@ -299,11 +299,13 @@ async fn a_write_that_was_not_answered_is_not_repeated_until_somebody_has_looked
     assert!(refused.json()["detail"].as_str().expect("text").contains("call svc.get"));
     // In another run too, and not after a look that failed.
     assert_eq!(gate.send(post("/_run/other/svc/items", &json!({ "n": 1 }))).await.status, 403);
-    assert_eq!(gate.send(get("/svc/items/9")).await.status, 404);
+    assert_eq!(gate.send(get("/_run/one/svc/items/9")).await.status, 404);
     assert_eq!(gate.send(write()).await.status, 403);
     assert_eq!(gate.metric("toolgate_unknown_writes", "").await, 1.0);
     assert_eq!(tool.count(), 2);
-    assert_eq!(gate.send(get("/svc/items/1")).await.status, 200);
+    assert_eq!(gate.send(get("/_run/two/svc/items/1")).await.status, 200);
+    assert_eq!(gate.send(write()).await.status, 403, "another run looked");
+    assert_eq!(gate.send(get("/_run/one/svc/items/1")).await.status, 200);
     assert_eq!(gate.send(write()).await.status, 200);
     assert_eq!(gate.metric("toolgate_unknown_writes", "").await, 0.0);
 }
@@ -351,6 +353,29 @@ async fn the_same_key_makes_a_repetition_the_same_request() {
     assert_eq!((ledger.len(), key(0)), (2, key(1)));
     assert_eq!(gate.send(write()).await.status, 200);
     assert_ne!(&tool.ledger()[2].0.headers["idempotency-key"], key(0), "a new request");
+}
+
+#[tokio::test]
+async fn an_answer_may_say_that_it_failed() {
+    let tool = Faulty::start(|asked| match asked.target.as_str() {
+        "/items/1" => answer(200, r#"{"ok":false}"#),
+        _ => fine(),
+    })
+    .await;
+    let tools =
+        "    tools:\n    - { name: get, match: \"GET /items/{id}\", tool_error: \"!result.ok\" }\n";
+    let breaker = "breaker: { failures: 3, open_for: 1h, tool_errors: true }";
+    let gate = Setup::at(&tool.url()).tools(tools).upstream(breaker).start().await;
+    for id in [2, 1, 1, 1] {
+        assert_eq!(gate.send(get(&format!("/svc/items/{id}"))).await.status, 200);
+    }
+    let calls = gate.calls(4).await;
+    assert_eq!((&calls[0]["status"], &calls[0]["error_class"]), (&json!("ok"), &Value::Null));
+    assert_eq!(
+        (&calls[1]["status"], &calls[1]["error_class"]),
+        (&json!("error"), &json!("tool_error"))
+    );
+    assert_eq!(reason(&gate.send(get("/svc/items/2")).await), "circuit_open");
 }
 
 #[tokio::test]
