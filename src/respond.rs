@@ -129,6 +129,7 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             rule: refusal.rule.as_deref(),
             violations: &refusal.violations,
+            approval: refusal.approval.as_deref(),
             run_id: about.run_id,
         },
         status,
@@ -162,6 +163,8 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
     let passing: Vec<String> = refusal
         .violations
         .iter()
+        // What would pass without approval is no way around it.
+        .filter(|_| refusal.reason != StopReason::ApprovalRequired)
         .filter(|violation| violation.path.starts_with("/args/") && !violation.passes.is_empty())
         .map(|violation| {
             format!(
@@ -181,17 +184,22 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
         RetryScope::None => " Do not try it again or by another way.",
         RetryScope::DifferentArgs => " Do not repeat it unchanged.",
         RetryScope::AfterPrecondition => " Repeat it once that is done, not before.",
+        RetryScope::SameArgsLater if refusal.reason == StopReason::ApprovalRequired => {
+            " Do other work or stop; repeat this exact call later. Do not split or reroute it."
+        }
         RetryScope::SameArgsLater => " Repeat this exact call later.",
     };
     detail.push_str(closing);
     detail
 }
 
-/// The answer to a call that was admitted and got no answer of the tool's own.
-pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
-    let tool = about.tool.map_or("The tool", |tool| &*tool.name);
-    let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
-    let (status, title, executed, said) = match (class, outcome.status) {
+/// How a failure is told: the status, its title, whether the tool did anything (when that is known),
+/// and what to say after the tool's name.
+fn failure_of(
+    class: ErrorClass,
+    status: Status,
+) -> (StatusCode, &'static str, Option<bool>, &'static str) {
+    match (class, status) {
         (ErrorClass::Connect, Status::Unknown) => (
             StatusCode::BAD_GATEWAY,
             "Outcome unknown",
@@ -238,7 +246,14 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             None,
             "closed the connection without an answer. The same call may be tried later.",
         ),
-    };
+    }
+}
+
+/// The answer to a call that was admitted and got no answer of the tool's own.
+pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
+    let tool = about.tool.map_or("The tool", |tool| &*tool.name);
+    let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
+    let (status, title, executed, said) = failure_of(class, outcome.status);
     let scope = if outcome.status == Status::Unknown {
         RetryScope::AfterPrecondition
     } else {
@@ -258,6 +273,7 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             retry_after_ms: None,
             rule: None,
             violations: &[],
+            approval: None,
             run_id: about.run_id,
         },
         status,

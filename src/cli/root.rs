@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::cli::approvals::{self, ApprovalsArgs};
 use crate::cli::check::{self, CheckOptions};
 use crate::cli::drive::{self, DriveArgs};
 use crate::cli::explain::{self, ExplainArgs, RunsArgs};
 use crate::cli::init;
+use crate::cli::kill::{self, KillArgs};
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
 use crate::cli::schema::{self, SchemaKind};
@@ -33,6 +35,8 @@ enum Command {
     Explain(ExplainArgs),
     Runs(RunsArgs),
     Drive(DriveArgs),
+    Approvals(ApprovalsArgs),
+    Kill(KillArgs),
     /// Write a first config, policy and policy test
     Init {
         /// Where to write them.
@@ -119,6 +123,8 @@ pub fn main() -> ExitCode {
             explain::runs(&args, color, &mut io::stdout(), &mut io::stderr())
         }
         Command::Drive(args) => run_drive(&args),
+        Command::Approvals(args) => approvals::run(&args, &mut io::stdout(), &mut io::stderr()),
+        Command::Kill(args) => kill::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Init { folder } => match init::run(&folder) {
             Ok(said) => say(said.as_bytes()),
             Err(error) => {

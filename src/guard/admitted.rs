@@ -7,7 +7,7 @@ use crate::call::{Known, Refusal, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused, kill};
+use crate::guard::{self, Granted, Refused, approval, kill};
 use crate::identify::{Call, Headers, Identified};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
@@ -56,15 +56,22 @@ pub fn admit(
     let decided = visit.decide(asked, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
-    let (Granted { warnings, observed }, reservation) = decided.map_err(|refused| {
-        let Refused { refusal, observed } = refused;
-        known.observed = observed;
-        refusal
-    })?;
+    let (Granted { warnings, needs_approval, observed }, reservation) =
+        decided.map_err(|refused| {
+            let Refused { refusal, observed } = refused;
+            known.observed = observed;
+            refusal
+        })?;
     known.observed = observed;
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     // From here on a refusal takes the admission back.
-    match held(&call, &reservation, now, known) {
+    let mut reservation = reservation;
+    let taken = held(&call, &reservation, now, known).and_then(|held| {
+        // Last, because an approval that lets a call pass is used up.
+        approved(&call, &mut reservation, &applicable, &needs_approval, now, known)?;
+        Ok(held)
+    });
+    match taken {
         Ok((begun, leave)) => {
             Ok(Admitted { call, reservation, applicable, warnings, leave, begun })
         }
@@ -73,6 +80,23 @@ pub fn admit(
             Err(refusal)
         }
     }
+}
+
+/// Uses up an approval for exactly this call, where one is needed.
+fn approved(
+    call: &Call,
+    reservation: &mut Reservation,
+    applicable: &Applicable,
+    findings: &[Finding],
+    now: Now,
+    known: &mut Known,
+) -> Result<(), Refusal> {
+    let Some(first) = findings.first() else { return Ok(()) };
+    let run = Arc::clone(&reservation.run_id().0);
+    let wanted = approval::wanted(call, &run, findings, applicable, known);
+    let answer = reservation.ask_approval(wanted, now);
+    known.approval = answer.id().cloned();
+    approval::judge(answer, first.clone())
 }
 
 /// What a call takes beside its reservation, and gives back when it is dropped.

@@ -3,6 +3,7 @@
 //! Guards are pure: they see the call, a look at the ledger and `now`, and answer with findings.
 
 mod admitted;
+mod approval;
 mod breaker;
 mod kill;
 mod limits;
@@ -33,6 +34,8 @@ use crate::policy::view::{CallView, Env};
 pub struct Granted {
     /// Enforced rules and limits that said `warn`.
     pub warnings: Vec<Finding>,
+    /// Enforced rules and limits that want a human to see the call first.
+    pub needs_approval: Vec<Finding>,
     /// Rules and limits in observe mode that would have acted.
     pub observed: Vec<Arc<str>>,
 }
@@ -89,11 +92,12 @@ fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
     found.acting.sort_by_key(|finding| std::cmp::Reverse(finding.verb));
     let refuses = found.acting.first().is_some_and(|first| first.verb >= Verb::Deny);
     if !refuses {
-        found.acting.retain(|finding| finding.verb == Verb::Warn);
-        return Judgement::Admit(Granted { warnings: found.acting, observed });
+        let of = |verb| found.acting.iter().filter(move |finding| finding.verb == verb).cloned();
+        let (warnings, needs_approval) = (of(Verb::Warn).collect(), of(Verb::Approve).collect());
+        return Judgement::Admit(Granted { warnings, needs_approval, observed });
     }
     let Some(first) = found.acting.into_iter().next() else {
-        return Judgement::Admit(Granted { warnings: Vec::new(), observed });
+        return Judgement::Admit(Granted { observed, ..Granted::default() });
     };
     let ends_run = first.verb == Verb::Stop;
     let stop = ends_run.then(|| (first.reason, Some(first.rule.clone())));

@@ -4,8 +4,10 @@
 //! view of the run and of every scope its limits touch, and takes what they grant, all under the
 //! same locks. So neither a budget nor a rule over the run's history can be raced.
 
+mod approvals;
 mod breakers;
 mod kills;
+mod outside;
 mod reservation;
 mod run;
 mod scope;
@@ -31,8 +33,14 @@ use crate::call::{Caller, RunId};
 use crate::clock::Clock;
 use crate::policy::model::Per;
 
+pub use approvals::{
+    APPROVALS_LIMIT, APPROVALS_LIMIT_A_RUN, Answer as ApprovalAnswer, ApprovalChange, ApprovalKey,
+    ApprovalRecord, ApprovalStatus, Approvals, Decided, Decision, SHOWN_BODY_LIMIT_BYTES, Subject,
+    Undecidable, Wanted,
+};
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
+pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
@@ -64,6 +72,8 @@ enum ScopeKey {
 pub struct Ledger {
     /// What operators have switched off.
     pub kills: Kills,
+    /// Calls that wait for a human.
+    pub approvals: Approvals,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -86,6 +96,7 @@ impl Ledger {
     pub fn new(clock: Clock, bounds: Bounds, ends: Arc<dyn RunEnds>) -> Arc<Self> {
         Arc::new(Self {
             kills: Kills::default(),
+            approvals: Approvals::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -110,6 +121,13 @@ impl Ledger {
         let runs: u64 = self.runs.iter().map(|run| run.state.lock().scope.calls_reserved()).sum();
         let wider: u64 = self.scopes.iter().map(|scope| scope.lock().calls_reserved()).sum();
         runs.saturating_add(wider)
+    }
+
+    /// Sees that changes to approvals are recorded.
+    pub fn report_approvals(&self, changes: Vec<ApprovalChange>) {
+        for change in changes {
+            self.ends.approval_changed(&change);
+        }
     }
 
     /// The scope that a limit of a run is kept by when it is wider than the run.

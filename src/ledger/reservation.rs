@@ -8,12 +8,12 @@ use smallvec::SmallVec;
 
 use crate::call::{RunId, Status, StopReason};
 use crate::clock::Now;
-use crate::ledger::Kills;
 use crate::ledger::Ledger;
 use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
+use crate::ledger::{ApprovalAnswer, Kills, Wanted};
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
 use crate::policy::view::RunView;
@@ -46,13 +46,15 @@ pub struct Reservation {
     visit: Visit,
     asked: Asked,
     claims: SmallVec<[Claim; 4]>,
+    /// The approval that let the call pass.
+    approval: Option<Arc<str>>,
     sent: AtomicBool,
     settled: bool,
 }
 
 impl Reservation {
     pub(super) fn new(visit: Visit, asked: Asked, claims: SmallVec<[Claim; 4]>) -> Self {
-        Self { visit, asked, claims, sent: AtomicBool::new(false), settled: false }
+        Self { visit, asked, claims, approval: None, sent: AtomicBool::new(false), settled: false }
     }
 
     /// Position of this call in its run, from 1.
@@ -63,6 +65,25 @@ impl Reservation {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         self.visit.run_id()
+    }
+
+    /// Asks for a call that needs approval. One that passes has used the approval up, and gives it
+    /// back if it is never sent.
+    pub fn ask_approval(&mut self, wanted: Wanted, now: Now) -> ApprovalAnswer {
+        let ledger = &self.visit.ledger;
+        let (answer, changes) = ledger.approvals.ask(wanted, now);
+        ledger.report_approvals(changes);
+        if let ApprovalAnswer::Passes(id) = &answer {
+            self.approval = Some(Arc::clone(id));
+        }
+        answer
+    }
+
+    fn give_approval_back(&self, now: Now) {
+        if let Some(id) = &self.approval {
+            let ledger = &self.visit.ledger;
+            ledger.report_approvals(ledger.approvals.give_back(id, now));
+        }
     }
 
     /// The ledger that it is of.
@@ -120,6 +141,7 @@ impl Reservation {
     /// released, and the denial is noted in the run.
     pub fn refuse(mut self, denial: &Denial, now: Now) {
         self.settled = true;
+        self.give_approval_back(now);
         let mut state = self.visit.run.state.lock();
         state.usage.calls = state.usage.calls.saturating_sub(1);
         state.history.withdraw(self.step());
@@ -134,6 +156,9 @@ impl Reservation {
     }
 
     fn close(&self, settlement: Settlement, now: Now) {
+        if !self.was_sent() {
+            self.give_approval_back(now);
+        }
         let Settlement { status, succeeded, result_key, captured, upstream } = settlement;
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);

@@ -60,9 +60,10 @@ pub enum Judgement<Granted, Refused> {
 }
 
 impl Denial {
-    /// A refusal without a rule of the operator's.
+    /// A refusal that does not end the run.
     pub fn of(refusal: &Refusal) -> Self {
-        Self { key: Arc::from(refusal.reason.name()), stop: None }
+        let key = refusal.rule.clone().unwrap_or_else(|| Arc::from(refusal.reason.name()));
+        Self { key, stop: None }
     }
 }
 

@@ -56,6 +56,7 @@ impl Ruling {
 pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
     let mut ruling = Ruling::default();
     let mut would_allow = false;
+    let mut lifted = false;
     for rule in &applicable.rules {
         let finding = match (fires(rule, env), rule.then) {
             (Ok(false), _) => continue,
@@ -66,7 +67,13 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
                 }
                 continue;
             }
-            (Ok(true), Verb::Warn | Verb::Approve | Verb::Deny | Verb::Stop) => fired(rule, env),
+            (Ok(true), Verb::Approve) => {
+                // Whoever approves a call allows it: `default: deny` gives way.
+                would_allow = true;
+                lifted |= rule.mode == Mode::Enforce;
+                fired(rule, env)
+            }
+            (Ok(true), Verb::Warn | Verb::Deny | Verb::Stop) => fired(rule, env),
             (Err(error), _) => unevaluable(rule, &error),
         };
         ruling.add(rule.mode, finding);
@@ -75,7 +82,7 @@ pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
     ruling.observed.sort_by(by_precedence);
     if let Some(default) = &applicable.default_deny {
         let lifted = match default.mode {
-            Mode::Enforce => ruling.allowed_by.is_some(),
+            Mode::Enforce => lifted || ruling.allowed_by.is_some(),
             Mode::Observe | Mode::Off => would_allow,
         };
         if !lifted {

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use crate::call::{Caller, RunEnd};
 use crate::clock::Clock;
-use crate::ledger::{EndedRun, RunEnds};
+use crate::contract::Drift;
+use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, UsageTotals};
 pub use journal::{Destination, JournalError};
@@ -86,6 +87,20 @@ impl Recorder {
         });
     }
 
+    /// Records that a tool is not declared as it was.
+    pub fn drifted(&self, drift: &Drift) {
+        let from = if drift.from.is_empty() { "nothing declared" } else { &*drift.from };
+        let to = if drift.to.is_empty() { "nothing declared" } else { &*drift.to };
+        self.note(&Event {
+            ts_ms: self.clock.now().wall_ms,
+            kind: Kind::Drift,
+            tool: Some(&drift.tool),
+            tool_version: event::given(&drift.to),
+            detail: Some(&format!("from {from} to {to}")),
+            ..Event::default()
+        });
+    }
+
     /// Whether what is recorded is also being written.
     pub fn is_writing(&self) -> bool {
         self.journal.is_writing()
@@ -134,5 +149,31 @@ impl RunEnds for Recorder {
         };
         self.metrics.run_ended(end.name(), &caller.agent, usage.calls, duration);
         self.journal.append(&event);
+    }
+
+    fn approval_changed(&self, change: &ApprovalChange) {
+        let ApprovalChange { what, record, actor } = change;
+        let subject = &record.subject;
+        let caller = &subject.caller;
+        let args_sha = subject.args.map(|(digest, _)| digest.to_string());
+        self.journal.append(&Event {
+            ts_ms: self.clock.now().wall_ms,
+            kind: Kind::Approval,
+            run_id: Some(&subject.run),
+            tenant: event::given(&caller.tenant),
+            project: event::given(&caller.project),
+            user: event::given(&caller.user),
+            agent: event::given(&caller.agent),
+            tool: Some(&subject.tool),
+            method: Some(&subject.method),
+            args_sha: args_sha.as_deref(),
+            args_bytes: subject.args.map(|(_, bytes)| bytes),
+            rule: record.rules.first().map(|rule| &**rule),
+            policy_version: event::given(&record.policy_version),
+            approval: Some(&record.id),
+            detail: Some(what),
+            actor: actor.as_deref(),
+            ..Event::default()
+        });
     }
 }

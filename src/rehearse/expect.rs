@@ -63,7 +63,8 @@ impl Loader<'_> {
             let message = "`rule` and `message` go with `expect: warn`, `deny` or `stop`";
             self.fault(codes::CONTRADICTION, message, field.span);
         }
-        let refused = matches!(expect, Some(RawExpect::Deny | RawExpect::Stop));
+        let refused =
+            matches!(expect, Some(RawExpect::Approve | RawExpect::Deny | RawExpect::Stop));
         if let (false, Some(reason)) = (refused, &raw.reason) {
             let message = "`reason` goes with `expect: deny` or `stop`";
             self.fault(codes::CONTRADICTION, message, reason.span);
@@ -89,6 +90,7 @@ impl From<RawExpect> for Verdict {
         match raw {
             RawExpect::Allow => Self::Allow,
             RawExpect::Warn => Self::Warn,
+            RawExpect::Approve => Self::Approve,
             RawExpect::Deny => Self::Deny,
             RawExpect::Stop => Self::Stop,
         }

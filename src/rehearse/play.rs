@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::expect::Said;
 use super::suite::{Answer, Step, Suite, Test};
-use crate::call::{RunId, Status, Verdict};
+use crate::call::{RunId, Status, StopReason, Verdict};
 use crate::classify;
 use crate::clock::{Clock, ManualClock};
 use crate::guard::{self, Granted, Refused};
 use crate::json;
-use crate::ledger::{Asked, Bounds, EndedRun, Ledger, RunEnds, Settlement};
+use crate::ledger::{Asked, Bounds, Denial, EndedRun, Ledger, RunEnds, Settlement};
 use crate::policy::set::Applicable;
 use crate::policy::view::CallView;
 use crate::yaml::Diagnostic;
@@ -78,6 +78,11 @@ impl Player<'_> {
             guard::judge(call, call_key, &applicable, look, now)
         });
         match decided {
+            Ok((granted, reservation)) if !granted.needs_approval.is_empty() => {
+                let rule = granted.needs_approval.first().map(|finding| finding.rule.clone());
+                reservation.refuse(&Denial { key: rule.unwrap_or_default(), stop: None }, now);
+                said_holding(granted)
+            }
             Ok((granted, reservation)) => {
                 reservation.mark_sent();
                 reservation.settle(settlement(step, &applicable), now);
@@ -112,6 +117,21 @@ fn said_granting(granted: Granted) -> Said {
         reason: None,
         violations: Vec::new(),
         observed: granted.observed.into_iter().collect(),
+    }
+}
+
+/// A call that a human has to see first.
+fn said_holding(granted: Granted) -> Said {
+    let Granted { needs_approval, observed, .. } = granted;
+    let messages: Vec<&str> =
+        needs_approval.iter().map(|finding| finding.message.as_str()).collect();
+    Said {
+        verdict: Verdict::Approve,
+        message: messages.join("\n"),
+        rules: needs_approval.iter().map(|finding| finding.rule.clone()).collect(),
+        reason: Some(StopReason::ApprovalRequired),
+        violations: needs_approval.into_iter().flat_map(|finding| finding.violations).collect(),
+        observed: observed.into_iter().collect(),
     }
 }
 

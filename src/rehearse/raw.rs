@@ -139,6 +139,8 @@ pub enum RawExpect {
     Allow,
     /// It passes with a warning.
     Warn,
+    /// It is refused until a human has approved it.
+    Approve,
     /// It is refused.
     Deny,
     /// It is refused and the run ends.

@@ -24,7 +24,6 @@ const AGENTS: usize = 48;
 const PERSISTENCE: usize = 4;
 
 const TOOLS: &str = r#"
-    tools:
     - { name: get, match: "GET /items/{id}" }
     - { name: put, match: "POST /items", read_back: [svc.get] }
     - { name: order, match: "POST /orders", idempotency: { header: Idempotency-Key } }

@@ -13,6 +13,8 @@
 mod harness;
 
 mod admin;
+mod approvals;
+mod contracts;
 mod faults;
 mod input;
 mod kill;

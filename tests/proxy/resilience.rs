@@ -13,7 +13,6 @@ const RETRY: &str = "retry: { attempts: 3, on: [connect, timeout, reset, 429, 50
                      budget: 100%, backoff: 1ms }";
 
 const TOOLS: &str = r#"
-    tools:
     - { name: get, match: "GET /items/{id}" }
     - { name: put, match: "POST /items", read_back: [svc.get] }
     - { name: order, match: "POST /orders", idempotency: { header: Idempotency-Key } }
@@ -362,8 +361,7 @@ async fn an_answer_may_say_that_it_failed() {
         _ => fine(),
     })
     .await;
-    let tools =
-        "    tools:\n    - { name: get, match: \"GET /items/{id}\", tool_error: \"!result.ok\" }\n";
+    let tools = "\n    - { name: get, match: \"GET /items/{id}\", tool_error: \"!result.ok\" }\n";
     let breaker = "breaker: { failures: 3, open_for: 1h, tool_errors: true }";
     let gate = Setup::at(&tool.url()).tools(tools).upstream(breaker).start().await;
     for id in [2, 1, 1, 1] {

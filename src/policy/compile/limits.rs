@@ -29,6 +29,7 @@ impl Compiler<'_> {
         let id = self.id(file, &raw.id);
         let per = self.per(file, &raw.per);
         let tools = self.tools(file, raw.tools.as_ref());
+        self.subject = tools.clone();
         if raw.max.value.0.is_empty() && file.is_whole(raw.max.span) {
             let fault = Diagnostic::error(codes::EMPTY, "`max` names no measure");
             self.fault(file, raw.max.span, fault.help("for example `max: { calls: 100 }`"));
@@ -45,7 +46,7 @@ impl Compiler<'_> {
         let then = Verb::from(raw.then.value);
         if raw.then.value == RawVerb::Allow {
             let fault = Diagnostic::error(codes::CONTRADICTION, "a limit cannot allow");
-            self.fault(file, raw.then.span, fault.help("`warn`, `deny` or `stop`"));
+            self.fault(file, raw.then.span, fault.help("`warn`, `approve`, `deny` or `stop`"));
         }
         // Without one, the guard says what was used up.
         let message = raw.message.as_ref().map(|text| self.message(file, text)).unwrap_or_default();
@@ -55,6 +56,7 @@ impl Compiler<'_> {
                 self.capture_of(program, None);
             }
         }
+        let approving = self.approving(file, then, raw.approvers.as_ref(), raw.expires.as_ref());
         self.parts.limits.push(Limit {
             name: file.name(&id),
             id,
@@ -67,6 +69,7 @@ impl Compiler<'_> {
             message,
             mode,
             explain: raw.explain.is_none(),
+            approving,
         });
     }
 

@@ -95,9 +95,9 @@ impl Setup {
         self
     }
 
-    /// The tools of upstream `svc`, from `tools:` on, in place of the usual ones.
-    pub fn tools(mut self, tools: &str) -> Self {
-        self.tools = tools.to_owned();
+    /// Other tools than the usual ones: the value of `tools:`, as lines or in brackets.
+    pub fn tools(mut self, value: &str) -> Self {
+        self.tools = format!("    tools: {value}\n");
         self
     }
 
