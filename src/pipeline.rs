@@ -185,7 +185,7 @@ async fn answer(
     if let Some(age) = trip.stale {
         respond::stale(&mut parts.headers, age);
     }
-    let keep = forward::keeps_result(admitted.applicable());
+    let keep = forward::keeps_result(admitted.applicable(), &admitted.call().plan);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);

@@ -3,6 +3,7 @@
 
 pub mod baggage;
 mod body;
+mod contract;
 mod head;
 pub mod path;
 mod percent;
@@ -75,6 +76,9 @@ pub struct Call {
     pub trace: TraceContext,
     /// What the config says of calls to the tool.
     pub plan: Arc<Plan>,
+    /// Names of the arguments that are text because they stand in the path or the query; only
+    /// where the tool's arguments are declared.
+    pub textual: Box<[String]>,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
@@ -144,6 +148,14 @@ impl Call {
         }
     }
 
+    /// Whether its arguments are what the tool declares, as they stand now.
+    ///
+    /// # Errors
+    /// `schema_violation`, with every place that is wrong and what would be right.
+    pub fn keeps_to_contract(&self) -> Result<(), Refusal> {
+        contract::keeps(self)
+    }
+
     /// What expressions see of it.
     pub fn view(&self, step: u64) -> CallView<'_> {
         CallView {
@@ -196,10 +208,11 @@ async fn tool_and_arguments(
     desk.known.tool = Some(Arc::clone(&tool));
     let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;
+    let textual = contract::textual(&plan, parameters, &target.query);
     let Identity { digest: args_digest, bytes: args_bytes, key } =
         Identity::of(&args, &tool, &ignored, terms, bytes.len());
     desk.known.args = Some((args_digest, args_bytes));
-    Ok(Call {
+    let call = Call {
         method: parts.method,
         path,
         query: target.query.canonical(),
@@ -216,7 +229,10 @@ async fn tool_and_arguments(
         caller: terms.caller.clone(),
         trace: head.trace,
         plan,
-    })
+        textual,
+    };
+    call.keeps_to_contract()?;
+    Ok(call)
 }
 
 /// What arguments are known by.
