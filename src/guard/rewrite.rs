@@ -63,6 +63,8 @@ pub(super) fn rewrite(
     if tally.iter().any(|changed| changed.any) {
         call.adopt(draft);
         known.args = Some((call.args_digest, call.args_bytes));
+        // What rules made of the arguments must be what the tool declares, like what agents send.
+        call.keeps_to_contract()?;
     }
     note(known, &tally);
     rewritten.notes.extend(tally.into_iter().filter(|changed| changed.any).map(finding));

@@ -96,13 +96,6 @@ impl Reservation {
         self.visit.run.state.lock().stopped.as_ref().map(|(reason, _)| *reason)
     }
 
-    /// What `ask` makes of the run as it is now.
-    pub fn look<Said>(&self, now: Now, ask: impl FnOnce(RunView<'_>) -> Said) -> Said {
-        let run = &self.visit.run;
-        let state = run.state.lock();
-        ask(state.view(&run.id.0, now))
-    }
-
     /// Watches a write that is about to be sent.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! judged, changed, and only then handed on. Answers that nothing reads never come here.
 
 mod collect;
+mod contract;
 mod judge;
 mod read;
 
@@ -58,7 +59,7 @@ pub struct How<'g> {
 /// Whether answers to such calls must be there as a whole before the agent gets any of them. Other
 /// things that read answers are asked for here and have their say in [`review`].
 pub fn needs_whole(applicable: &Applicable, plan: &Plan) -> bool {
-    applicable.judges_results() || plan.output.max_bytes.is_some()
+    applicable.judges_results() || plan.output.max_bytes.is_some() || contract::withholds(plan)
 }
 
 /// Collects an answer and judges it.
@@ -79,7 +80,9 @@ where
         (_, Tail::Broken { .. } | Tail::Abandoned) => Outcome::Broken,
         (None, Tail::Whole) => Outcome::Withhold(too_large(limit)),
         (Some(bytes), Tail::Whole) => {
-            let judged = judge(admitted, &Answer::of(&parts, bytes, how.stale), clock.now(), known);
+            let answer = Answer::of(&parts, bytes, how.stale);
+            let judged = contract::judge(admitted, &answer)
+                .and_then(|()| judge(admitted, &answer, clock.now(), known));
             match judged {
                 Err(refusal) => Outcome::Withhold(*refusal),
                 Ok(Passed { changed, notes }) => {
