@@ -17,6 +17,7 @@ mod approvals;
 mod input;
 mod kill;
 mod limits;
+mod operate;
 mod record;
 mod reload;
 mod rules;
