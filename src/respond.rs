@@ -193,11 +193,13 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
     detail
 }
 
-/// The answer to a call that was admitted and got no answer of the tool's own.
-pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
-    let tool = about.tool.map_or("The tool", |tool| &*tool.name);
-    let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
-    let (status, title, executed, said) = match (class, outcome.status) {
+/// How a failure is told: the status, its title, whether the tool did anything (when that is known),
+/// and what to say after the tool's name.
+fn failure_of(
+    class: ErrorClass,
+    status: Status,
+) -> (StatusCode, &'static str, Option<bool>, &'static str) {
+    match (class, status) {
         (ErrorClass::Connect, Status::Unknown) => (
             StatusCode::BAD_GATEWAY,
             "Outcome unknown",
@@ -244,7 +246,14 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             None,
             "closed the connection without an answer. The same call may be tried later.",
         ),
-    };
+    }
+}
+
+/// The answer to a call that was admitted and got no answer of the tool's own.
+pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
+    let tool = about.tool.map_or("The tool", |tool| &*tool.name);
+    let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
+    let (status, title, executed, said) = failure_of(class, outcome.status);
     let scope = if outcome.status == Status::Unknown {
         RetryScope::AfterPrecondition
     } else {

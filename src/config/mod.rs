@@ -7,6 +7,7 @@
 mod address;
 mod admin;
 pub mod codes;
+mod contracts;
 pub mod fixed;
 mod labels;
 pub mod load;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 
-use crate::call::Outcome;
+use crate::call::{Outcome, Plan};
 use crate::guard::Admitted;
 use crate::policy::set::Applicable;
 
@@ -44,9 +44,10 @@ pub struct Trip {
     pub stale: Option<Duration>,
 }
 
-/// Whether a loaded rule reads results of the tool.
-pub fn keeps_result(applicable: &Applicable) -> bool {
+/// Whether a loaded rule reads results of the tool, or its schema is held against them.
+pub fn keeps_result(applicable: &Applicable, plan: &Plan) -> bool {
     applicable.captures.iter().any(|path| path.starts_with("result"))
+        || plan.contract.as_ref().is_some_and(|contract| contract.has_responses())
 }
 
 /// Longest wait for a connection, an answer and the next piece of it.

@@ -98,7 +98,7 @@ struct Levels {
 }
 
 /// What the ledger holds at the moment of a scrape.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Held {
     /// Calls admitted and neither settled nor released, counted once a limit.
     pub reserved_calls: u64,

@@ -87,12 +87,7 @@ impl World {
     }
 
     fn reloads(&self) -> String {
-        let held = crate::record::Held {
-            reserved_calls: 0,
-            live_runs: 0,
-            breakers: Vec::new(),
-            unknown_writes: 0,
-        };
+        let held = crate::record::Held::default();
         let text = self.gate.recorder.render_metrics(&held, false);
         let lines = text.lines().filter_map(|line| {
             line.strip_prefix("toolgate_policy_reloads_total{result=").map(str::to_owned)

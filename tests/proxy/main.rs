@@ -14,6 +14,7 @@ mod harness;
 
 mod admin;
 mod approvals;
+mod contracts;
 mod input;
 mod kill;
 mod limits;
