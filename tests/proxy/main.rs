@@ -32,3 +32,4 @@ mod stops;
 mod streaming;
 mod tls;
 mod trace;
+mod tracesafe;
