@@ -25,6 +25,7 @@ use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
 use crate::review::{self, How, Review, Store};
 use crate::snapshot::Snapshot;
+use crate::weaken::Hole;
 
 /// Memory for the bodies of all calls in the gate.
 const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -135,7 +136,9 @@ async fn story(
     let identified = identify::identify(received, &mut desk).await?;
     recordable(gate, identified.call().tool.effect)?;
     let now = gate.clock.now();
-    let admitted = guard::admit(identified, &snapshot.policies, &snapshot.terms, now, known)?;
+    let later = Hole::TwoSnapshots.is_open().then(|| gate.snapshot());
+    let policies = later.as_deref().map_or(&snapshot.policies, |later| &later.policies);
+    let admitted = guard::admit(identified, policies, &snapshot.terms, now, known)?;
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
     let errand = Errand {
         upstream,

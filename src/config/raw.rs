@@ -229,7 +229,11 @@ pub struct Tool {
     /// not answered: until then the same write is refused.
     #[serde(default)]
     pub read_back: Vec<Field<String>>,
-    /// Whether the same write is refused while one is in flight.
+    /// Whether an answer says that the call failed, whatever its status: an expression over `result`
+    /// and `response`.
+    pub tool_error: Option<Text>,
+    /// Whether the same write is refused while one is in flight, unless the agent gives each its own
+    /// idempotency key. Default: of tools with `read_back` or `idempotency`.
     pub at_most_once: Option<Field<bool>>,
 }
 

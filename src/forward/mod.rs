@@ -44,11 +44,12 @@ pub struct Trip {
     pub stale: Option<Duration>,
 }
 
-/// Whether a loaded rule reads results of the tool, now or at a later call, or its schema is held
-/// against them.
+/// Whether a loaded rule reads results of the tool, now or at a later call, its schema is held
+/// against them, or they are asked whether they say that they failed.
 pub fn keeps_result(applicable: &Applicable, plan: &Plan) -> bool {
     applicable.reads_results()
         || plan.contract.as_ref().is_some_and(|contract| contract.has_responses())
+        || plan.resilience.tool_error.is_some()
 }
 
 /// Longest wait for a connection, an answer and the next piece of it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::call::{Known, Refusal, StopReason};
+use crate::call::{Known, Observed, Refusal, StopReason};
 use crate::clock::Now;
 use crate::identify::{Call, Terms};
 use crate::ledger::Visit;
@@ -18,7 +18,7 @@ pub(super) struct Rewritten {
     /// One of each rule that changed something.
     pub notes: Vec<Finding>,
     /// Rules in observe mode that would have.
-    pub observed: Vec<Arc<str>>,
+    pub observed: Vec<Observed>,
 }
 
 /// Changes a call as the rules of its tool want it. All conditions and values are computed under one
@@ -44,12 +44,13 @@ pub(super) fn rewrite(
     });
     let Asked { wanted, would, observed } =
         asked.map_err(|(rule, error)| unevaluable(&rule, &error))?;
+    let observed = observed.into_iter().map(Observed::unevaluable).collect();
     let mut rewritten = Rewritten { notes: Vec::new(), observed };
     if !would.is_empty() {
         let mut tally = would.tally();
         let unable = call.draft(&would, &mut tally, terms).is_err();
         let acting = tally.into_iter().filter(|changed| changed.any || unable);
-        rewritten.observed.extend(acting.map(|changed| changed.rule));
+        rewritten.observed.extend(acting.map(|changed| Observed::change(changed.rule)));
     }
     if wanted.is_empty() {
         return Ok(rewritten);
@@ -62,6 +63,7 @@ pub(super) fn rewrite(
     if tally.iter().any(|changed| changed.any) {
         call.adopt(draft);
         known.args = Some((call.args_digest, call.args_bytes));
+        // What rules made of the arguments must be what the tool declares, like what agents send.
         call.keeps_to_contract()?;
     }
     note(known, &tally);

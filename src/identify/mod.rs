@@ -204,7 +204,9 @@ async fn tool_and_arguments(
     let terms = desk.terms;
     let target = head::target(&parts)?;
     let Routed { tool, upstream, path, parameters, ignored, plan } =
-        terms.routes.find(&parts.method, &target)?;
+        terms.routes.find(&parts.method, &target).inspect_err(|_| {
+            desk.known.path = Some(target.path.shown());
+        })?;
     desk.known.tool = Some(Arc::clone(&tool));
     let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;

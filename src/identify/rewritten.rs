@@ -6,7 +6,7 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::identify::query::{self, Query};
-use crate::identify::{Call, Identity, Target, Terms, body, path};
+use crate::identify::{Call, Identity, Target, Terms, body, contract, path};
 use crate::json::splice::{self, Step};
 use crate::json::{Digest, Document};
 use crate::policy::rewrite::{Changed, Wanted};
@@ -43,6 +43,7 @@ pub struct Draft {
     digest: Digest,
     args_bytes: u64,
     key: u64,
+    textual: Box<[String]>,
 }
 
 /// The parts that arguments come from, while they are changed.
@@ -96,7 +97,7 @@ impl Call {
 
     /// Takes over what was drafted.
     pub fn adopt(&mut self, draft: Draft) {
-        let Draft { body, path, query, args, digest, args_bytes, key } = draft;
+        let Draft { body, path, query, args, digest, args_bytes, key, textual } = draft;
         for name in BODY_DIGESTS {
             self.headers.remove(name);
         }
@@ -110,6 +111,7 @@ impl Call {
         self.args_digest = digest;
         self.args_bytes = args_bytes;
         self.key = key;
+        self.textual = textual;
     }
 
     /// The path with other parameters, still that of the same tool.
@@ -198,7 +200,9 @@ impl Parts {
             .map_err(|refusal| RewriteFault::Unsendable(refusal.message))?;
         let Identity { digest, bytes: args_bytes, key } =
             Identity::of(&args, &call.tool, &call.ignored, terms, body.len());
-        Ok(Draft { body, path, query: query.canonical(), args, digest, args_bytes, key })
+        let textual = contract::textual(&call.plan, self.parameters, &query);
+        let query = query.canonical();
+        Ok(Draft { body, path, query, args, digest, args_bytes, key, textual })
     }
 }
 

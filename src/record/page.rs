@@ -153,6 +153,7 @@ impl Page {
             tool_version: tool.and_then(|tool| event::given(&tool.version)),
             protocol: event::given(known.protocol),
             method: event::given(&known.method),
+            path: known.path.as_deref(),
             effect: tool.map(|tool| tool.effect.name()),
             attempt: close.attempts,
             args_sha: args_sha.as_deref(),
@@ -167,7 +168,8 @@ impl Page {
             http_status: close.outcome.http_status,
             verdict: close.verdict.map(Verdict::name),
             rule: close.rule,
-            rules_observed: &known.observed,
+            rules_observed: known.observed.iter().map(|observed| &*observed.rule).collect(),
+            observed: known.observed.iter().map(Into::into).collect(),
             stop_reason: close.stop_reason.map(StopReason::name),
             retry_scope: close.retry_scope.map(RetryScope::name),
             policy_version: event::given(&known.policy_version),
@@ -182,7 +184,7 @@ impl Page {
         self.recorder.metrics.closed(&Observation {
             verdict: close.verdict,
             rule: close.rule.unwrap_or_default(),
-            stop_reason: close.stop_reason.map(StopReason::name).unwrap_or_default(),
+            stop_reason: close.stop_reason,
             observed: &known.observed,
             redacted: &known.redacted_by,
             forwarded: match (close.attempts, tool) {

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::expect::Said;
 use super::suite::{Answer, Step, Suite, Test};
-use crate::call::{Known, Refusal, RunId, Status, StopReason, Verdict};
+use crate::call::{Known, Observed, Refusal, RunId, Status, StopReason, Verdict};
 use crate::classify;
 use crate::clock::{Clock, ManualClock, Now};
 use crate::guard::{self, Granted, Refused};
@@ -65,7 +65,7 @@ struct Sent {
     text: String,
     args: json::Document,
     notes: Vec<Changed>,
-    observed: Vec<Arc<str>>,
+    observed: Vec<Observed>,
 }
 
 impl Player<'_> {
@@ -140,10 +140,12 @@ impl Player<'_> {
             rewrite::ask(&applicable.rewrites, &env)
         });
         let asked = asked.map_err(|(rule, error)| unapplied(Some(rule), error.to_string()))?;
-        let rewrite::Asked { wanted, would, mut observed } = asked;
+        let rewrite::Asked { wanted, would, observed } = asked;
+        let mut observed: Vec<Observed> = observed.into_iter().map(Observed::unevaluable).collect();
         let mut tally = would.tally();
         would.rewrite_json(&step.text, &mut tally);
-        observed.extend(tally.into_iter().filter(|one| one.any).map(|one| one.rule));
+        observed
+            .extend(tally.into_iter().filter(|one| one.any).map(|one| Observed::change(one.rule)));
         let mut tally = wanted.tally();
         let text = match wanted.ambiguous(step.args.root()) {
             Some(_) => None,
@@ -218,7 +220,7 @@ fn said_granting(granted: Granted) -> Said {
         rules: granted.warnings.iter().map(|warning| warning.rule.clone()).collect(),
         reason: None,
         violations: Vec::new(),
-        observed: granted.observed.into_iter().collect(),
+        observed: granted.observed.into_iter().map(|observed| observed.rule).collect(),
         args: None,
         result: None,
     }
@@ -235,7 +237,7 @@ fn said_holding(granted: Granted) -> Said {
         rules: needs_approval.iter().map(|finding| finding.rule.clone()).collect(),
         reason: Some(StopReason::ApprovalRequired),
         violations: needs_approval.into_iter().flat_map(|finding| finding.violations).collect(),
-        observed: observed.into_iter().collect(),
+        observed: observed.into_iter().map(|observed| observed.rule).collect(),
         args: None,
         result: None,
     }
@@ -249,7 +251,7 @@ fn said_refusing(refused: Refused) -> Said {
         reason: Some(refusal.reason),
         message: refusal.message,
         violations: refusal.violations,
-        observed: observed.into_iter().collect(),
+        observed: observed.into_iter().map(|observed| observed.rule).collect(),
         args: None,
         result: None,
     }

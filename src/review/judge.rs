@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, ETAG, HeaderName};
 use http::response::Parts;
 
-use crate::call::{Known, Refusal, StopReason};
+use crate::call::{Known, Observed, Refusal, StopReason};
 use crate::clock::Now;
 use crate::guard::{self, Admitted};
 use crate::policy::decide::{self, Finding};
@@ -111,13 +111,13 @@ pub fn decide(
         let message = format!("The rule {rule} could not be applied: {error}.");
         withheld(finding(rule, StopReason::RuleError, message))
     })?;
-    known.observed.extend(observed);
-    known.observed.extend(ruling.observed.into_iter().map(|finding| finding.rule));
+    known.observed.extend(observed.into_iter().map(Observed::unevaluable));
+    known.observed.extend(ruling.observed.into_iter().map(Observed::from));
     if !would.is_empty() {
         let mut tally = would.tally();
         take_out(&content, &would, &mut tally);
         let acting = tally.into_iter().filter(|changed| changed.any);
-        known.observed.extend(acting.map(|changed| changed.rule));
+        known.observed.extend(acting.map(|changed| Observed::change(changed.rule)));
     }
     let mut notes = ruling.findings;
     if notes.first().is_some_and(|first| first.verb.refuses()) {
@@ -153,7 +153,7 @@ fn unreadable(
     for (name, mode) in rules.chain(rewrites) {
         match mode {
             Mode::Enforce => first = first.or(Some(name)),
-            Mode::Observe => known.observed.push(name.clone()),
+            Mode::Observe => known.observed.push(Observed::unevaluable(name.clone())),
             Mode::Off => {}
         }
     }
