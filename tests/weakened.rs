@@ -10,6 +10,11 @@ use toolgate::weaken::Hole;
 /// Which test notices which hole: the hole, cargo's words for the binary, and a test in it.
 const WATCHES: &[(Hole, &[&str], &str)] = &[
     (Hole::DuplicateKeys, PROXY, "input::json_that_two_parsers_could_read_differently"),
+    (
+        Hole::TwoSnapshots,
+        PROXY,
+        "reload::a_thousand_reloads_under_load_mix_no_versions_and_drop_no_calls",
+    ),
     (Hole::RetryWrites, PROXY, "resilience::a_write_without_a_key_is_sent_once"),
     (
         Hole::ForgetUnknown,

@@ -242,7 +242,7 @@ impl Approvals {
     ) -> (Result<ApprovalRecord, Undecidable>, Vec<ApprovalChange>) {
         let mut changes = Vec::new();
         let mut book = self.book.lock();
-        let decided = book.decide(id, decision, by, policy_version, now, &mut changes);
+        let decided = book.decide(id, (decision, by), policy_version, now, &mut changes);
         drop(book);
         (decided, changes)
     }

@@ -96,13 +96,6 @@ impl Reservation {
         self.visit.run.state.lock().stopped.as_ref().map(|(reason, _)| *reason)
     }
 
-    /// What `ask` makes of the run as it is now.
-    pub fn look<Said>(&self, now: Now, ask: impl FnOnce(RunView<'_>) -> Said) -> Said {
-        let run = &self.visit.run;
-        let state = run.state.lock();
-        ask(state.view(&run.id.0, now))
-    }
-
     /// Watches a write that is about to be sent.
     ///
     /// # Errors
@@ -135,6 +128,18 @@ impl Reservation {
     pub fn settle(mut self, settlement: Settlement, now: Now) {
         self.settled = true;
         self.close(settlement, now);
+    }
+
+    /// Shows the run as it is now, under its lock.
+    pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
+        self.visit.look(now, show)
+    }
+
+    /// Notes in the run that the answer of the call is withheld from the agent. The call has taken
+    /// place all the same: it is settled as it ended.
+    pub fn withhold(&self, denial: &Denial, now: Now) {
+        let mut state = self.visit.run.state.lock();
+        state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
     }
 
     /// Takes the admission back, because a guard after the ledger refused: what was reserved is

@@ -60,10 +60,11 @@ pub enum Judgement<Granted, Refused> {
 }
 
 impl Denial {
-    /// A refusal that does not end the run.
+    /// A refusal that no look at the run led to.
     pub fn of(refusal: &Refusal) -> Self {
         let key = refusal.rule.clone().unwrap_or_else(|| Arc::from(refusal.reason.name()));
-        Self { key, stop: None }
+        let stop = refusal.ends_run.then(|| (refusal.reason, refusal.rule.clone()));
+        Self { key, stop }
     }
 }
 
@@ -163,6 +164,12 @@ impl Visit {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         &self.run.id
+    }
+
+    /// Shows the run as it is now, under its lock.
+    pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
+        let state = self.run.state.lock();
+        show(state.view(&self.run.id.0, now))
     }
 
     /// What operators have switched off.

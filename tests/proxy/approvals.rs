@@ -90,7 +90,7 @@ async fn the_agent_is_told_to_wait_and_the_identical_call_passes_once_approved()
     let what: Vec<_> = approvals.iter().filter_map(|event| event["detail"].as_str()).collect();
     assert_eq!(what, ["requested", "approved", "used", "requested"]);
     assert_eq!(approvals[1]["actor"], "ann@finance");
-    assert!(!format!("{events:?}").contains("900"), "arguments are not recorded");
+    assert!(!format!("{events:?}").contains("amount"), "arguments are not recorded");
     let calls = of_kind(events, "call");
     assert_eq!((&calls[1]["verdict"], &calls[1]["approval"]), (&json!("approve"), &json!(id)));
     assert_eq!((&calls[3]["verdict"], &calls[3]["approval"]), (&json!("allow"), &json!(id)));

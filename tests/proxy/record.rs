@@ -232,3 +232,19 @@ async fn events_are_appended() {
         assert_eq!(text.lines().count(), 2 * count, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_request_that_no_tool_takes_says_where_it_went() {
+    let tool = Tool::start().await;
+    let gate = Setup::before(&tool).start().await;
+    let long = format!("/v1/{}", "x".repeat(4_000));
+    for path in ["/items/7?token=hush", "/svc/nowhere", "/svc/items/7?a=1", &long] {
+        gate.send(get(path)).await;
+    }
+    let calls = gate.calls(4).await;
+    let paths: Vec<_> = calls.iter().map(|call| call["path"].as_str()).collect();
+    assert_eq!(paths[..3], [Some("/items/7"), Some("/svc/nowhere"), None]);
+    assert!(paths[3].expect("a path").len() < 300, "{paths:?}");
+    assert_eq!(calls[0]["method"], "GET");
+    assert!(!gate.everything_said().await.contains("hush"), "never its query");
+}

@@ -114,8 +114,7 @@ impl Book {
     pub fn decide(
         &mut self,
         id: &str,
-        decision: Decision,
-        by: Decided,
+        (decision, by): (Decision, Decided),
         policy_version: &str,
         now: Now,
         changes: &mut Changes,
