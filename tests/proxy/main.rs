@@ -18,6 +18,7 @@ mod contracts;
 mod input;
 mod kill;
 mod limits;
+mod minted_runs;
 mod operate;
 mod record;
 mod reload;
