@@ -122,7 +122,7 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
             detail: &detail,
             call_id: about.call_id,
             error_class: refusal.reason.class().name(),
-            executed: Some(false),
+            executed: Some(refusal.executed),
             retry_scope: refusal.retry_scope().name(),
             retry_after_ms: refusal
                 .retry_after
@@ -151,10 +151,14 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
     response
 }
 
-/// What was not done, then the rule and the next legal step, then what not to try.
+/// What was not done, or was done without its result being shown, then the rule and the next legal step, then what not to try.
 fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
     let what = tool.map_or("The call", |tool| &*tool.name);
-    let mut detail = format!("{what} was NOT executed.");
+    let mut detail = if refusal.executed {
+        format!("{what} WAS executed, but its result was withheld.")
+    } else {
+        format!("{what} was NOT executed.")
+    };
     let message = refusal.message.trim();
     if !message.is_empty() {
         detail.push(' ');

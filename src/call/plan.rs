@@ -1,5 +1,8 @@
 //! What the config says of calls to one tool, beyond where it is: the same for every call to it.
 
+mod output;
+
+pub use output::OutputPlan;
 pub mod resilience;
 
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use crate::contract::Contract;
 pub struct Plan {
     /// What the tool takes and answers, where that is declared.
     pub contract: Option<Arc<Contract>>,
+    pub output: OutputPlan,
     /// What happens when the tool fails.
     pub resilience: Resilience,
 }

@@ -81,6 +81,10 @@ struct TestArgs {
     /// Test files, and folders that are searched for `*.test.yaml`.
     #[arg(value_name = "PATH", default_value = "./policies")]
     paths: Vec<PathBuf>,
+    /// The config that says which tags tools have and what they change; `./toolgate.yaml`, if there is
+    /// one. What a test file says of a tool comes first.
+    #[arg(long, short, value_name = "PATH")]
+    config: Option<PathBuf>,
     /// How to write the results.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -160,7 +164,10 @@ fn run_test(args: TestArgs) -> Exit {
         format: args.output.into(),
         color: wants_color(&io::stderr()),
     };
-    test::run(&options, None, &mut io::stdout(), &mut io::stderr())
+    match test::catalogue(args.config.as_deref(), &mut io::stderr()) {
+        Ok(known) => test::run(&options, known.as_ref(), &mut io::stdout(), &mut io::stderr()),
+        Err(exit) => exit,
+    }
 }
 
 fn run_drive(args: &DriveArgs) -> Exit {

@@ -7,8 +7,8 @@ use crate::call::{Known, Refusal, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused, approval, budget, kill};
-use crate::identify::{Call, Headers, Identified};
+use crate::guard::{self, Granted, Refused, approval, budget, kill, rewrite};
+use crate::identify::{Call, Headers, Identified, Terms};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
@@ -41,28 +41,46 @@ pub(crate) struct AdmittedParts {
 pub fn admit(
     identified: Identified,
     policies: &PolicySet,
+    terms: &Terms,
     now: Now,
     known: &mut Known,
 ) -> Result<Admitted, Refusal> {
-    let (visit, call) = identified.into_parts();
+    let (visit, mut call) = identified.into_parts();
     // What is switched off comes first: nothing of it is even looked at.
     if let Err(refusal) = kill::judge(visit.kills(), kill_facts(&call, &visit.run_id().0)) {
         visit.refuse(&Denial::of(&refusal), now);
         return Err(refusal);
     }
     let applicable = policies.applicable(&call.tool);
+    // Before anything judges them: arguments are judged as they will be sent.
+    let changes =
+        rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known).and_then(|changes| {
+            // What rules made of the arguments is held to the contract as what came was.
+            if !changes.notes.is_empty() {
+                call.keeps_to_contract()?;
+            }
+            Ok(changes)
+        });
+    let changes = match changes {
+        Ok(changes) => changes,
+        Err(refusal) => {
+            visit.refuse(&Denial::of(&refusal), now);
+            return Err(refusal);
+        }
+    };
     let view = call.view(visit.step());
     let asked = Asked { tool: call.tool.name.clone(), call_key: call.key };
     let decided = visit.decide(asked, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
-    let (Granted { warnings, needs_approval, observed }, reservation) =
+    let (Granted { mut warnings, needs_approval, observed }, reservation) =
         decided.map_err(|refused| {
             let Refused { refusal, observed } = refused;
-            known.observed = observed;
+            known.observed = changes.observed.iter().cloned().chain(observed).collect();
             refusal
         })?;
-    known.observed = observed;
+    known.observed = changes.observed.into_iter().chain(observed).collect();
+    warnings.extend(changes.notes);
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     // From here on a refusal takes the admission back.
     let mut reservation = reservation;

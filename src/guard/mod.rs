@@ -9,6 +9,7 @@ mod budget;
 mod kill;
 mod limits;
 mod loops;
+mod rewrite;
 mod spiral;
 mod unknown;
 
@@ -20,9 +21,10 @@ use std::sync::Arc;
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
 pub use breaker::Leave;
+pub use rewrite::{finding, note};
 pub use unknown::Begun;
 
-use crate::call::{Refusal, StopReason};
+use crate::call::{Observed, Refusal, StopReason};
 use crate::clock::Now;
 use crate::ledger::{Denial, Judgement, Look};
 use crate::policy::decide::{self, Finding};
@@ -38,7 +40,7 @@ pub struct Granted {
     /// Enforced rules and limits that want a human to see the call first.
     pub needs_approval: Vec<Finding>,
     /// Rules and limits in observe mode that would have acted.
-    pub observed: Vec<Arc<str>>,
+    pub observed: Vec<Observed>,
 }
 
 /// What the guards refused.
@@ -46,7 +48,7 @@ pub struct Granted {
 pub struct Refused {
     pub refusal: Refusal,
     /// Rules and limits in observe mode that would have acted.
-    pub observed: Vec<Arc<str>>,
+    pub observed: Vec<Observed>,
 }
 
 /// What limits and loops found, told apart by whether they act.
@@ -88,7 +90,7 @@ pub fn judge(
 }
 
 fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
-    let observed: Vec<Arc<str>> = found.observed.into_iter().map(|finding| finding.rule).collect();
+    let observed: Vec<Observed> = found.observed.into_iter().map(Observed::from).collect();
     // A stable sort: among equals, rules stand before loops and loops before budgets.
     found.acting.sort_by_key(|finding| std::cmp::Reverse(finding.verb));
     let refuses = found.acting.first().is_some_and(|first| first.verb >= Verb::Deny);

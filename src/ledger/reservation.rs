@@ -16,6 +16,7 @@ use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
+use crate::policy::view::RunView;
 
 /// What a call has to do with one limit once it has ended.
 #[derive(Clone, Debug)]
@@ -152,6 +153,18 @@ impl Reservation {
     pub fn settle(mut self, settlement: Settlement, now: Now) {
         self.settled = true;
         self.close(settlement, now);
+    }
+
+    /// Shows the run as it is now, under its lock.
+    pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
+        self.visit.look(now, show)
+    }
+
+    /// Notes in the run that the answer of the call is withheld from the agent. The call has taken
+    /// place all the same: it is settled as it ended.
+    pub fn withhold(&self, denial: &Denial, now: Now) {
+        let mut state = self.visit.run.state.lock();
+        state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
     }
 
     /// Takes the admission back, because a guard after the ledger refused: what was reserved is

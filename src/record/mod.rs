@@ -9,6 +9,7 @@ mod ids;
 mod journal;
 mod metrics;
 mod page;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,11 @@ use crate::clock::Clock;
 use crate::contract::Drift;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
-pub use event::{Event, Kind, UsageTotals};
+pub use event::{Event, Kind, ObservedRule, UsageTotals};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
 pub use page::Page;
+pub use rules::RuleCount;
 
 use journal::Journal;
 use metrics::Metrics;
@@ -109,6 +111,12 @@ impl Recorder {
     /// The metrics in the OpenMetrics text format, or in the classic one.
     pub fn render_metrics(&self, held: &Held, open_metrics: bool) -> String {
         self.metrics.render(held, open_metrics)
+    }
+
+    /// How often each rule and limit has acted or would have, since the start, by name. One that
+    /// never did is absent.
+    pub fn rule_counts(&self) -> Vec<RuleCount> {
+        self.metrics.rule_counts()
     }
 
     /// Calls whose record is open.
