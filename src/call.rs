@@ -295,6 +295,9 @@ impl ErrorClass {
 
     /// The class of a refusal.
     pub fn of_refusal(reason: StopReason) -> Self {
+        if reason == StopReason::ContractViolation {
+            return Self::ContractViolation;
+        }
         match reason.class() {
             Class::Policy => Self::Policy,
             Class::Limit => Self::Limit,

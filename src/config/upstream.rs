@@ -235,7 +235,6 @@ fn tool(
         }),
     };
     let new = own.iter().filter(|tag| !common.tags.contains(tag));
-    let output = output(raw.output.as_ref(), check).unwrap_or(common.output);
     let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
     let output = output(raw.output.as_ref(), check).unwrap_or(common.output);
     let tool = Tool {

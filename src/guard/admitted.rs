@@ -53,14 +53,7 @@ pub fn admit(
     }
     let applicable = policies.applicable(&call.tool);
     // Before anything judges them: arguments are judged as they will be sent.
-    let changes =
-        rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known).and_then(|changes| {
-            // What rules made of the arguments is held to the contract as what came was.
-            if !changes.notes.is_empty() {
-                call.keeps_to_contract()?;
-            }
-            Ok(changes)
-        });
+    let changes = rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known);
     let changes = match changes {
         Ok(changes) => changes,
         Err(refusal) => {

@@ -33,3 +33,4 @@ mod stops;
 mod streaming;
 mod tls;
 mod trace;
+mod tracesafe;
