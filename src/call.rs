@@ -108,6 +108,8 @@ pub struct Known {
     pub method: String,
     /// The run, and where its id came from.
     pub run: Option<(RunId, &'static str)>,
+    /// The run that made it, if one did.
+    pub parent_run: Option<RunId>,
     /// The call's position in its run, from 1.
     pub step: Option<u64>,
     pub trace_id: String,

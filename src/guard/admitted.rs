@@ -7,7 +7,7 @@ use crate::call::{Known, Refusal, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused, approval, kill, rewrite};
+use crate::guard::{self, Granted, Refused, approval, budget, kill, rewrite};
 use crate::identify::{Call, Headers, Identified, Terms};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
@@ -77,7 +77,8 @@ pub fn admit(
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     // From here on a refusal takes the admission back.
     let mut reservation = reservation;
-    let taken = held(&call, &reservation, now, known).and_then(|held| {
+    let budgeted = reservation.take_budget(now).map_err(budget::refusal);
+    let taken = budgeted.and_then(|()| held(&call, &reservation, now, known)).and_then(|held| {
         // Last, because an approval that lets a call pass is used up.
         approved(&call, &mut reservation, &applicable, &needs_approval, now, known)?;
         Ok(held)

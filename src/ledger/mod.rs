@@ -7,6 +7,7 @@
 mod approvals;
 mod breakers;
 mod kills;
+mod minted;
 mod outside;
 mod reservation;
 mod run;
@@ -40,6 +41,7 @@ pub use approvals::{
 };
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
+pub use minted::{Exhausted, MintError, MintSpec, Minted, MintedRun, RunBudget};
 pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
@@ -74,6 +76,8 @@ pub struct Ledger {
     pub kills: Kills,
     /// Calls that wait for a human.
     pub approvals: Approvals,
+    /// Runs that were made before their first call.
+    pub minted: Minted,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -97,6 +101,7 @@ impl Ledger {
         Arc::new(Self {
             kills: Kills::default(),
             approvals: Approvals::default(),
+            minted: Minted::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -121,6 +126,13 @@ impl Ledger {
         let runs: u64 = self.runs.iter().map(|run| run.state.lock().scope.calls_reserved()).sum();
         let wider: u64 = self.scopes.iter().map(|scope| scope.lock().calls_reserved()).sum();
         runs.saturating_add(wider)
+    }
+
+    /// Sees that the end of a run is recorded, and that its parent has what it did not use.
+    fn report_end(&self, mut ended: EndedRun) {
+        ended.parent = self.minted.get(&ended.id).and_then(|minted| minted.parent);
+        self.minted.ended(&ended.id);
+        self.ends.run_ended(ended);
     }
 
     /// Sees that changes to approvals are recorded.

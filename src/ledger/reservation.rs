@@ -13,7 +13,7 @@ use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
-use crate::ledger::{ApprovalAnswer, Kills, Wanted};
+use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
 use crate::policy::history::{Captured, Step};
 use crate::policy::model::Per;
 use crate::policy::view::RunView;
@@ -46,6 +46,8 @@ pub struct Reservation {
     visit: Visit,
     asked: Asked,
     claims: SmallVec<[Claim; 4]>,
+    /// It has taken a call of the budget that its run was made with.
+    took_budget: bool,
     /// The approval that let the call pass.
     approval: Option<Arc<str>>,
     sent: AtomicBool,
@@ -54,7 +56,15 @@ pub struct Reservation {
 
 impl Reservation {
     pub(super) fn new(visit: Visit, asked: Asked, claims: SmallVec<[Claim; 4]>) -> Self {
-        Self { visit, asked, claims, approval: None, sent: AtomicBool::new(false), settled: false }
+        Self {
+            visit,
+            asked,
+            claims,
+            took_budget: false,
+            approval: None,
+            sent: AtomicBool::new(false),
+            settled: false,
+        }
     }
 
     /// Position of this call in its run, from 1.
@@ -77,6 +87,21 @@ impl Reservation {
             self.approval = Some(Arc::clone(id));
         }
         answer
+    }
+
+    /// Takes a call of the budget that the run was made with; given back if it is never sent.
+    ///
+    /// # Errors
+    /// What of it is used up.
+    pub fn take_budget(&mut self, now: Now) -> Result<(), Exhausted> {
+        self.took_budget = self.visit.ledger.minted.take(self.run_id(), now)?;
+        Ok(())
+    }
+
+    fn give_budget_back(&self) {
+        if self.took_budget {
+            self.visit.ledger.minted.give_back(self.run_id());
+        }
     }
 
     fn give_approval_back(&self, now: Now) {
@@ -147,6 +172,7 @@ impl Reservation {
     pub fn refuse(mut self, denial: &Denial, now: Now) {
         self.settled = true;
         self.give_approval_back(now);
+        self.give_budget_back();
         let mut state = self.visit.run.state.lock();
         state.usage.calls = state.usage.calls.saturating_sub(1);
         state.history.withdraw(self.step());
@@ -163,6 +189,7 @@ impl Reservation {
     fn close(&self, settlement: Settlement, now: Now) {
         if !self.was_sent() {
             self.give_approval_back(now);
+            self.give_budget_back();
         }
         let Settlement { status, succeeded, result_key, captured, upstream } = settlement;
         let mut state = self.visit.run.state.lock();

@@ -19,6 +19,7 @@ mod faults;
 mod input;
 mod kill;
 mod limits;
+mod minted_runs;
 mod operate;
 mod record;
 mod reload;
