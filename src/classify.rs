@@ -6,12 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
+use crate::call::plan::Cost;
 use crate::call::{Ending, ErrorClass, Outcome, Status};
 use crate::clock::Now;
 use crate::forward::{Measure, Tail};
 use crate::guard::{Admitted, AdmittedParts};
+use crate::identify::Call;
 use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
 use crate::ledger::{Reservation, Settlement};
+use crate::policy::amount::Usd;
 use crate::policy::history::Captured;
 use crate::protocol;
 
@@ -53,7 +56,7 @@ impl Completed {
                 http_status: Some(status.as_u16()),
             },
         };
-        let ending = Ending {
+        let mut ending = Ending {
             outcome,
             result: Some((measure.digest, measure.bytes)),
             upstream: now.since(sent.mono),
@@ -61,7 +64,7 @@ impl Completed {
             cost_usd: None,
         };
         let result_key = measure.digest.short();
-        settle(admitted, &ending, result_key, measure.kept, now);
+        settle(admitted, &mut ending, result_key, measure.kept, now);
         Self { ending }
     }
 
@@ -73,7 +76,7 @@ impl Completed {
         attempts: u32,
         now: Now,
     ) -> Self {
-        let ending = Ending {
+        let mut ending = Ending {
             outcome,
             result: None,
             upstream: now.since(sent.mono),
@@ -83,13 +86,21 @@ impl Completed {
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
-        settle(admitted, &ending, result_key, None, now);
+        settle(admitted, &mut ending, result_key, None, now);
         Self { ending }
     }
 }
 
-fn settle(admitted: Admitted, ending: &Ending, result_key: u64, body: Option<Bytes>, now: Now) {
+fn settle(
+    admitted: Admitted,
+    ending: &mut Ending,
+    result_key: u64,
+    body: Option<Bytes>,
+    now: Now,
+) {
     let AdmittedParts { call, reservation, applicable } = admitted.into_parts();
+    let cost = cost(&call, &reservation, body.clone());
+    ending.cost_usd = cost.map(Usd::dollars);
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
         status: ending.outcome.status,
@@ -99,8 +110,33 @@ fn settle(admitted: Admitted, ending: &Ending, result_key: u64, body: Option<Byt
         result_key,
         captured,
         upstream: ending.upstream,
+        cost,
+        tokens: None,
     };
     Reservation::settle(reservation, settlement, now);
+}
+
+/// What a call cost that was sent; `None` when nothing says. A result that is not known as a whole
+/// costs the maximum.
+fn cost(call: &Call, reservation: &Reservation, body: Option<Bytes>) -> Option<Usd> {
+    let plan = &call.plan.cost;
+    if !reservation.was_sent() {
+        return None;
+    }
+    let result = body.filter(|_| plan.reads_result()).and_then(decoded);
+    let cost = plan.of(result.as_ref().map(Document::root));
+    let tool = &call.tool.name;
+    match cost {
+        Cost::Unknown(max) => {
+            tracing::warn!(%tool, charged_usd = max.dollars(), "the result does not say its cost");
+        }
+        Cost::Known(usd) if usd > plan.max() => {
+            let (usd, max) = (usd.dollars(), plan.max().dollars());
+            tracing::warn!(%tool, usd, max, "the call cost more than the configured maximum");
+        }
+        Cost::Known(_) | Cost::Free => {}
+    }
+    cost.charged()
 }
 
 /// The values of a call that loaded rules read later. `body` is the whole result, if it was kept.

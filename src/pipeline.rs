@@ -138,7 +138,7 @@ fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Respo
     };
     let (mut parts, body) = upstream.into_parts();
     announce(&mut parts.headers, &admitted, &page);
-    let keep = forward::keeps_result(admitted.applicable());
+    let keep = forward::keeps_result(&admitted);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);

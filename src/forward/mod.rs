@@ -15,7 +15,6 @@ use hyper::body::Incoming;
 use crate::call::{ErrorClass, Outcome, Status};
 use crate::guard::Admitted;
 use crate::identify::Call;
-use crate::policy::set::Applicable;
 
 pub use body::{Finish, Measure, Metered, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
@@ -39,7 +38,7 @@ pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
         Ok(uri) => uri,
         Err(_) => return never_sent(admitted),
     };
-    let reads_result = keeps_result(admitted.applicable());
+    let reads_result = keeps_result(&admitted);
     let outgoing = headers::outgoing(received, call, upstream, reads_result);
     let mut attempts = 0_u32;
     loop {
@@ -74,9 +73,9 @@ pub async fn send(mut admitted: Admitted, upstream: &Upstream) -> Forwarded {
     }
 }
 
-/// Whether a loaded rule reads results of the tool.
-pub fn keeps_result(applicable: &Applicable) -> bool {
-    applicable.captures.iter().any(|path| path.starts_with("result"))
+/// Whether a loaded rule reads results of the tool, or its cost is read from them.
+pub fn keeps_result(admitted: &Admitted) -> bool {
+    admitted.call().plan.cost.reads_result() || admitted.applicable().reads_results()
 }
 
 fn target(call: &Call, upstream: &Upstream) -> Result<Uri, http::Error> {

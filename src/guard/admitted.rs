@@ -6,7 +6,7 @@ use crate::call::{Known, Refusal};
 use crate::clock::Now;
 use crate::guard::{self, Granted, Refused};
 use crate::identify::{Call, Headers, Identified};
-use crate::ledger::{Asked, Reservation};
+use crate::ledger::{Asked, Reservation, Sizes};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
 
@@ -38,16 +38,19 @@ pub fn admit(
     let (visit, call) = identified.into_parts();
     let applicable = policies.applicable(&call.tool);
     let view = call.view(visit.step());
-    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key };
-    let decided = visit.decide(asked, &applicable.limits, now, |look| {
+    let sizes = Sizes { cost: call.plan.cost.max(), tokens: 0 };
+    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes };
+    let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
-    let (Granted { warnings, observed }, reservation) = decided.map_err(|refused| {
-        let Refused { refusal, observed } = refused;
+    let (Granted { warnings, observed, budgets }, reservation) = decided.map_err(|refused| {
+        let Refused { refusal, observed, budgets } = refused;
         known.observed = observed;
+        known.budgets = budgets;
         refusal
     })?;
     known.observed = observed;
+    known.budgets = budgets;
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     Ok(Admitted { call, reservation, applicable, warnings })
 }

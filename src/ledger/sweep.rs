@@ -20,6 +20,7 @@ impl Ledger {
         for (_, run) in idle {
             self.end(&run, RunEnd::Idle);
         }
+        self.scopes.sweep(now);
         self.unlabelled.retain(|_, (_, seen)| now.since(*seen) < idle_end);
     }
 

@@ -3,6 +3,7 @@
 
 pub mod codes;
 mod limits;
+mod measures;
 mod names;
 mod rules;
 mod tools;

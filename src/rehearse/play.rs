@@ -73,8 +73,8 @@ impl Player<'_> {
             caller: &self.test.caller,
         };
         let call_key = json::loop_key::<&str>(&step.tool.name, args, &[]);
-        let asked = Asked { tool: step.tool.name.clone(), call_key };
-        let decided = visit.decide(asked, &applicable.limits, now, |look| {
+        let asked = Asked { tool: step.tool.name.clone(), call_key, sizes: step.sizes };
+        let decided = visit.decide(asked, call, &applicable.limits, now, |look| {
             guard::judge(call, call_key, &applicable, look, now)
         });
         match decided {
@@ -98,6 +98,8 @@ fn settlement(step: &Step, applicable: &Applicable) -> Settlement {
         result_key: hasher.finish().short(),
         captured: classify::captured(&applicable.captures, step.args.root(), body.clone()),
         upstream: Duration::ZERO,
+        cost: Some(step.sizes.cost),
+        tokens: Some(step.sizes.tokens),
     }
 }
 
@@ -116,7 +118,7 @@ fn said_granting(granted: Granted) -> Said {
 }
 
 fn said_refusing(refused: Refused) -> Said {
-    let Refused { refusal, observed } = refused;
+    let Refused { refusal, observed, budgets: _ } = refused;
     Said {
         verdict: refusal.verdict(),
         rules: refusal.rule.into_iter().collect(),

@@ -26,6 +26,8 @@ pub enum Fact {
     RunCalls,
     RunErrors,
     RunDenials,
+    RunTokens,
+    RunCostUsd,
     CallerTenant,
     CallerProject,
     CallerUser,
@@ -34,7 +36,7 @@ pub enum Fact {
 }
 
 /// Every fact by group and field; `now` stands alone.
-pub const FACTS: [(&str, &str, Fact); 21] = [
+pub const FACTS: [(&str, &str, Fact); 23] = [
     ("tool", "name", Fact::ToolName),
     ("tool", "server", Fact::ToolServer),
     ("tool", "operation", Fact::ToolOperation),
@@ -52,6 +54,8 @@ pub const FACTS: [(&str, &str, Fact); 21] = [
     ("run", "calls", Fact::RunCalls),
     ("run", "errors", Fact::RunErrors),
     ("run", "denials", Fact::RunDenials),
+    ("run", "tokens", Fact::RunTokens),
+    ("run", "cost_usd", Fact::RunCostUsd),
     ("caller", "tenant", Fact::CallerTenant),
     ("caller", "project", Fact::CallerProject),
     ("caller", "user", Fact::CallerUser),
@@ -62,8 +66,7 @@ pub const FACTS: [(&str, &str, Fact); 21] = [
 pub const GROUPS: [&str; 4] = ["tool", "call", "run", "caller"];
 
 /// Names of the language that this version does not have yet.
-pub const LATER_FIELDS: [(&str, &str); 4] =
-    [("run", "tokens"), ("run", "cost_usd"), ("run", "taint"), ("run", "labels")];
+pub const LATER_FIELDS: [(&str, &str); 2] = [("run", "taint"), ("run", "labels")];
 
 /// Top-level names of the language that this version does not have yet.
 pub const LATER_NAMES: [&str; 2] = ["result", "response"];
@@ -88,7 +91,9 @@ impl Fact {
             | Self::CallArgsBytes
             | Self::RunCalls
             | Self::RunErrors
-            | Self::RunDenials => Type::Int,
+            | Self::RunDenials
+            | Self::RunTokens => Type::Int,
+            Self::RunCostUsd => Type::Double,
             Self::CallIntended => Type::Bool,
             Self::RunAge => Type::Duration,
             Self::Now => Type::Timestamp,
@@ -139,6 +144,8 @@ impl Fact {
             Self::RunCalls => count(env.run.calls),
             Self::RunErrors => count(env.run.errors),
             Self::RunDenials => count(env.run.denials),
+            Self::RunTokens => count(env.run.tokens),
+            Self::RunCostUsd => Value::Double(env.run.cost_usd.dollars()),
             Self::CallerTenant => text(&env.call.caller.tenant),
             Self::CallerProject => text(&env.call.caller.project),
             Self::CallerUser => text(&env.call.caller.user),

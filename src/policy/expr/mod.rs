@@ -15,6 +15,7 @@ mod cost;
 mod eval;
 mod explain;
 mod facts;
+mod figures;
 mod fold;
 mod functions;
 mod history;
@@ -41,12 +42,11 @@ use std::ops::Range;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use self::cost::{fault, mismatch};
+use self::cost::mismatch;
 use self::eval::Machine;
 use self::lower::Lowering;
 use self::program::Node;
 use self::types::Type;
-use self::value::Value;
 use crate::policy::glob::Glob;
 use crate::policy::view::Env;
 
@@ -69,8 +69,12 @@ pub enum Site {
     Rule,
     /// `where` of a precondition: a boolean that also sees `prior`.
     Where,
-    /// `per` of a limit: text, a number or a boolean.
+    /// `per` of a limit, and `distinct(…)`: text, a number or a boolean.
     Key,
+    /// `sum(…)` of a limit: a number.
+    Amount,
+    /// What a call has cost: a number. Sees `result` and nothing else.
+    Cost,
     /// `{…}` in a message: anything that can be shown.
     Message,
 }
@@ -163,6 +167,9 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         let span = lowering.places.extent(&parsed.tree);
         lowering.fail("TG204", message, span);
     }
+    if site == Site::Cost && !lowering.tool_patterns.is_empty() {
+        lowering.fail("TG206", "a cost is read from `result` alone", 0..source.len());
+    }
     if !lowering.errors.is_empty() {
         lowering.errors.sort_by_key(|error| (error.span.start, error.span.end));
         return Err(lowering.errors);
@@ -190,13 +197,15 @@ fn unfit(site: Site, of: &Type) -> Option<String> {
     let fits = match site {
         Site::Rule | Site::Where => matches!(of, Type::Bool | Type::Dyn),
         Site::Key => {
-            matches!(of, Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn)
+            matches!(of, Type::Text | Type::Bool | Type::Dyn) || of.is_number()
         }
+        Site::Amount | Site::Cost => of.is_number() || *of == Type::Dyn,
         Site::Message => showable(of),
     };
     let expected = match site {
         Site::Rule | Site::Where => "a boolean",
-        Site::Key => "text, a whole number or a boolean",
+        Site::Key => "text, a number or a boolean",
+        Site::Amount | Site::Cost => "a number",
         Site::Message => "a value that can be shown",
     };
     (!fits).then(|| format!("expected {expected}, this is {of}"))
@@ -235,7 +244,7 @@ impl Program {
     ///
     /// # Errors
     /// See [`EvalErrorKind`]; also a value that cannot be shown, and for a key any value but text,
-    /// a whole number or a boolean, and text of more than [`KEY_LIMIT_BYTES`].
+    /// a number or a boolean, and text of more than [`KEY_LIMIT_BYTES`].
     pub fn eval_text(&self, env: &Env<'_>) -> Result<String, EvalError> {
         let value = Machine::new(env).eval(&self.root)?;
         if self.site != Site::Key {
@@ -244,18 +253,7 @@ impl Program {
                 .map(cut)
                 .ok_or_else(|| mismatch("a value that can be shown", value.kind()));
         }
-        let key = match &value {
-            Value::Text(text) => text.to_string(),
-            Value::Int(value) => value.to_string(),
-            Value::UInt(value) => value.to_string(),
-            Value::Bool(value) => value.to_string(),
-            other => return Err(mismatch("text, a whole number or a boolean", other.kind())),
-        };
-        if key.len() > KEY_LIMIT_BYTES {
-            let message = format!("a key may have {KEY_LIMIT_BYTES} bytes");
-            return Err(fault(EvalErrorKind::Cost, message));
-        }
-        Ok(key)
+        figures::key(&value)
     }
 
     /// The comparisons that made an expression true, each with the smallest change that passes.

@@ -12,6 +12,7 @@ use super::facts::{FACTS, Fact, GROUPS, LATER_FIELDS};
 use super::lower::{Lowering, Typed, list_of};
 use super::program::{Capture, Function, Node};
 use super::run_calls::RUN_FUNCTIONS;
+use super::Site;
 use super::types::Type;
 use crate::policy::glob::Glob;
 use crate::yaml::closest;
@@ -40,10 +41,10 @@ impl Lowering {
         if let Expr::Ident(name) = &base.expr
             && self.variable(name).is_none()
         {
-            if name == "args" {
+            if name == self.root_name() {
                 return self.argument(&segments, test);
             }
-            if GROUPS.contains(&name.as_str()) {
+            if self.site != Site::Cost && GROUPS.contains(&name.as_str()) {
                 return self.fact(name, &segments, test);
             }
         }
