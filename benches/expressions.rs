@@ -72,6 +72,7 @@ fn evaluate(criterion: &mut Criterion) {
             history: &history,
         },
         prior: None,
+        answer: None,
         now: world.clock.now(),
     };
     let mut group = criterion.benchmark_group("expressions");

@@ -1,11 +1,13 @@
 //! The nouns: what a call, its verdict, its refusal and its outcome are.
 
+mod attempt;
 pub mod budget;
 pub mod plan;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::attempt::{Attempt, Attempts};
 pub use self::plan::Plan;
 use crate::json::Digest;
 use crate::policy::expr::Violation;
@@ -79,7 +81,7 @@ pub enum ErrorClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub status: Status,
-    /// Absent exactly when `status` is `ok`.
+    /// Absent when `status` is `ok`, unless the answer was a remembered one (`stale_data`).
     pub error_class: Option<ErrorClass>,
     /// What the tool answered; absent when it did not.
     pub http_status: Option<u16>,
@@ -115,6 +117,8 @@ pub struct Known {
     pub idempotency_key: Option<Arc<str>>,
     /// The state of the tool's breaker that the call met: `closed`, `open` or `half_open`.
     pub breaker: Option<&'static str>,
+    /// What came of each attempt to reach the tool.
+    pub attempts: Attempts,
     /// The approval that the call waits for or has used up.
     pub approval: Option<Arc<str>>,
     /// Values taken out of the arguments or the result by `redact`.

@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::call::plan::Cost;
 use crate::call::{Ending, ErrorClass, Outcome, Status};
 use crate::clock::Now;
-use crate::forward::{Measure, Tail};
+use crate::forward::{Measure, Tail, Trip};
 use crate::guard::{Admitted, AdmittedParts};
 use crate::identify::Call;
 use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
@@ -39,10 +39,15 @@ impl Completed {
         status: StatusCode,
         measure: Measure,
         sent: Now,
-        attempts: u32,
+        trip: Trip,
         now: Now,
     ) -> Self {
         let outcome = match measure.tail {
+            Tail::Whole if trip.stale.is_some() => Outcome {
+                status: Status::Ok,
+                error_class: Some(ErrorClass::StaleData),
+                http_status: Some(status.as_u16()),
+            },
             Tail::Whole => protocol::http::ending(status, true),
             Tail::Broken { timed_out: false } => protocol::http::ending(status, false),
             Tail::Broken { timed_out: true } => Outcome {
@@ -56,15 +61,20 @@ impl Completed {
                 http_status: Some(status.as_u16()),
             },
         };
+        let answered_whole = matches!(measure.tail, Tail::Whole);
         let mut ending = Ending {
-            outcome,
+            outcome: doubted(outcome, &admitted, answered_whole, trip),
             result: Some((measure.digest, measure.bytes)),
             upstream: now.since(sent.mono),
-            attempts,
+            attempts: trip.attempts,
             cost_usd: None,
         };
+        let mut admitted = admitted;
+        if let (Tail::Broken { .. }, Some(ticket)) = (measure.tail, &mut admitted.leave.ticket) {
+            ticket.report_late_failure(now);
+        }
         let result_key = measure.digest.short();
-        settle(admitted, &mut ending, result_key, measure.kept, now);
+        settle(admitted, &mut ending, result_key, measure.kept, sent, now);
         Self { ending }
     }
 
@@ -73,22 +83,34 @@ impl Completed {
         admitted: Admitted,
         outcome: Outcome,
         sent: Now,
-        attempts: u32,
+        trip: Trip,
         now: Now,
     ) -> Self {
         let mut ending = Ending {
             outcome,
             result: None,
             upstream: now.since(sent.mono),
-            attempts,
+            attempts: trip.attempts,
             cost_usd: None,
         };
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
-        settle(admitted, &mut ending, result_key, None, now);
+        settle(admitted, &mut ending, result_key, None, sent, now);
         Self { ending }
     }
+}
+
+/// The outcome of a write is not known when no attempt was answered to the end, or when one of
+/// them may have done what a later one could not.
+fn doubted(outcome: Outcome, admitted: &Admitted, answered_whole: bool, trip: Trip) -> Outcome {
+    let failed = outcome.http_status.is_some_and(|status| status >= 400);
+    let half = !answered_whole && !failed;
+    let lost = trip.in_doubt && outcome.status != Status::Ok;
+    if admitted.call().tool.effect.changes() && (half || lost) {
+        return Outcome { status: Status::Unknown, ..outcome };
+    }
+    outcome
 }
 
 fn settle(
@@ -96,16 +118,19 @@ fn settle(
     ending: &mut Ending,
     result_key: u64,
     body: Option<Bytes>,
+    sent: Now,
     now: Now,
 ) {
-    let AdmittedParts { call, reservation, applicable } = admitted.into_parts();
+    let AdmittedParts { call, reservation, applicable, leave, watched } = admitted.into_parts();
     let cost = cost(&call, &reservation, body.clone());
     ending.cost_usd = cost.map(Usd::dollars);
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
         status: ending.outcome.status,
         // A redirect or an empty "not modified" has not done what was asked.
+        // Nor has an answer that was remembered.
         succeeded: ending.outcome.status == Status::Ok
+            && ending.outcome.error_class.is_none()
             && ending.outcome.http_status.is_some_and(|status| (200..300).contains(&status)),
         result_key,
         captured,
@@ -113,7 +138,14 @@ fn settle(
         cost,
         tokens: None,
     };
+    if let Some(watched) = watched {
+        watched.end(settlement.status, now);
+    }
+    if settlement.succeeded {
+        reservation.ledger().unknown.read_back(&call.caller, &call.tool.name, sent.mono);
+    }
     Reservation::settle(reservation, settlement, now);
+    drop(leave);
 }
 
 /// What a call cost that was sent; `None` when nothing says. A result that is not known as a whole

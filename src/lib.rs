@@ -34,6 +34,7 @@ pub mod pipeline;
 
 pub mod admin;
 pub mod rehearse;
+pub mod reload;
 pub mod server;
 
 pub mod cli;

@@ -15,20 +15,26 @@ use hyper::body::Incoming;
 use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
-use crate::forward::{self, AnswerBody, Forwarded, Metered};
+use crate::forward::{self, AnswerBody, Errand, Forwarded, Metered, Remembered};
 use crate::guard::{self, Admitted};
-use crate::identify::{self, Desk, Received};
+use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
 use crate::ledger::Ledger;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
 use crate::snapshot::Snapshot;
 
+/// Memory for the bodies of all calls in the gate.
+const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
 /// Everything that lives longer than a call.
 pub struct Gate {
     pub clock: Clock,
     pub ledger: Arc<Ledger>,
     pub recorder: Arc<Recorder>,
+    /// The last good answers of tools that only read.
+    pub remembered: Arc<Remembered>,
+    room: Room,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -46,12 +52,19 @@ impl Gate {
         recorder: Arc<Recorder>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
-        Self { clock, ledger, recorder, snapshot: ArcSwap::new(snapshot) }
+        let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
+        let snapshot = ArcSwap::new(snapshot);
+        Self { clock, ledger, recorder, remembered: Arc::default(), room, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// From now on calls go by `snapshot`; those that have begun end by the one they took.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
     }
 }
 
@@ -101,15 +114,21 @@ async fn story(
     let received = Received::new(request, peer, page.opened());
     let known = &mut page.known;
     known.policy_version = snapshot.policies.version.clone();
-    let mut desk = Desk { terms: &snapshot.terms, ledger: &gate.ledger, clock: &gate.clock, known };
+    let Gate { ledger, clock, room, .. } = gate;
+    let mut desk = Desk { terms: &snapshot.terms, ledger, clock, known, room };
     let identified = identify::identify(received, &mut desk).await?;
     recordable(gate, identified.call().tool.effect)?;
     let now = gate.clock.now();
     let admitted = guard::admit(identified, &snapshot.policies, now, known)?;
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
-    known.sent = true;
+    let errand = Errand {
+        upstream,
+        clock: &gate.clock,
+        remembered: &gate.remembered,
+        policy_version: &snapshot.policies.version,
+    };
     let at = gate.clock.now();
-    Ok(Sent { forwarded: forward::send(admitted, upstream).await, at })
+    Ok(Sent { forwarded: forward::send(admitted, &errand, known).await?, at })
 }
 
 /// A call that changes something does not happen while it cannot be recorded.
@@ -124,27 +143,30 @@ fn recordable(gate: &Gate, effect: Effect) -> Result<(), Refusal> {
 /// Turns what came of a call into the answer. Its end is classified and recorded when the last of
 /// the answer is about to leave, before the agent can know that it has it all.
 fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Response<AnswerBody> {
-    let Sent { forwarded: Forwarded { admitted, answer, attempts }, at } = sent;
+    let Sent { forwarded: Forwarded { admitted, answer, trip }, at } = sent;
     let upstream = match answer {
         Ok(upstream) => upstream,
         Err(outcome) => {
             let mut response = respond::failed(&outcome, about(&page));
             announce(response.headers_mut(), &admitted, &page);
             let now = gate.clock.now();
-            let completed = Completed::unanswered(admitted, outcome, at, attempts, now);
+            let completed = Completed::unanswered(admitted, outcome, at, trip, now);
             page.ended(completed.ending());
             return response.map(Either::Right);
         }
     };
     let (mut parts, body) = upstream.into_parts();
     announce(&mut parts.headers, &admitted, &page);
+    if let Some(age) = trip.stale {
+        respond::stale(&mut parts.headers, age);
+    }
     let keep = forward::keeps_result(&admitted);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let finish = move |measure| {
         let now = gate.clock.now();
-        let completed = Completed::answered(admitted, status, measure, at, attempts, now);
+        let completed = Completed::answered(admitted, status, measure, at, trip, now);
         page.ended(completed.ending());
     };
     let body = Metered::new(body, hasher, keep, idle, Box::new(finish));
@@ -165,6 +187,7 @@ fn about(page: &Page) -> About<'_> {
         call_id: page.call_id(),
         run_id: page.known.run.as_ref().map(|(id, _)| &*id.0),
         tool: page.known.tool.as_deref(),
+        budgets: &page.known.budgets,
     }
 }
 
@@ -172,6 +195,6 @@ fn about(page: &Page) -> About<'_> {
 fn unrecordable() -> Response<AnswerBody> {
     let message = "The gate cannot record more calls at this moment.";
     let refusal = Refusal::without_rule(StopReason::GateUnavailable, message);
-    let about = About { call_id: "none", run_id: None, tool: None };
+    let about = About { call_id: "none", run_id: None, tool: None, budgets: &[] };
     respond::refuse(&refusal, about).map(Either::<Metered, Full<Bytes>>::Right)
 }

@@ -1,10 +1,13 @@
 //! Refusals and failures -> HTTP: the only status-code table.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 use hyper::ext::ReasonPhrase;
 
+use crate::call::budget::{self, Budget};
 use crate::call::{
     ErrorClass, Outcome, Refusal, RetryScope, Status, StatusHint, StopReason, ToolFacts, Verdict,
 };
@@ -17,6 +20,12 @@ pub const DECISION_HEADER: &str = "toolgate-decision";
 /// What a `warn` rule wants the agent to know.
 pub const WARNING_HEADER: &str = "toolgate-warning";
 
+/// The age, in seconds, of an answer that was given before and is given again: the tool is down.
+pub const STALE_HEADER: &str = "toolgate-stale";
+
+/// What is left of the budgets that the call draws on, as structured fields.
+pub const BUDGET_HEADER: &str = "toolgate-budget";
+
 /// Longest warning passed on in a header, in bytes.
 const WARNING_LIMIT_BYTES: usize = 512;
 
@@ -26,6 +35,7 @@ pub struct About<'a> {
     pub call_id: &'a str,
     pub run_id: Option<&'a str>,
     pub tool: Option<&'a ToolFacts>,
+    pub budgets: &'a [Budget],
 }
 
 fn status_of(refusal: &Refusal) -> StatusCode {
@@ -131,7 +141,9 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
     let headers = response.headers_mut();
     mark(headers, refusal.verdict(), about);
     if let Some(after) = refusal.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        // Rounded up: whoever comes back at that second must not be early.
+        let seconds = after.as_millis().div_ceil(1_000).max(1);
+        headers.insert(RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
@@ -185,6 +197,13 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
     let tool = about.tool.map_or("The tool", |tool| &*tool.name);
     let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
     let (status, title, executed, said) = match (class, outcome.status) {
+        (ErrorClass::Connect, Status::Unknown) => (
+            StatusCode::BAD_GATEWAY,
+            "Outcome unknown",
+            None,
+            "did not answer and could then not be reached. It may or may not have been executed: \
+             look before you repeat it.",
+        ),
         (ErrorClass::Connect, _) => (
             StatusCode::BAD_GATEWAY,
             "Tool unreachable",
@@ -274,9 +293,20 @@ pub fn mark(headers: &mut HeaderMap, verdict: Verdict, about: About<'_>) {
     if let Ok(value) = HeaderValue::try_from(decision) {
         headers.insert(DECISION, value);
     }
+    if let Some(value) = budget::field(about.budgets).and_then(|text| text.try_into().ok()) {
+        headers.insert(BUDGET_HEADER, value);
+    }
     if let Some(value) = about.run_id.and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(RUN_ID, value);
     }
+}
+
+/// Says that an answer is an earlier one, and how old it is.
+pub fn stale(headers: &mut HeaderMap, age: Duration) {
+    const STALE: HeaderName = HeaderName::from_static(STALE_HEADER);
+    headers.insert(STALE, HeaderValue::from(age.as_secs()));
+    let message = format!("the tool is down; this is what it said {} s ago", age.as_secs());
+    warn(headers, "stale", &message);
 }
 
 /// Passes a warning on in a header, as far as a header can say it.

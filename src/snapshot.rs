@@ -20,7 +20,13 @@ use crate::protocol::http::{Route, Routes, ToolName};
 pub struct Snapshot {
     pub terms: Terms,
     pub policies: PolicySet,
-    upstreams: HashMap<Arc<str>, Upstream>,
+    upstreams: HashMap<Arc<str>, Placed>,
+}
+
+/// An upstream and what it was made of.
+struct Placed {
+    spec: UpstreamSpec,
+    upstream: Arc<Upstream>,
 }
 
 /// Settings that validation let pass and that cannot be put to work all the same.
@@ -37,11 +43,16 @@ pub enum SnapshotError {
 }
 
 impl Snapshot {
-    /// Puts settings and policies to work; connects nowhere yet.
+    /// Puts settings and policies to work; connects nowhere yet. Upstreams that are as they were in
+    /// `previous` are taken from there, with their connections.
     ///
     /// # Errors
     /// The first thing that cannot be set up.
-    pub fn build(settings: &Settings, policies: PolicySet) -> Result<Self, SnapshotError> {
+    pub fn build(
+        settings: &Settings,
+        policies: PolicySet,
+        previous: Option<&Self>,
+    ) -> Result<Self, SnapshotError> {
         let digest_key =
             settings.digest_key.as_ref().map(|key| HmacKey::new(key.expose_secret().as_bytes()));
         let mut routes = Routes::default();
@@ -50,7 +61,13 @@ impl Snapshot {
             let name = Arc::clone(&upstream.name);
             let tools = upstream.tools.iter().map(|tool| route(upstream, tool));
             routes.add(Arc::clone(&name), tools.collect::<Result<_, _>>()?);
-            upstreams.insert(name, Upstream::new(&spec(upstream)?)?);
+            let spec = spec(upstream)?;
+            let before = previous.and_then(|previous| previous.upstreams.get(&name));
+            let upstream = match before.filter(|before| before.spec == spec) {
+                Some(before) => Arc::clone(&before.upstream),
+                None => Arc::new(Upstream::new(&spec)?),
+            };
+            upstreams.insert(name, Placed { spec, upstream });
         }
         let terms = Terms {
             routes,
@@ -68,14 +85,14 @@ impl Snapshot {
     /// # Errors
     /// `gate_unavailable`; cannot happen while routes and upstreams come from one config.
     pub fn upstream(&self, name: &str) -> Result<&Upstream, Refusal> {
-        self.upstreams.get(name).ok_or_else(|| {
+        self.upstreams.get(name).map(|placed| &*placed.upstream).ok_or_else(|| {
             Refusal::without_rule(StopReason::GateUnavailable, "The tool's upstream is not set up.")
         })
     }
 
     /// Longest silence within an answer of that upstream.
     pub fn idle_timeout(&self, name: &str) -> Duration {
-        self.upstreams.get(name).map_or(Duration::ZERO, Upstream::idle_timeout)
+        self.upstreams.get(name).map_or(Duration::ZERO, |placed| placed.upstream.idle_timeout())
     }
 }
 

@@ -21,7 +21,7 @@ const ORDER: [&[&str]; 13] = [
     &["respond", "record"],
     &["config", "snapshot"],
     &["pipeline"],
-    &["server", "admin", "rehearse"],
+    &["server", "admin", "rehearse", "reload"],
     &["cli", "main"],
 ];
 
@@ -30,10 +30,11 @@ const NOT_IN_GUARD: [&str; 6] =
     ["http::", "hyper", "tokio", "crate::record", "crate::config", "std::fs"];
 
 /// Crates that only one module may name.
-const OWNED: [(&str, &[&str]); 4] = [
+const OWNED: [(&str, &[&str]); 5] = [
     ("rustls", &["forward", "server", "main"]),
     ("prometheus_client", &["record"]),
     ("cel", &["policy"]),
+    ("notify", &["config"]),
     ("sqlparser", &["policy"]),
 ];
 

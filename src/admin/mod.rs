@@ -1,47 +1,105 @@
-//! The admin listener: whether the gate lives, whether it is ready, and its metrics.
+//! The admin side: health and metrics for whoever asks, and for holders of a token what operators
+//! do: kill switches, approvals, runs.
 
-use std::convert::Infallible;
+mod auth;
+mod health;
+mod kill;
+mod reply;
+mod request;
+mod routes;
+mod serve;
+mod state;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
+use parking_lot::Mutex;
+use secrecy::{ExposeSecret, SecretString};
+use ulid::Ulid;
 
+pub use kill::restore;
+pub use serve::serve;
+pub use state::{StateError, StateFolder};
+
+use crate::config::settings::Settings;
 use crate::pipeline::Gate;
-use crate::record::Held;
+use auth::{Scope, Tokens};
+use reply::{Fault, Reply, text_reply};
+use routes::{Change, Look, Operation};
 
-/// Admin connections at once.
-const CONNECTION_LIMIT: usize = 64;
+/// Largest body of a request to the admin side.
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
-/// Longest wait for a request's head.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The description of everything below `/v1/` (OpenAPI 3.1).
+const DESCRIPTION: &str = include_str!("openapi.json");
 
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const CLASSIC_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What the admin listener tells of.
+/// What the admin listener tells of and does.
 pub struct Admin {
     gate: Arc<Gate>,
     /// Cleared when the gate begins to drain.
     ready: AtomicBool,
+    tokens: Tokens,
+    /// Hosts other than those of the loopback interface.
+    hosts: Vec<String>,
+    folder: StateFolder,
+    /// Held while what is switched off is changed, so that memory and disk change alike.
+    kept: Mutex<()>,
+}
+
+/// The admin side could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error("no admin token could be made: {0}")]
+    Random(std::io::Error),
+}
+
+/// An admin side that is ready, and the token that was made for it when the config names none.
+pub struct Opened {
+    pub admin: Arc<Admin>,
+    pub token: Option<SecretString>,
+    /// Why commands will not find the token that was made.
+    pub token_unkept: Option<StateError>,
 }
 
 impl Admin {
-    /// The admin side of a gate that is ready to serve.
-    pub fn new(gate: Arc<Gate>) -> Arc<Self> {
-        Arc::new(Self { gate, ready: AtomicBool::new(true) })
+    /// The admin side of a gate that is ready to serve at `at`.
+    ///
+    /// # Errors
+    /// When the system gives no randomness for a token.
+    pub fn open(
+        gate: Arc<Gate>,
+        settings: &Settings,
+        at: SocketAddr,
+    ) -> Result<Opened, AdminError> {
+        let folder = StateFolder::new(&settings.state);
+        let configured = &settings.admin_tokens;
+        let mut token_unkept = None;
+        let made = if configured.read.is_none() && configured.write.is_none() {
+            let token = SecretString::from(state::random_hex().map_err(AdminError::Random)?);
+            token_unkept = folder.write_token(token.expose_secret()).err();
+            Some(token)
+        } else {
+            None
+        };
+        let key = state::random_hex().map_err(AdminError::Random)?;
+        let write = made.as_ref().or(configured.write.as_ref());
+        let tokens = Tokens::new(&key, configured.read.as_ref(), write);
+        let mut hosts = settings.admin_hosts.clone();
+        if !at.ip().is_unspecified() {
+            hosts.push(match at {
+                SocketAddr::V4(at) => at.ip().to_string(),
+                SocketAddr::V6(at) => format!("[{}]", at.ip()),
+            });
+        }
+        let ready = AtomicBool::new(true);
+        let admin = Self { gate, ready, tokens, hosts, folder, kept: Mutex::new(()) };
+        Ok(Opened { admin: Arc::new(admin), token: made, token_unkept })
     }
 
     /// From now on `/readyz` says that no new calls should be sent here.
@@ -49,79 +107,130 @@ impl Admin {
         self.ready.store(false, Ordering::Relaxed);
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is served here\n");
-        }
-        match request.uri().path() {
-            "/livez" => text(StatusCode::OK, "ok\n"),
-            "/readyz" if !self.ready.load(Ordering::Relaxed) => {
-                text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-            }
-            "/readyz" if !self.gate.recorder.is_writing() => {
-                text(StatusCode::SERVICE_UNAVAILABLE, "events cannot be written\n")
-            }
-            "/readyz" => text(StatusCode::OK, "ok\n"),
-            "/metrics" => self.metrics(request),
-            "/" => text(StatusCode::OK, "toolgate admin: /livez /readyz /metrics\n"),
-            _ => text(StatusCode::NOT_FOUND, "not here; there is /livez, /readyz and /metrics\n"),
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
+        match self.answer_or_fault(request).await {
+            Ok(reply) => reply,
+            Err(fault) => fault.into_reply(),
         }
     }
 
-    fn metrics(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        let open = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
-        let Gate { ledger, recorder, .. } = &*self.gate;
-        let held = Held { reserved_calls: ledger.reserved_calls(), live_runs: ledger.live_runs() };
-        let mut response = text(StatusCode::OK, recorder.render_metrics(held, open));
-        let kind = HeaderValue::from_static(if open { OPEN_METRICS } else { CLASSIC_METRICS });
-        response.headers_mut().insert(CONTENT_TYPE, kind);
-        response
+    /// Who asks is settled before it is looked at what for, so that nobody learns even what there is.
+    async fn answer_or_fault(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Fault> {
+        let (parts, incoming) = request.into_parts();
+        let path = parts.uri.path();
+        if let Some(page) = routes::page_at(path) {
+            routes::find(&parts.method, path)?;
+            return Ok(self.page(page, &parts.headers));
+        }
+        let host = auth::host(&parts, &self.hosts)?;
+        auth::origin(&parts.headers, &host)?;
+        let scope = self.tokens.scope(&parts.headers)?;
+        let (route, id) = routes::find(&parts.method, path)?;
+        if let Some(needed) = route.operation.scope() {
+            scope.covers(needed)?;
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        match route.operation {
+            Operation::Page(page) => Ok(self.page(page, &parts.headers)),
+            Operation::Look(look) => self.look(look, &id, query, scope),
+            Operation::Change(change) => {
+                if !query.is_empty() {
+                    return Err(Fault::invalid("A write takes no query."));
+                }
+                request::declares_json(&parts.method, &parts.headers)?;
+                let body = body(incoming).await?;
+                let id = id.into_owned();
+                // Writing to disk would hold up the calls that share this thread.
+                let done = tokio::task::spawn_blocking(move || self.change(change, &id, &body));
+                done.await.unwrap_or_else(|_| {
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    Err(Fault::new(status, "internal", "This failed; what it did is not known."))
+                })
+            }
+        }
+    }
+
+    fn look(&self, look: Look, _id: &str, query: &str, _scope: Scope) -> Result<Reply, Fault> {
+        match look {
+            Look::Description => Ok(description()),
+            Look::Kills => request::no_query(query).map(|()| self.list_kills()),
+        }
+    }
+
+    fn change(&self, change: Change, id: &str, body: &Bytes) -> Result<Reply, Fault> {
+        match change {
+            Change::Kill => self.kill(body),
+            Change::LiftKill => self.lift_kill(id, request::UNNAMED_ACTOR),
+        }
+    }
+
+    /// An id that sorts by time: the kind, `_`, 26 characters.
+    fn fresh_id(&self, kind: &str) -> Arc<str> {
+        let millis = u64::try_from(self.gate.clock.now().wall_ms).unwrap_or_default();
+        let random = u128::from(fastrand::u64(..)) << 16 | u128::from(fastrand::u16(..));
+        Arc::from(format!("{kind}_{}", Ulid::from_parts(millis, random)))
     }
 }
 
-/// Serves the admin side until `stop`.
-pub async fn serve(listener: TcpListener, admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
-    let service = ServiceBuilder::new()
-        .layer(CatchPanicLayer::new())
-        .layer(SetResponseHeaderLayer::overriding(
-            X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
-        .layer(SetResponseHeaderLayer::overriding(
-            CACHE_CONTROL,
-            HeaderValue::from_static("no-store"),
-        ))
-        .service_fn(move |request: Request<Incoming>| {
-            let answer = admin.answer(&request);
-            async move { Ok::<_, Infallible>(answer) }
-        });
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let service = TowerToHyperService::new(service.clone());
-        tokio::spawn(async move {
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-            // A scraper that goes away is none of our concern.
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-            drop(place);
-        });
-    }
+fn description() -> Reply {
+    let mut reply = text_reply(StatusCode::OK, DESCRIPTION);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    response
+async fn body(body: Incoming) -> Result<Bytes, Fault> {
+    let collected = Limited::new(body, BODY_LIMIT_BYTES).collect().await;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|_| {
+        let detail = format!("The body broke off, or is larger than {BODY_LIMIT_BYTES} bytes.");
+        Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_every_description_is_a_route() {
+        let description: serde_json::Value = serde_json::from_str(DESCRIPTION).unwrap();
+        let mut described = BTreeSet::new();
+        for (path, item) in description["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if method == "parameters" {
+                    continue;
+                }
+                assert!(operation["operationId"].is_string(), "{method} {path}");
+                assert!(operation["summary"].is_string(), "{method} {path}");
+                let scope = operation["x-scope"].as_str().map(str::to_owned);
+                described.insert((method.to_uppercase(), path.clone(), scope));
+            }
+        }
+        let served = routes::ROUTES.iter().filter(|route| route.path != "/");
+        let served: BTreeSet<_> = served
+            .map(|route| {
+                let scope = route.operation.scope().map(|scope| scope.name().to_owned());
+                (route.method.to_owned(), route.path.to_owned(), scope)
+            })
+            .collect();
+        assert_eq!(described, served);
+        assert_eq!(description["openapi"], "3.1.0");
+        assert_references_hold(&description, &description);
+    }
+
+    fn assert_references_hold(at: &serde_json::Value, whole: &serde_json::Value) {
+        match at {
+            serde_json::Value::Object(members) => {
+                if let Some(place) = members.get("$ref").and_then(serde_json::Value::as_str) {
+                    assert!(whole.pointer(place.trim_start_matches('#')).is_some(), "{place}");
+                }
+                members.values().for_each(|member| assert_references_hold(member, whole));
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().for_each(|item| assert_references_hold(item, whole));
+            }
+            _ => {}
+        }
+    }
 }

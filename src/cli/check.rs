@@ -77,7 +77,7 @@ fn from_paths(options: &CheckOptions) -> Matter {
 fn from_config(options: &CheckOptions) -> Matter {
     let origin = options.config.display().to_string();
     match config::load(&options.config) {
-        Ok(Loaded { settings, warnings, sources }) => {
+        Ok(Loaded { settings, warnings, sources, .. }) => {
             let tools = settings.tool_facts();
             let open_servers = settings.open_servers();
             Matter {

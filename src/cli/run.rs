@@ -7,21 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::report::Exit;
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
+use crate::config::reads::Reads;
 use crate::config::settings::{Events, Settings};
-use crate::config::{self, Loaded};
 use crate::ledger::{Bounds, Ledger, RunEnds};
 use crate::pipeline::Gate;
-use crate::policy::compile::{Catalogue, compile};
-use crate::policy::set::PolicySet;
+use crate::policy::set::Modes;
 use crate::record::{Destination, Recorder};
+use crate::reload::{self, Candidate, Cause, Outcome, Reloader};
 use crate::server::{self, ServerBounds};
 use crate::snapshot::Snapshot;
 use crate::yaml::Diagnostic;
@@ -60,12 +61,13 @@ pub fn run(args: &RunArgs) -> Exit {
             }
         },
     };
-    let (settings, policies) = match load(args) {
-        Ok(loaded) => loaded,
+    let reads = Reads::default();
+    let candidate = match Candidate::read(&args.config, &reads) {
+        Ok(candidate) => candidate,
         Err(faults) => {
             report(&faults);
             let count = faults.len();
-            eprintln!("toolgate: {count} {} found; not started", plural(count, "fault"));
+            eprintln!("toolgate: {count} {} found; not started", plural(count, "fault", "faults"));
             return Exit::Usage;
         }
     };
@@ -76,21 +78,11 @@ pub fn run(args: &RunArgs) -> Exit {
             return Exit::Io;
         }
     };
-    runtime.block_on(serve(&settings, policies, clock))
-}
-
-/// Loads and checks everything, printing warnings.
-fn load(args: &RunArgs) -> Result<(Settings, PolicySet), Vec<Diagnostic>> {
-    let Loaded { settings, warnings, sources } = config::load(&args.config)?;
-    let catalogue =
-        Catalogue { tools: settings.tool_facts(), open_servers: settings.open_servers() };
-    let (policies, more) = compile(&sources, Some(&catalogue))?;
-    report(&warnings);
-    report(&more);
-    if policies.is_empty() {
+    report(&candidate.warnings);
+    if candidate.policies.is_empty() {
         eprintln!("toolgate: warning: no policies are loaded, so every call passes");
     }
-    Ok((settings, policies))
+    runtime.block_on(serve(args, candidate, &reads, clock))
 }
 
 fn report(diagnostics: &[Diagnostic]) {
@@ -100,11 +92,44 @@ fn report(diagnostics: &[Diagnostic]) {
     }
 }
 
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
+/// Says what came of a look at the files.
+fn tell(cause: Cause, outcome: &Outcome) {
+    let mut err = io::stderr();
+    // Nobody may be reading standard error; the gate serves all the same.
+    let _ = match outcome {
+        Outcome::Unchanged if cause == Cause::Signal => {
+            writeln!(err, "toolgate: nothing has changed (SIGHUP)")
+        }
+        Outcome::Unchanged | Outcome::Moving => Ok(()),
+        Outcome::Replaced { from, to, modes, warnings } => {
+            report(warnings);
+            let (why, modes) = (cause.name(), describe(*modes));
+            writeln!(err, "toolgate: reloaded ({why}): policies {from} -> {to}; {modes}")
+        }
+        Outcome::Refused { kept, faults } => {
+            report(faults);
+            let count = faults.len();
+            let (why, faults) = (cause.name(), plural(count, "fault", "faults"));
+            writeln!(err, "toolgate: not reloaded ({why}): {count} {faults} found; {kept} stays")
+        }
+    };
 }
 
-async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
+/// How much of the policies acts.
+fn describe(modes: Modes) -> String {
+    let Modes { enforced, observed } = modes;
+    format!("rules and limits: {enforced} enforce, {observed} only observe")
+}
+
+fn plural<'a>(count: usize, one: &'a str, more: &'a str) -> &'a str {
+    if count == 1 { one } else { more }
+}
+
+async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock) -> Exit {
+    let fixed = candidate.fixed().to_vec();
+    let Candidate { settings, policies, .. } = candidate;
+    let settings = &settings;
+    let modes = policies.modes();
     let failed = |what: &dyn std::fmt::Display| {
         eprintln!("toolgate: {what}");
         Exit::Io
@@ -117,7 +142,7 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         Ok(recorder) => recorder,
         Err(error) => return failed(&error),
     };
-    let snapshot = match Snapshot::build(settings, policies) {
+    let snapshot = match Snapshot::build(settings, policies, None) {
         Ok(snapshot) => Arc::new(snapshot),
         Err(error) => return failed(&error),
     };
@@ -126,15 +151,24 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
     let ends: Arc<dyn RunEnds> = Arc::<Recorder>::clone(&recorder);
     let ledger = Ledger::new(clock.clone(), bounds, ends);
+    // Before anything is served: what was switched off stays so.
+    if let Err(error) = restore_kills(&ledger, settings) {
+        return failed(&error);
+    }
     let gate = Arc::new(Gate::new(clock, Arc::clone(&ledger), Arc::clone(&recorder), snapshot));
     let bound =
         (bind("listen", settings.listen).await, bind("admin", settings.admin).await, signals());
-    let (listener, admin_listener, signals) = match bound {
+    let (listener, admin_listener, (signals, hangup)) = match bound {
         (Ok(listener), Ok(admin_listener), Ok(signals)) => (listener, admin_listener, signals),
         (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return failed(&error),
     };
+    let admin = match open_admin(&gate, settings, &admin_listener) {
+        Ok(admin) => admin,
+        Err(error) => return failed(&error),
+    };
     if let (Ok(at), Ok(admin_at)) = (listener.local_addr(), admin_listener.local_addr()) {
         let mut err = io::stderr();
+        let _ = writeln!(err, "toolgate: {}", describe(modes));
         // Nobody may be reading standard error; the gate serves all the same.
         let _ = writeln!(
             err,
@@ -142,7 +176,16 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         );
     }
     let listeners = (listener, admin_listener);
-    let drained = serve_until(signals, &gate, listeners, settings).await;
+    let reloader = Reloader::new(
+        Arc::clone(&gate),
+        args.config.clone(),
+        fixed,
+        settings.reload,
+        reads.footprint(),
+    );
+    let reloading = tokio::spawn(reload::follow(reloader, hangup, tell));
+    let drained = serve_until(signals, (&gate, &admin), listeners, settings).await;
+    reloading.abort();
     ledger.end_all();
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");
@@ -151,6 +194,34 @@ async fn serve(settings: &Settings, policies: PolicySet, clock: Clock) -> Exit {
         return failed(&"the last events could not be written");
     }
     Exit::Ok
+}
+
+fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError> {
+    let count = admin::restore(&ledger.kills, &StateFolder::new(&settings.state))?;
+    if count > 0 {
+        let switches = plural(count, "switch is", "switches are");
+        eprintln!("toolgate: {count} kill {switches} still on; `toolgate kill --list` names them");
+    }
+    Ok(())
+}
+
+/// The admin side, and the one word that is ever said of a token that was made for it.
+fn open_admin(
+    gate: &Arc<Gate>,
+    settings: &Settings,
+    listener: &TcpListener,
+) -> Result<Arc<Admin>, String> {
+    let at = listener.local_addr().map_err(|error| error.to_string())?;
+    let opened = Admin::open(Arc::clone(gate), settings, at).map_err(|error| error.to_string())?;
+    let Opened { admin, token, token_unkept } = opened;
+    let mut err = io::stderr();
+    if let Some(token) = token {
+        let _ = writeln!(err, "toolgate: admin http://{at}/#token={}", token.expose_secret());
+    }
+    if let Some(error) = token_unkept {
+        let _ = writeln!(err, "toolgate: warning: {error}; commands need TOOLGATE_ADMIN_TOKEN");
+    }
+    Ok(admin)
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
@@ -165,14 +236,13 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
 /// when some were.
 async fn serve_until(
     signals: Signals,
-    gate: &Arc<Gate>,
+    (gate, admin): (&Arc<Gate>, &Arc<Admin>),
     (listener, admin_listener): (TcpListener, TcpListener),
     settings: &Settings,
 ) -> bool {
-    let admin = Admin::new(Arc::clone(gate));
     // `/readyz` says that the gate drains until its calls have ended: the admin side goes last.
     let (_admin_stop, admin_stopped) = watch::channel(false);
-    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), admin_stopped));
+    let admin_side = tokio::spawn(admin::serve(admin_listener, Arc::clone(admin), admin_stopped));
     let sweeper = tokio::spawn(sweep(Arc::clone(gate), settings.runs.idle_end));
     let (stop, stopped) = watch::channel(false);
     let serving =
@@ -222,12 +292,14 @@ struct Signals {
     interrupt: Signal,
 }
 
-fn signals() -> Result<Signals, String> {
+/// Those signals, and the one that asks for a look at the files.
+fn signals() -> Result<(Signals, Signal), String> {
     let listen = |kind| signal(kind).map_err(|error| format!("signals cannot be heard: {error}"));
-    Ok(Signals {
+    let signals = Signals {
         terminate: listen(SignalKind::terminate())?,
         interrupt: listen(SignalKind::interrupt())?,
-    })
+    };
+    Ok((signals, listen(SignalKind::hangup())?))
 }
 
 impl Signals {

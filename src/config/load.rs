@@ -1,14 +1,15 @@
 //! Reads a config and the policy files it names.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codes;
+use super::fixed::{self, Fixed};
 use super::mask::mask;
 use super::raw;
+use super::reads::Reads;
 use super::secrets::Secrets;
 use super::settings::Settings;
 use super::validate::{Check, relative_to, validate};
@@ -26,6 +27,10 @@ const FOLDER_LIMIT_LEVELS: usize = 16;
 pub struct Loaded {
     pub settings: Settings,
     pub warnings: Vec<Diagnostic>,
+    /// The file itself, without the secrets that are written into it.
+    pub config: Arc<Source>,
+    /// What holds until the gate is started again.
+    pub fixed: Vec<Fixed>,
     /// The policy files, in the order of `policies` and, of a folder, by path. They are read,
     /// not yet compiled.
     pub sources: Vec<Arc<Source>>,
@@ -51,7 +56,19 @@ pub fn load_with(
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    let source = read(path).map_err(|fault| {
+    load_through(&Reads::default(), path, environment)
+}
+
+/// As [`load_with`]; what was read can be asked of `reads`, also when it does not hold.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_through(
+    reads: &Reads,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let source = read(path, reads).map_err(|fault| {
         let mut fault = Diagnostic::error(yaml::codes::UNREADABLE, fault.message);
         fault.help = (!path.exists()).then(|| "`toolgate init` writes a first config".to_owned());
         vec![fault]
@@ -62,7 +79,7 @@ pub fn load_with(
     let mut settings = None;
     let mut sources = Vec::new();
     if let Some(raw) = &raw {
-        let secrets = Secrets { folder, environment };
+        let secrets = Secrets { folder, environment, reads };
         let mut check = Check { source: &source, secrets, faults: &mut faults };
         settings = validate(raw, &mut check);
         sources = policies(&raw.policies, &mut check);
@@ -77,24 +94,26 @@ pub fn load_with(
         }
     }
     faults.sort_by_key(|fault| fault.span.start);
-    hide_secrets(&source, raw.as_ref(), &mut faults);
-    match settings {
-        Some(settings) if !faults.iter().any(is_error) => {
-            Ok(Loaded { settings, warnings: faults, sources })
+    let config = hide_secrets(&source, raw.as_ref(), &mut faults);
+    match (settings, &raw) {
+        (Some(settings), Some(raw)) if !faults.iter().any(is_error) => {
+            let fixed = fixed::fixed(raw, &settings);
+            Ok(Loaded { settings, warnings: faults, config, fixed, sources })
         }
-        Some(_) | None => Err(faults),
+        (Some(_), Some(_)) | (None, _) | (_, None) => Err(faults),
     }
 }
 
 /// The policy files that a config names, as far as they can be read, so that they can be checked
 /// although the config is at fault. What is wrong with the config itself, [`load`] says.
 pub fn policy_sources(path: &Path) -> Vec<Arc<Source>> {
-    let Ok(source) = read(path) else { return Vec::new() };
+    let reads = &Reads::default();
+    let Ok(source) = read(path, reads) else { return Vec::new() };
     let mut faults = Vec::new();
     let raw: Option<raw::Config> = yaml::read_partial(&source, raw::SHAPE, &mut faults);
     let Some(raw) = raw else { return Vec::new() };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let secrets = Secrets { folder, environment: &|_| None };
+    let secrets = Secrets { folder, environment: &|_| None, reads };
     policies(&raw.policies, &mut Check { source: &source, secrets, faults: &mut faults })
 }
 
@@ -104,11 +123,12 @@ fn is_error(fault: &Diagnostic) -> bool {
 
 /// The sources of the entries of `policies`.
 fn policies(entries: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<Source>> {
+    let reads = check.secrets.reads;
     let mut seen = HashSet::new();
     let mut sources = Vec::new();
     for entry in entries {
         let path = check.path(&entry.value);
-        let files = match policy_files(&path) {
+        let files = match policy_files(&path, reads) {
             Ok(files) => files,
             Err(text) => {
                 check.fault(codes::FILE, entry.span, text);
@@ -119,42 +139,42 @@ fn policies(entries: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<Source>
             if !seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
                 continue;
             }
-            sources.extend(check.ok(codes::FILE, entry.span, read(&file)));
+            sources.extend(check.ok(codes::FILE, entry.span, read(&file, reads)));
         }
     }
     sources
 }
 
 /// The policy files at a path: itself, or those below the folder, sorted.
-fn policy_files(path: &Path) -> Result<Vec<PathBuf>, ScalarFault> {
+fn policy_files(path: &Path, reads: &Reads) -> Result<Vec<PathBuf>, ScalarFault> {
     let mut files = Vec::new();
     // A file that is named is taken whatever it is called.
-    if !fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir() {
+    let found = fs::metadata(path).inspect_err(|_| reads.nothing(path));
+    if !found.map_err(|error| unreadable(path, &error))?.is_dir() {
         files.push(path.to_owned());
         return Ok(files);
     }
-    search(path, 0, &mut files)?;
+    search(path, 0, reads, &mut files)?;
     files.sort();
     Ok(files)
 }
 
 /// Adds the policy files below a folder. Recursion ends at [`FOLDER_LIMIT_LEVELS`].
-fn search(folder: &Path, level: usize, files: &mut Vec<PathBuf>) -> Result<(), ScalarFault> {
+fn search(
+    folder: &Path,
+    level: usize,
+    reads: &Reads,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), ScalarFault> {
     if level >= FOLDER_LIMIT_LEVELS {
         let text = format!("folders nest deeper than {FOLDER_LIMIT_LEVELS} levels");
         return Err(ScalarFault::new(text));
     }
     let failed = |error: std::io::Error| unreadable(folder, &error);
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // Hidden: editors' files, and `..data`, by which Kubernetes swaps mounted files.
-        if name.starts_with('.') {
-            continue;
-        }
+    for path in reads.folder(folder, may_hold_policies).map_err(failed)? {
         if path.is_dir() {
-            search(&path, level + 1, files)?;
-        } else if is_policy_name(name) {
+            search(&path, level + 1, reads, files)?;
+        } else {
             files.push(path);
         }
         if files.len() > POLICY_LIMIT_FILES {
@@ -168,18 +188,23 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ScalarFault {
     ScalarFault::new(format!("`{}` cannot be read: {error}", path.display()))
 }
 
+/// Whether a path in a folder is a policy file, or a folder that may have some.
+fn may_hold_policies(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    // Hidden: editors' files, and `..data`, by which Kubernetes swaps mounted files.
+    !name.starts_with('.') && (is_policy_name(name) || path.is_dir())
+}
+
 fn is_policy_name(name: &str) -> bool {
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
     stem.is_some_and(|stem| !stem.ends_with(".test"))
 }
 
 /// Reads a file as it is named.
-fn read(path: &Path) -> Result<Arc<Source>, ScalarFault> {
+fn read(path: &Path, reads: &Reads) -> Result<Arc<Source>, ScalarFault> {
     let shown = path.display();
     let failed = |error: std::io::Error| unreadable(path, &error);
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(FILE_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = reads.file(path, FILE_LIMIT_BYTES).map_err(failed)?;
     if bytes.len() as u64 > FILE_LIMIT_BYTES {
         return Err(ScalarFault::new(format!("`{shown}` is larger than {FILE_LIMIT_BYTES} bytes")));
     }
@@ -189,8 +214,12 @@ fn read(path: &Path) -> Result<Arc<Source>, ScalarFault> {
     Ok(Arc::new(Source { name, text }))
 }
 
-/// Lets the faults show a text without secrets.
-fn hide_secrets(source: &Arc<Source>, raw: Option<&raw::Config>, faults: &mut [Diagnostic]) {
+/// Lets the faults show a text without secrets, and gives that text.
+fn hide_secrets(
+    source: &Arc<Source>,
+    raw: Option<&raw::Config>,
+    faults: &mut [Diagnostic],
+) -> Arc<Source> {
     let written = raw.map(written_secrets).unwrap_or_default();
     let masked = mask(&source.text, &written);
     let masked = Arc::new(Source { name: source.name.clone(), text: masked });
@@ -199,6 +228,7 @@ fn hide_secrets(source: &Arc<Source>, raw: Option<&raw::Config>, faults: &mut [D
             fault.source = Some(Arc::clone(&masked));
         }
     }
+    masked
 }
 
 /// Where secrets are written into the file.
@@ -207,6 +237,7 @@ fn written_secrets(raw: &raw::Config) -> Vec<Span> {
     let auths = upstreams.filter_map(|(_, upstream)| upstream.auth.as_ref());
     let texts = auths.flat_map(|auth| [&auth.value.bearer, &auth.value.value]);
     let key = raw.digest.iter().map(|digest| &digest.key);
+    let tokens = raw.admin_tokens.iter().flat_map(|tokens| [&tokens.read, &tokens.write]);
     let written = |text: &&Text| !text.value.contains("${");
-    texts.chain(key).flatten().filter(written).map(|text| text.span).collect()
+    texts.chain(key).chain(tokens).flatten().filter(written).map(|text| text.span).collect()
 }

@@ -1,19 +1,26 @@
 //! `toolgate.yaml`: from the file to validated settings, with every fault reported at once.
 //!
 //! [`raw`] is the file as it is written, `validate` turns it into [`settings`], which cannot be
-//! wrong, and [`load()`] does both, brings secrets in and reads the policy files.
+//! wrong, and [`load()`] does both, brings secrets in and reads the policy files. All files are read
+//! through [`reads`], so that [`watch`] knows where a change would show.
 
 mod address;
+mod admin;
 pub mod codes;
+mod cost;
+pub mod fixed;
 mod labels;
 pub mod load;
 mod mask;
 mod operation;
 pub mod raw;
+pub mod reads;
+mod resilience;
 mod secrets;
 pub mod settings;
 mod upstream;
 mod validate;
+pub mod watch;
 
 pub use self::load::{Loaded, load, policy_sources};
 pub use self::settings::Settings;

@@ -1,5 +1,7 @@
 //! `toolgate.yaml` as it is written. The comments are what editors show.
 
+pub mod resilience;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,6 +22,14 @@ pub struct Config {
     pub listen: Option<Field<String>>,
     /// Where health and metrics are served. Default `127.0.0.1:4101`.
     pub admin: Option<Field<String>>,
+    /// Who may ask what of the admin side. Without it a token is made at each start.
+    pub admin_tokens: Option<AdminTokens>,
+    /// Hosts under which the admin side is reached, beside its own address and those of the loopback
+    /// interface: `gate.internal`.
+    #[serde(default)]
+    pub admin_hosts: Vec<Field<String>>,
+    /// A folder for what outlives the gate: kill switches, a made token. Default `./.toolgate`.
+    pub state: Option<Field<String>>,
     /// Policy files, and folders below which all `*.yaml` and `*.yml` are policies (`*.test.yaml`
     /// aside), relative to this file.
     #[serde(default)]
@@ -31,6 +41,8 @@ pub struct Config {
     pub upstreams: Option<Field<Entries<Upstream>>>,
     /// How calls are gathered into runs.
     pub runs: Option<Runs>,
+    /// How changes of this file, and of those it names, are found. `SIGHUP` asks for it at once.
+    pub reload: Option<Reload>,
     /// What is recorded, and where.
     pub record: Option<Record>,
     /// Labels of all calls on this listener.
@@ -39,6 +51,16 @@ pub struct Config {
     pub digest: Option<Digest>,
     /// Bounds on what is accepted.
     pub bounds: Option<Bounds>,
+}
+
+/// Tokens of the admin side, each `${env:NAME}` or `${file:PATH}` of at least 16 bytes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminTokens {
+    /// Lets its holder look.
+    pub read: Option<Text>,
+    /// Lets its holder look and act: switch off, approve, stop.
+    pub write: Option<Text>,
 }
 
 /// The version of the format.
@@ -83,6 +105,21 @@ pub struct Upstream {
     pub auth: Option<Field<Auth>>,
     /// PEM file with the certificate authorities to trust instead of the public ones.
     pub ca_file: Option<Field<String>>,
+    /// Attempts that are made again, of all its tools. Writes only as far as they are safe to repeat.
+    pub retry: Option<Field<resilience::Retry>>,
+    /// When its tools, each on its own, are given a rest.
+    pub breaker: Option<Field<resilience::Breaker>>,
+    /// Most calls to it at a time.
+    pub in_flight: Option<Field<u64>>,
+    /// The last good answer of its tools that only read, given again when they are down.
+    pub fallback: Option<Field<resilience::Fallback>>,
+    /// How a repeated write is told from a new one, by all its tools.
+    pub idempotency: Option<Field<resilience::Idempotency>>,
+    /// What a call to one of its tools costs, in US dollars; with `cost_from`, at most. It is reserved before the call is
+    /// forwarded, and charged when the result does not say what the call cost.
+    pub cost_usd: Option<Text>,
+    /// A CEL number over `result` that is the cost of a call in US dollars: `result.usage.cost`.
+    pub cost_from: Option<Text>,
 }
 
 /// How long to wait for an upstream.
@@ -129,6 +166,27 @@ pub struct Tool {
     /// Arguments that do not make two calls different to loop detection, such as a timestamp.
     #[serde(default)]
     pub ignore_args: Vec<Field<String>>,
+    /// How long to wait for the head of an answer, in place of the upstream's `timeout`.
+    pub timeout: Option<Field<Period>>,
+    /// In place of the upstream's.
+    pub retry: Option<Field<resilience::Retry>>,
+    /// In place of the upstream's.
+    pub breaker: Option<Field<resilience::Breaker>>,
+    /// In place of the upstream's.
+    pub fallback: Option<Field<resilience::Fallback>>,
+    /// In place of the upstream's.
+    pub idempotency: Option<Field<resilience::Idempotency>>,
+    /// Tools (`UPSTREAM.TOOL`) of which one success shows what became of a write that was sent and
+    /// not answered: until then the same write is refused.
+    #[serde(default)]
+    pub read_back: Vec<Field<String>>,
+    /// Whether the same write is refused while one is in flight.
+    pub at_most_once: Option<Field<bool>>,
+    /// What a call costs, in US dollars; with `cost_from`, at most. It is reserved before the call is
+    /// forwarded, and charged when the result does not say what the call cost.
+    pub cost_usd: Option<Text>,
+    /// A CEL number over `result` that is the cost of a call in US dollars: `result.usage.cost`.
+    pub cost_from: Option<Text>,
 }
 
 /// Whether an operation changes anything.
@@ -149,6 +207,16 @@ pub struct Runs {
     pub idle_end: Option<Field<Period>>,
     /// A header whose value names the run, looked at before the well-known ones.
     pub header: Option<Field<String>>,
+}
+
+/// How changes of this file, and of those it names, are found.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Whether to act on the file system's notices. Default true.
+    pub watch: Option<Field<bool>>,
+    /// How often to look at the files without a notice; `0s` for never. Default 30s.
+    pub poll: Option<Field<Period>>,
 }
 
 /// What is recorded, and where.
@@ -221,29 +289,13 @@ pub const SHAPE: Shape = Shape {
         ("Config", &["apiVersion", "kind", "upstreams"]),
         ("Upstream", &["http", "tools"]),
         ("Tool", &["name", "match"]),
+        ("Fallback", &["stale_for"]),
+        ("Idempotency", &["header"]),
     ],
     planned: &[
         ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
-        (
-            "Upstream",
-            &[
-                "mcp",
-                "llm",
-                "url",
-                "openapi",
-                "retry",
-                "breaker",
-                "in_flight",
-                "fallback",
-                "listen",
-                "idempotency",
-                "cost_usd",
-            ],
-        ),
-        (
-            "Tool",
-            &["cost_usd", "idempotency", "retry", "breaker", "in_flight", "fallback", "timeout"],
-        ),
+        ("Upstream", &["mcp", "llm", "url", "openapi", "listen"]),
+        ("Tool", &["in_flight"]),
         ("Runs", &["require_token"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
         ("Bodies", &["redacted", "full"]),

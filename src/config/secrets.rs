@@ -1,13 +1,12 @@
 //! `${env:NAME}` and `${file:PATH}`: how secrets come in. They are never printed.
 
-use std::fs::File;
-use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
 use secrecy::SecretString;
 
 use super::codes;
+use super::reads::Reads;
 use crate::yaml::ScalarFault;
 
 /// Largest file a secret is read from.
@@ -19,6 +18,8 @@ pub(super) struct Secrets<'a> {
     pub folder: &'a Path,
     /// The process's environment.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads files.
+    pub reads: &'a Reads,
 }
 
 /// Why a secret cannot be brought in.
@@ -89,9 +90,9 @@ impl Secrets<'_> {
         let failed = |error: std::io::Error| {
             ScalarFault::new(format!("the secret's file `{path}` cannot be read: {error}"))
         };
-        let file = File::open(self.folder.join(path)).map_err(failed)?;
-        let mut text = String::new();
-        file.take(SECRET_LIMIT_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+        let bytes = self.reads.file(&self.folder.join(path), SECRET_LIMIT_BYTES).map_err(failed)?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| ScalarFault::new(format!("the secret's file `{path}` is not UTF-8")))?;
         let secret = text.trim_end_matches(['\r', '\n']);
         if text.len() as u64 > SECRET_LIMIT_BYTES {
             return Err(ScalarFault::new(format!("`{path}` is too large for a secret")));

@@ -18,13 +18,27 @@ use crate::policy::view::{Caller, Effect, ToolFacts};
 pub struct Settings {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
+    pub admin_tokens: AdminTokens,
+    /// Hosts under which the admin side is reached beside its address and loopback ones.
+    pub admin_hosts: Vec<String>,
+    /// The folder for what outlives the gate.
+    pub state: PathBuf,
     pub upstreams: Vec<Upstream>,
     pub runs: Runs,
+    pub reload: Reload,
     pub events: Events,
     pub caller: Caller,
     /// Makes digests an HMAC.
     pub digest_key: Option<SecretString>,
     pub bounds: Bounds,
+}
+
+/// Who may ask what of the admin side. With neither, a token is made at start.
+#[derive(Debug, Default)]
+pub struct AdminTokens {
+    pub read: Option<SecretString>,
+    /// Includes reading.
+    pub write: Option<SecretString>,
 }
 
 /// A service behind the gate.
@@ -100,6 +114,15 @@ pub struct Runs {
     pub header: Option<HeaderName>,
 }
 
+/// How changes of the files are found. Told to by a signal, the gate looks in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether the system's notices are listened to.
+    pub watch: bool,
+    /// The pause between two looks at the files; zero for never.
+    pub poll: Duration,
+}
+
 /// Where events go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Events {
@@ -137,6 +160,12 @@ impl Default for Timeouts {
 impl Default for Runs {
     fn default() -> Self {
         Self { idle_end: Duration::from_secs(600), header: None }
+    }
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self { watch: true, poll: Duration::from_secs(30) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The upstreams of a config: where they are, what they can do, and how they are called.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +9,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::operation::Pattern;
 use super::raw;
+use super::reads::Reads;
 use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret};
-use super::{address, codes, labels};
+use super::{address, codes, cost, labels, resilience};
+use crate::call::Plan;
 use crate::policy::view::Effect;
 use crate::yaml::{Entries, Field, Period, ScalarFault, Text};
 
@@ -20,8 +21,15 @@ use crate::yaml::{Entries, Field, Period, ScalarFault, Text};
 const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Allowed lengths of every timeout.
-const TIMEOUT_RANGE: (Duration, Duration) =
+pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(24 * 3_600));
+
+/// What an upstream says of all its tools.
+struct Common {
+    tags: Vec<Arc<str>>,
+    resilience: resilience::Shared,
+    cost: cost::Written,
+}
 
 /// A tool with its pattern, while its upstream is put together.
 struct Draft<'a> {
@@ -40,7 +48,10 @@ pub(super) fn upstreams(
         check.fault(codes::EMPTY, raw.span, text);
     }
     let entries = raw.value.iter();
-    entries.filter_map(|(name, raw)| upstream(name, raw, check)).collect()
+    let built: Vec<Upstream> =
+        entries.filter_map(|(name, raw)| upstream(name, raw, check)).collect();
+    resilience::check_read_backs(&raw.value, &built, check);
+    built
 }
 
 fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) -> Option<Upstream> {
@@ -49,11 +60,16 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
         .http
         .as_ref()
         .and_then(|text| check.ok(codes::URL, text.span, address::target(&text.value)));
-    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, &raw.tags, check));
+    let common = Common {
+        tags: tags(&raw.tags, check),
+        resilience: resilience::shared(raw, check),
+        cost: cost::shared(raw, check),
+    };
+    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, &common, check));
     let timeouts = timeouts(raw, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
-        let read = read_certificates(&check.path(&field.value));
+        let read = read_certificates(&check.path(&field.value), check.secrets.reads);
         check.ok(codes::FILE, field.span, read)
     });
     let target = target?;
@@ -78,7 +94,7 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
 fn tools(
     upstream: &Field<String>,
     raw: &Field<Vec<Field<raw::Tool>>>,
-    shared_tags: &[Field<String>],
+    common: &Common,
     check: &mut Check<'_>,
 ) -> Vec<Tool> {
     if raw.value.is_empty() {
@@ -86,10 +102,9 @@ fn tools(
         let help = "for example `- { name: get, match: \"GET /customers/{id}\" }`";
         check.fault(codes::EMPTY, raw.span, ScalarFault::new(text).help(help));
     }
-    let shared = tags(shared_tags, check);
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     for field in &raw.value {
-        let Some(draft) = tool(&field.value, &shared, check) else { continue };
+        let Some(draft) = tool(&field.value, common, check) else { continue };
         if let Some(fault) = clash(&draft, &drafts, check) {
             check.fault(codes::OVERLAP, draft.name.span, fault);
         }
@@ -116,7 +131,7 @@ fn clash(draft: &Draft<'_>, before: &[Draft<'_>], check: &Check<'_>) -> Option<S
     Some(ScalarFault::new(text).help("give each tool a name of its own"))
 }
 
-fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> Option<Draft<'a>> {
+fn tool<'a>(raw: &'a raw::Tool, common: &Common, check: &mut Check<'_>) -> Option<Draft<'a>> {
     let pattern =
         raw.pattern.as_ref().and_then(|text| match Pattern::parse(text.value.trim_end()) {
             Ok(pattern) => Some(pattern),
@@ -141,16 +156,17 @@ fn tool<'a>(raw: &'a raw::Tool, shared: &[Arc<str>], check: &mut Check<'_>) -> O
         None if matches!(pattern.method, Method::GET | Method::HEAD) => Effect::Read,
         None => Effect::Write,
     };
-    let new = own.iter().filter(|tag| !shared.contains(tag));
+    let new = own.iter().filter(|tag| !common.tags.contains(tag));
+    let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
     let tool = Tool {
         operation,
         method: pattern.method.clone(),
         path: Arc::from(pattern.path.as_str()),
         template: pattern.template.clone(),
-        tags: shared.iter().chain(new).cloned().collect(),
+        tags: common.tags.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        plan: Arc::default(),
+        plan: Arc::new(Plan { cost: cost::of_tool(raw, &common.cost, check), resilience }),
     };
     Some(Draft { name, pattern, tool })
 }
@@ -232,15 +248,14 @@ fn header(field: &Field<String>, check: &mut Check<'_>) -> Option<HeaderName> {
     check.header(field, &[])
 }
 
-fn read_certificates(path: &Path) -> Result<Arc<[u8]>, ScalarFault> {
+fn read_certificates(path: &Path, reads: &Reads) -> Result<Arc<[u8]>, ScalarFault> {
     let shown = path.display();
     let failed =
         |error: std::io::Error| ScalarFault::new(format!("`{shown}` cannot be read: {error}"));
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > CA_LIMIT_BYTES {
+    let bytes = reads.file(path, CA_LIMIT_BYTES).map_err(failed)?;
+    if bytes.len() as u64 > CA_LIMIT_BYTES {
         return Err(ScalarFault::new(format!("`{shown}` is larger than {CA_LIMIT_BYTES} bytes")));
     }
-    let bytes = fs::read(path).map_err(failed)?;
     let begin = b"-----BEGIN CERTIFICATE-----";
     if !bytes.windows(begin.len()).any(|window| window == begin) {
         return Err(ScalarFault::new(format!("`{shown}` holds no PEM certificate")));

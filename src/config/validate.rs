@@ -9,13 +9,16 @@ use secrecy::ExposeSecret;
 
 use super::raw;
 use super::secrets::Secrets;
-use super::settings::{Bounds, Events, Runs, Settings};
-use super::{address, codes, labels, upstream};
+use super::settings::{Bounds, Events, Reload, Runs, Settings};
+use super::{address, admin, codes, labels, upstream};
 use crate::policy::view::Caller;
 use crate::yaml::{self, Diagnostic, Field, ScalarFault, Source, Span, Text};
 
 const DEFAULT_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4100);
 const DEFAULT_ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 4101);
+
+/// Where what outlives the gate is kept.
+const DEFAULT_STATE: &str = "./.toolgate";
 
 /// Shortest key of an HMAC that is accepted.
 const DIGEST_KEY_MIN_BYTES: usize = 16;
@@ -119,8 +122,12 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
             .help("agents reach `listen`; give `admin` a port of its own");
         check.fault(codes::ADDRESS, place.unwrap_or_default(), text);
     }
+    let admin_tokens = admin::tokens(raw.admin_tokens.as_ref(), check);
+    let admin_hosts = admin::hosts(&raw.admin_hosts, check);
+    let state = check.path(raw.state.as_ref().map_or(DEFAULT_STATE, |field| &field.value));
     let upstreams = raw.upstreams.as_ref().map(|raw| upstream::upstreams(raw, check));
     let runs = raw.runs.as_ref().map_or_else(Runs::default, |raw| runs(raw, check));
+    let reload = raw.reload.as_ref().map_or_else(Reload::default, |raw| reload(raw, check));
     let events = events(raw.record.as_ref(), check);
     let caller = raw.caller.as_ref().map_or_else(Caller::default, |raw| caller(raw, check));
     let bounds = raw.bounds.as_ref().map_or_else(Bounds::default, |raw| bounds(raw, check));
@@ -129,8 +136,12 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
     Some(Settings {
         listen: listen?,
         admin: admin?,
+        admin_tokens,
+        admin_hosts,
+        state,
         upstreams: upstreams?,
         runs,
+        reload,
         events,
         caller,
         digest_key,
@@ -155,6 +166,20 @@ fn runs(raw: &raw::Runs, check: &mut Check<'_>) -> Runs {
     let secret = ["authorization", "cookie", "proxy-authorization"];
     let header = raw.header.as_ref().and_then(|field| check.header(field, &secret));
     Runs { idle_end, header }
+}
+
+fn reload(raw: &raw::Reload, check: &mut Check<'_>) -> Reload {
+    let default = Reload::default();
+    let never = raw.poll.as_ref().is_some_and(|poll| poll.value.0.is_zero());
+    let allowed = (Duration::from_millis(100), Duration::from_secs(86_400));
+    Reload {
+        watch: raw.watch.as_ref().map_or(default.watch, |field| field.value),
+        poll: if never {
+            Duration::ZERO
+        } else {
+            check.time(raw.poll.as_ref(), default.poll, allowed)
+        },
+    }
 }
 
 fn events(raw: Option<&raw::Record>, check: &mut Check<'_>) -> Events {
@@ -188,7 +213,8 @@ fn caller(raw: &raw::Caller, check: &mut Check<'_>) -> Caller {
     }
 }
 
-fn digest_key(text: &Text, check: &mut Check<'_>) -> Option<secrecy::SecretString> {
+/// A secret that must not be guessed, or its fault reported.
+pub(super) fn digest_key(text: &Text, check: &mut Check<'_>) -> Option<secrecy::SecretString> {
     let key = secret(text, check)?;
     if key.expose_secret().len() < DIGEST_KEY_MIN_BYTES {
         let text_fault = format!("a key of less than {DIGEST_KEY_MIN_BYTES} bytes can be guessed");

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use crate::forward::Content;
 use crate::json::{Digest, Hasher};
 
 /// Longest result that is kept for rules to read; of a longer one nothing is remembered.
@@ -42,7 +42,7 @@ pub type Finish = Box<dyn FnOnce(Measure) + Send>;
 
 /// An answer's body with an end hook.
 pub struct Metered {
-    inner: Incoming,
+    inner: Content,
     hasher: Option<Hasher>,
     bytes: u64,
     kept: Option<BytesMut>,
@@ -59,13 +59,7 @@ pub struct BrokenOff;
 
 impl Metered {
     /// Wraps a body. `keep` asks for the whole of it at the end.
-    pub fn new(
-        inner: Incoming,
-        hasher: Hasher,
-        keep: bool,
-        idle: Duration,
-        finish: Finish,
-    ) -> Self {
+    pub fn new(inner: Content, hasher: Hasher, keep: bool, idle: Duration, finish: Finish) -> Self {
         let mut metered = Self {
             inner,
             hasher: Some(hasher),

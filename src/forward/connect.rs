@@ -29,7 +29,7 @@ const IDLE_CONNECTIONS_LIMIT: usize = 256;
 const IDLE_KEEP: Duration = Duration::from_secs(60);
 
 /// What the config says of an upstream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamSpec {
     pub name: Arc<str>,
     /// Scheme, authority and a base path without a trailing slash.

@@ -40,6 +40,7 @@ pub(super) fn outgoing(
     call: &Call,
     upstream: &Upstream,
     reads_result: bool,
+    idempotency_key: Option<&str>,
 ) -> HeaderMap {
     let mut headers = received;
     strip_hop_by_hop(&mut headers);
@@ -65,6 +66,16 @@ pub(super) fn outgoing(
     }
     for (name, value) in &upstream.headers {
         headers.insert(name.clone(), value.clone());
+    }
+    if let (Some(name), Some(key)) = (&call.plan.resilience.idempotency, idempotency_key) {
+        // Also the agent's own: it may have nominated it by `Connection`, or sent a look-alike.
+        let alike = |other: &HeaderName| other.as_str().replace('_', "-") == name.as_str();
+        while let Some(other) = headers.keys().find(|other| alike(other)).cloned() {
+            headers.remove(other);
+        }
+        if let Ok(key) = HeaderValue::from_str(key) {
+            headers.insert(name.clone(), key);
+        }
     }
     headers
 }

@@ -1,12 +1,15 @@
 //! The proof that a call was judged and what it may use is reserved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::call::{Known, Refusal};
+use crate::call::{Known, Refusal, Status};
 use crate::clock::Now;
-use crate::guard::{self, Granted, Refused};
+use crate::guard::breaker::{self, Leave};
+use crate::guard::unknown::{self, Begun};
+use crate::guard::{self, Granted, Refused, kill};
 use crate::identify::{Call, Headers, Identified};
-use crate::ledger::{Asked, Reservation, Sizes};
+use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Sizes, Watched};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
 
@@ -16,6 +19,10 @@ pub struct Admitted {
     reservation: Reservation,
     applicable: Arc<Applicable>,
     warnings: Vec<Finding>,
+    /// Leave to call the tool; given back when dropped.
+    pub(crate) leave: Leave,
+    /// What a write is watched by.
+    pub(crate) begun: Begun,
 }
 
 /// What an admitted call falls apart into when it has ended.
@@ -23,6 +30,8 @@ pub(crate) struct AdmittedParts {
     pub call: Call,
     pub reservation: Reservation,
     pub applicable: Arc<Applicable>,
+    pub leave: Leave,
+    pub watched: Option<Watched>,
 }
 
 /// Lets a call pass, or refuses it.
@@ -36,6 +45,11 @@ pub fn admit(
     known: &mut Known,
 ) -> Result<Admitted, Refusal> {
     let (visit, call) = identified.into_parts();
+    // What is switched off comes first: nothing of it is even looked at.
+    if let Err(refusal) = kill::judge(visit.kills(), kill_facts(&call, &visit.run_id().0)) {
+        visit.refuse(&Denial::of(&refusal), now);
+        return Err(refusal);
+    }
     let applicable = policies.applicable(&call.tool);
     let view = call.view(visit.step());
     let sizes = Sizes { cost: call.plan.cost.max(), tokens: 0 };
@@ -52,10 +66,50 @@ pub fn admit(
     known.observed = observed;
     known.budgets = budgets;
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
-    Ok(Admitted { call, reservation, applicable, warnings })
+    // From here on a refusal takes the admission back.
+    match held(&call, &reservation, now, known) {
+        Ok((begun, leave)) => {
+            Ok(Admitted { call, reservation, applicable, warnings, leave, begun })
+        }
+        Err(refusal) => {
+            reservation.refuse(&Denial::of(&refusal), now);
+            Err(refusal)
+        }
+    }
+}
+
+/// What a call takes beside its reservation, and gives back when it is dropped.
+fn held(
+    call: &Call,
+    reservation: &Reservation,
+    now: Now,
+    known: &mut Known,
+) -> Result<(Begun, Leave), Refusal> {
+    // The same write again is wrong even when the tool is well.
+    let begun = unknown::begin(call, reservation, now, known)?;
+    let leave = breaker::enter(call, reservation.ledger(), now, known)?;
+    Ok((begun, leave))
+}
+
+fn kill_facts<'a>(call: &'a Call, run: &'a str) -> KillFacts<'a> {
+    KillFacts { tool: &call.tool, run, tenant: &call.caller.tenant }
 }
 
 impl Admitted {
+    /// Whether it may still be sent: what was switched off, and a run that was stopped in the
+    /// meantime, is not tried again.
+    ///
+    /// # Errors
+    /// The refusal, which whoever asked has yet to note.
+    pub fn still_on(&self) -> Result<(), Refusal> {
+        let run = &self.reservation.run_id().0;
+        kill::judge(self.reservation.kills(), kill_facts(&self.call, run))?;
+        match self.reservation.stopped() {
+            None => Ok(()),
+            Some(reason) => Err(guard::stopped(reason)),
+        }
+    }
+
     /// The call.
     pub fn call(&self) -> &Call {
         &self.call
@@ -82,7 +136,46 @@ impl Admitted {
     }
 
     pub(crate) fn into_parts(self) -> AdmittedParts {
-        let Self { call, reservation, applicable, warnings: _ } = self;
-        AdmittedParts { call, reservation, applicable }
+        let Self { call, reservation, applicable, warnings: _, leave, begun } = self;
+        let Begun { watched, key: _ } = begun;
+        AdmittedParts { call, reservation, applicable, leave, watched }
+    }
+
+    /// Says whether bytes of the request may have reached the tool.
+    pub(crate) fn mark_sent(&self, reached: bool) {
+        if reached {
+            self.reservation.mark_sent();
+        } else {
+            self.reservation.mark_unsent();
+        }
+        if let Some(watched) = &self.begun.watched {
+            watched.mark(reached);
+        }
+    }
+
+    /// Takes the admission back: nothing was sent, and nothing will be.
+    pub(crate) fn take_back(self, refusal: &Refusal, now: Now) {
+        let AdmittedParts { reservation, leave, watched, .. } = self.into_parts();
+        drop((leave, watched));
+        reservation.refuse(&Denial::of(refusal), now);
+    }
+
+    /// Settles a call that was sent and must not be tried again. `in_doubt`: it may have happened.
+    pub(crate) fn call_off(self, in_doubt: bool, now: Now) {
+        let AdmittedParts { reservation, leave, watched, .. } = self.into_parts();
+        drop(leave);
+        if let Some(watched) = watched {
+            watched.end(if in_doubt { Status::Unknown } else { Status::Denied }, now);
+        }
+        let settlement = Settlement {
+            status: Status::Denied,
+            succeeded: false,
+            result_key: 0,
+            captured: Vec::new(),
+            upstream: Duration::ZERO,
+            cost: None,
+            tokens: None,
+        };
+        reservation.settle(settlement, now);
     }
 }

@@ -3,9 +3,12 @@
 //! Guards are pure: they see the call, a look at the ledger and `now`, and answer with findings.
 
 mod admitted;
+mod breaker;
+mod kill;
 mod limits;
 mod loops;
 mod spiral;
+mod unknown;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +18,8 @@ use std::time::Duration;
 
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
+pub use breaker::Leave;
+pub use unknown::Begun;
 
 use crate::call::budget::Budget;
 use crate::call::{Refusal, StopReason};
@@ -99,7 +104,7 @@ pub fn judge(
     if let Some(reason) = look.stopped {
         return run_stopped(reason);
     }
-    let env = Env { call, run: look.run, prior: None, now };
+    let env = Env { call, run: look.run, prior: None, answer: None, now };
     let mut found = Findings::default();
     // A spelling of a ruled tool that no rule names: it must not pass as a tool without rules.
     if let Some(rule) = &applicable.lookalike_of {
@@ -167,13 +172,17 @@ fn lookalike(rule: &Arc<str>, operation: &str) -> Finding {
     }
 }
 
-fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {
+fn stopped(reason: StopReason) -> Refusal {
     let message = format!(
         "This run was stopped ({}) and takes no more calls. Report what you have and end.",
         reason.name()
     );
-    let refusal = Refusal::without_rule(StopReason::RunStopped, message);
-    let denial = Denial { key: Arc::from(StopReason::RunStopped.name()), stop: None };
+    Refusal::without_rule(StopReason::RunStopped, message)
+}
+
+fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {
+    let refusal = stopped(reason);
+    let denial = Denial::of(&refusal);
     let refused = Refused { refusal, observed: Vec::new(), budgets: Vec::new() };
     Judgement::Refuse(refused, denial)
 }

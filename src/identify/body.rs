@@ -1,6 +1,8 @@
 //! The body: bounded, in one declared type, read strictly, and joined with the path and the query
 //! into the call's arguments.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use http::Method;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -8,6 +10,7 @@ use http::request::Parts;
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::call::{Refusal, StatusHint, StopReason};
 use crate::identify::Terms;
@@ -18,14 +21,55 @@ use crate::json::{ArgumentsBuilder, ArgumentsError, Document, JSON_DEPTH_LIMIT, 
 /// The argument by which web frameworks let forms override the method.
 const METHOD_FIELD: &str = "_method";
 
+/// Memory for the bodies of all calls in the gate, whatever connection or stream they came on.
+#[derive(Debug)]
+pub struct Room {
+    bytes: Arc<Semaphore>,
+}
+
+/// A collected body's share of the [`Room`], given back when the call has ended.
+#[derive(Debug, Default)]
+pub struct Share {
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// Room for `limit_bytes`, and for four of the largest bodies at least.
+    pub fn new(limit_bytes: usize, largest_bytes: usize) -> Self {
+        let bytes = limit_bytes.max(largest_bytes.saturating_mul(4)).min(Semaphore::MAX_PERMITS);
+        Self { bytes: Arc::new(Semaphore::new(bytes)) }
+    }
+
+    /// Takes a share of `bytes`, waiting for calls to end when there is no room. All at once:
+    /// bodies that wait for each other with half of what they need would wait for ever.
+    async fn share(&self, bytes: u64) -> Result<Share, Refusal> {
+        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let taken = Arc::clone(&self.bytes).acquire_many_owned(wanted).await;
+        let permit = taken.map_err(|_| {
+            Refusal::without_rule(StopReason::GateUnavailable, "The gate is shutting down.")
+        })?;
+        Ok(Share { permit: Some(permit) })
+    }
+}
+
+impl Share {
+    /// Gives back what turned out not to be needed.
+    fn shrink(&mut self, bytes: usize) {
+        if let Some(permit) = &mut self.permit {
+            drop(permit.split(permit.num_permits().saturating_sub(bytes)));
+        }
+    }
+}
+
 /// Collects the body within its limits of size and time.
 pub(super) async fn collect(
     parts: &Parts,
     body: Incoming,
     terms: &Terms,
-) -> Result<Bytes, Refusal> {
+    room: &Room,
+) -> Result<(Bytes, Share), Refusal> {
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok((Bytes::new(), Share::default()));
     }
     if matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
         return Err(malformed(format!("A {} request has no body here.", parts.method)));
@@ -35,14 +79,17 @@ pub(super) async fn collect(
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
-    let collecting = tokio::time::timeout(terms.body_time, bounded(body, limit));
+    let collecting = tokio::time::timeout(terms.body_time, bounded(body, limit, room));
     collecting.await.unwrap_or_else(|_| {
         let message = format!("The body took longer than {} s.", terms.body_time.as_secs());
         Err(malformed(message).with_hint(StatusHint::RequestTimeout))
     })
 }
 
-async fn bounded(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+async fn bounded(mut body: Incoming, limit: usize, room: &Room) -> Result<(Bytes, Share), Refusal> {
+    // The announced length, or the most that may come.
+    let most = body.size_hint().upper().unwrap_or(limit as u64).min(limit as u64);
+    let mut share = room.share(most).await?;
     let mut only = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -62,7 +109,9 @@ async fn bounded(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
             joined.extend_from_slice(&data);
         }
     }
-    Ok(if joined.is_empty() { only } else { joined.freeze() })
+    let whole = if joined.is_empty() { only } else { joined.freeze() };
+    share.shrink(whole.len());
+    Ok((whole, share))
 }
 
 fn declared_type(parts: &Parts) -> Result<(), Refusal> {

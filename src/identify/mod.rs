@@ -25,6 +25,7 @@ use crate::ledger::{Denial, Ledger, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::http::{Routed, Routes};
 
+pub use self::body::{Room, Share};
 pub(crate) use self::head::Target;
 use self::trace::TraceContext;
 
@@ -54,6 +55,8 @@ pub struct Call {
     /// As received.
     pub headers: Headers,
     pub body: Bytes,
+    /// Holds the body's place in the gate's memory.
+    pub share: Share,
     pub tool: Arc<ToolFacts>,
     /// The name of the upstream, which only the config gives an address.
     pub upstream: Arc<str>,
@@ -86,6 +89,8 @@ pub struct Desk<'a> {
     pub ledger: &'a Arc<Ledger>,
     pub clock: &'a Clock,
     pub known: &'a mut Known,
+    /// Memory for bodies.
+    pub room: &'a Room,
 }
 
 impl Received {
@@ -107,7 +112,32 @@ impl Identified {
     }
 }
 
+/// The idempotency key that an agent sent, in the header that the config declares for the tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentKey<'a> {
+    /// The tool has none.
+    NotDeclared,
+    Absent,
+    One(&'a str),
+    /// More than one, or not text.
+    Unreadable,
+}
+
 impl Call {
+    /// The idempotency key that the agent sent.
+    pub fn sent_key(&self) -> SentKey<'_> {
+        let Some(header) = &self.plan.resilience.idempotency else { return SentKey::NotDeclared };
+        let mut values = self.headers.get_all(header).iter();
+        match (values.next(), values.next()) {
+            (None, _) => SentKey::Absent,
+            (Some(one), None) => match one.to_str() {
+                Ok(key) if !key.is_empty() => SentKey::One(key),
+                Ok(_) | Err(_) => SentKey::Unreadable,
+            },
+            (Some(_), Some(_)) => SentKey::Unreadable,
+        }
+    }
+
     /// What expressions see of it.
     pub fn view(&self, step: u64) -> CallView<'_> {
         CallView {
@@ -158,7 +188,7 @@ async fn tool_and_arguments(
     let Routed { tool, upstream, path, parameters, ignored, plan } =
         terms.routes.find(&parts.method, &target)?;
     desk.known.tool = Some(Arc::clone(&tool));
-    let bytes = body::collect(&parts, body, terms).await?;
+    let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;
     let mut canonical = Vec::with_capacity(bytes.len());
     args.root().write_canonical(&mut canonical);
@@ -174,6 +204,7 @@ async fn tool_and_arguments(
         query: target.query.canonical(),
         headers: parts.headers,
         body: bytes,
+        share,
         key,
         tool,
         upstream,

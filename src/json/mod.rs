@@ -13,6 +13,7 @@ mod loop_key;
 mod number;
 mod parse;
 mod python_float;
+pub mod splice;
 mod tape;
 mod value;
 

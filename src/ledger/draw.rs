@@ -70,7 +70,7 @@ pub(super) fn draws<'l>(
     run: RunView<'_>,
     now: Now,
 ) -> Draws<'l> {
-    let env = Env { call, run, prior: None, now };
+    let env = Env { call, run, prior: None, answer: None, now };
     let mut draws = Draws::new();
     for limit in limits {
         let place = place(ledger, cell, limit, &env);

@@ -4,15 +4,21 @@
 //! view of the run and of every scope its limits touch, and takes what they grant, all under the
 //! same locks. So neither a budget nor a rule over the run's history can be raced.
 
+mod breakers;
 mod claim;
 mod draw;
 mod keys;
+mod kills;
 mod meter;
 mod reservation;
 mod run;
 mod scope;
+mod stops;
 mod sweep;
+mod unknown;
+mod upstreams;
 mod visit;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -29,11 +35,16 @@ use crate::clock::{Clock, Now};
 use crate::policy::amount::Amount;
 use crate::policy::model::Per;
 
+pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use draw::{Sizes, Unplaced};
 pub use keys::SCOPE_LIMIT_KEYS;
+pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
+pub use stops::Stopped;
+pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
+pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Drawn, Judgement, Look, Visit};
 
 use keys::{ScopeKey, Scopes, Shared};
@@ -50,6 +61,8 @@ pub struct Bounds {
 
 /// The memory of one gate.
 pub struct Ledger {
+    /// What operators have switched off.
+    pub kills: Kills,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -59,12 +72,19 @@ pub struct Ledger {
     /// The run that an agent without any label is in, and when it was last heard of.
     unlabelled: DashMap<Arc<str>, (RunId, Duration), RandomState>,
     ends: Arc<dyn RunEnds>,
+    /// Which tools are given a rest.
+    pub breakers: Breakers,
+    /// What upstreams carry.
+    pub upstreams: Upstreams,
+    /// Writes of which nobody knows whether they happened.
+    pub unknown: UnknownWrites,
 }
 
 impl Ledger {
     /// An empty ledger that reports the end of runs to `ends`.
     pub fn new(clock: Clock, bounds: Bounds, ends: Arc<dyn RunEnds>) -> Arc<Self> {
         Arc::new(Self {
+            kills: Kills::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -72,6 +92,9 @@ impl Ledger {
             scopes: Scopes::default(),
             unlabelled: DashMap::default(),
             ends,
+            breakers: Breakers::default(),
+            upstreams: Upstreams::default(),
+            unknown: UnknownWrites::default(),
         })
     }
 

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::call::{RunId, Status};
+use crate::call::{RunId, Status, StopReason};
 use crate::clock::Now;
+use crate::ledger::Kills;
+use crate::ledger::Ledger;
 use crate::ledger::claim::{Bill, Claim, Taken, Used};
 use crate::ledger::run::DenialNote;
+use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::policy::amount::Usd;
 use crate::policy::history::{Captured, Step};
@@ -52,6 +55,29 @@ impl Reservation {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         self.visit.run_id()
+    }
+
+    /// The ledger that it is of.
+    pub fn ledger(&self) -> &Ledger {
+        &self.visit.ledger
+    }
+
+    /// Why the run was stopped, when it was.
+    pub fn stopped(&self) -> Option<StopReason> {
+        self.visit.run.state.lock().stopped.as_ref().map(|(reason, _)| *reason)
+    }
+
+    /// Watches a write that is about to be sent.
+    ///
+    /// # Errors
+    /// Why it must not be sent now.
+    pub fn watch(&self, write: Write, now: Now) -> Result<Watched, Doubt> {
+        Watched::begin(&self.visit.ledger, write, now)
+    }
+
+    /// What operators have switched off.
+    pub fn kills(&self) -> &Kills {
+        self.visit.kills()
     }
 
     /// Says that bytes of the request may reach the tool from now on: it counts as used.

@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
-use crate::call::{Caller, RunEnd, RunId, StopReason};
+use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
 use crate::clock::Now;
-use crate::ledger::Ledger;
 use crate::ledger::claim::Claim;
 use crate::ledger::draw::{self, Draw, Draws, Place, Sizes, Unplaced};
 use crate::ledger::keys::Shared;
 use crate::ledger::reservation::Reservation;
 use crate::ledger::run::{DenialNote, RunCell, RunState};
 use crate::ledger::scope::Scope;
+use crate::ledger::{Kills, Ledger};
 use crate::policy::amount::Amount;
 use crate::policy::expr::EvalError;
 use crate::policy::model::{Limit, Maximum};
@@ -76,6 +76,13 @@ pub struct Asked {
 pub enum Judgement<Granted, Refused> {
     Admit(Granted),
     Refuse(Refused, Denial),
+}
+
+impl Denial {
+    /// A refusal without a rule of the operator's.
+    pub fn of(refusal: &Refusal) -> Self {
+        Self { key: Arc::from(refusal.reason.name()), stop: None }
+    }
 }
 
 impl<'a> Look<'a> {
@@ -198,6 +205,11 @@ impl Visit {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         &self.run.id
+    }
+
+    /// What operators have switched off.
+    pub fn kills(&self) -> &Kills {
+        &self.ledger.kills
     }
 
     /// Judges the call and takes what was granted, atomically over all scopes of `limits`. A call

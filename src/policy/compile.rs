@@ -5,6 +5,7 @@ pub mod codes;
 mod limits;
 mod measures;
 mod names;
+mod rewrites;
 mod rules;
 mod tools;
 
@@ -46,6 +47,7 @@ pub fn compile(
         },
         default_at: None,
         allow_at: Vec::new(),
+        targets: Vec::new(),
         faults: Vec::new(),
     };
     for source in sources {
@@ -104,6 +106,8 @@ struct Compiler<'c> {
     default_at: Option<Place>,
     /// Where rules with `then: allow` stand.
     allow_at: Vec<Place>,
+    /// What rules change, and where they say so.
+    targets: Vec<rewrites::Target>,
     faults: Vec<Diagnostic>,
 }
 
@@ -209,7 +213,11 @@ impl Compiler<'_> {
     }
 
     fn message(&mut self, file: &File<'_>, text: &Text) -> Message {
-        match Message::parse(&text.value) {
+        self.message_at(file, text, Site::Message)
+    }
+
+    fn message_at(&mut self, file: &File<'_>, text: &Text, site: Site) -> Message {
+        match Message::parse_at(&text.value, site) {
             Ok(message) => message,
             Err(errors) => {
                 self.expression_faults(file, text, errors);

@@ -61,6 +61,23 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    fn may_meet(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Exact(name), Self::Glob(glob)) | (Self::Glob(glob), Self::Exact(name)) => {
+                glob.matches(name)
+            }
+            (Self::Glob(one), Self::Glob(other)) => {
+                let head = |glob: &Glob| glob.as_str().split('*').next().map(str::to_owned);
+                let (one, other) = (head(one).unwrap_or_default(), head(other).unwrap_or_default());
+                one.starts_with(&other) || other.starts_with(&one)
+            }
+            (Self::Tag(_), _) | (_, Self::Tag(_)) => true,
+        }
+    }
+}
+
 impl Matcher {
     /// Is `tool` not meant, and yet one of the patterns would mean it if it were spelled otherwise?
     pub fn resembles(&self, tool: &ToolFacts) -> bool {
@@ -71,6 +88,12 @@ impl Matcher {
     /// Matches every tool.
     pub fn every() -> Self {
         Self { patterns: None }
+    }
+
+    /// Whether there may be a tool that both match. When names alone do not say, there may be.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (&self.patterns, &other.patterns) else { return true };
+        own.iter().any(|one| others.iter().any(|other| one.may_meet(other)))
     }
 
     /// Matches what one of `patterns` matches.

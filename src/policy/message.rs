@@ -36,7 +36,15 @@ impl Message {
     /// Every fault at once, with its place in `template`: braces without their partner, expressions
     /// that do not compile, more fixed text than [`MESSAGE_LIMIT_BYTES`].
     pub fn parse(template: &str) -> Result<Self, Vec<ExprError>> {
-        let mut reader = Reader { template, at: 0, pieces: Vec::new(), faults: Vec::new() };
+        Self::parse_at(template, Site::Message)
+    }
+
+    /// The same where expressions stand at another site: [`Site::AnswerMessage`].
+    ///
+    /// # Errors
+    /// As [`Message::parse`].
+    pub fn parse_at(template: &str, site: Site) -> Result<Self, Vec<ExprError>> {
+        let mut reader = Reader { site, template, at: 0, pieces: Vec::new(), faults: Vec::new() };
         reader.read();
         let fixed: usize = reader.pieces.iter().map(Piece::fixed_bytes).sum();
         if fixed > MESSAGE_LIMIT_BYTES {
@@ -104,6 +112,7 @@ fn cut(text: &mut String) {
 
 /// Walks a template from brace to brace.
 struct Reader<'t> {
+    site: Site,
     template: &'t str,
     at: usize,
     pieces: Vec<Piece>,
@@ -157,7 +166,7 @@ impl<'t> Reader<'t> {
                 "write `{{}}` for braces",
             );
         }
-        match expr::compile(source, Site::Message) {
+        match expr::compile(source, self.site) {
             Ok(program) => self.pieces.push(Piece::Value(program)),
             Err(errors) => self.faults.extend(errors.into_iter().map(|error| ExprError {
                 span: error.span.start + start..error.span.end + start,

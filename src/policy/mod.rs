@@ -4,6 +4,7 @@ pub mod amount;
 pub mod builtins;
 pub mod compile;
 pub mod decide;
+pub mod detect;
 pub mod expr;
 pub mod glob;
 pub mod history;
@@ -13,6 +14,7 @@ pub mod message;
 pub mod model;
 pub mod raw;
 pub mod reason;
+pub mod rewrite;
 pub mod set;
 pub mod view;
 

@@ -9,6 +9,7 @@ use crate::policy::glob::Glob;
 use crate::policy::matcher::Matcher;
 use crate::policy::message::Message;
 use crate::policy::reason::StopReason;
+pub use crate::policy::rewrite::Phase;
 
 /// What a rule or limit does when it fires, weakest first: a stronger verb outranks a weaker one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +64,7 @@ pub struct Rule {
     pub policy: Arc<str>,
     /// `policy/id`, as agents and records see it.
     pub name: Arc<str>,
+    pub phase: Phase,
     pub tools: Matcher,
     /// Absent means always.
     pub when: Option<Program>,

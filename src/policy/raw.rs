@@ -20,8 +20,7 @@ pub const SHAPE: Shape = Shape {
         ("RawLimit", &["id", "per", "max", "then"]),
     ],
     planned: &[
-        ("RawRule", &["set", "redact", "approvers", "expires"]),
-        ("RawPhase", &["result"]),
+        ("RawRule", &["approvers", "expires"]),
         ("RawVerb", &["approve"]),
         ("RawLimit", &["approvers", "expires"]),
     ],
@@ -96,14 +95,19 @@ pub struct RawRule {
     pub id: Field<String>,
     /// Globs over `server.operation`, or `tag:NAME`; absent means every tool.
     pub tools: Option<Field<Vec<Field<String>>>>,
-    /// `call`, which is also meant when it is absent.
-    pub phase: Option<RawPhase>,
+    /// `call`, which is also meant when it is absent, or `result`.
+    pub phase: Option<Field<RawPhase>>,
     /// A CEL boolean; absent means always.
     pub when: Option<Text>,
     /// Calls that must have completed successfully earlier in this run.
     pub requires: Option<Field<Vec<RawRequirement>>>,
-    /// What the rule does when it fires.
+    /// What the rule does when it fires. A rule has `then`, or `set`, `redact` or both.
     pub then: Option<Field<RawVerb>>,
+    /// New values of arguments, by path: `args.limit: "100"`. Each is a CEL expression.
+    #[schemars(with = "Option<Entries<String>>")]
+    pub set: Option<Field<Entries<Text>>>,
+    /// What is taken out of the arguments or the result.
+    pub redact: Option<Field<RawRedact>>,
     /// What the model is told; `{…}` interpolates CEL. Required with `deny` and `stop`.
     pub message: Option<Text>,
     /// Overrides the policy's mode.
@@ -118,6 +122,52 @@ pub struct RawRule {
 pub enum RawPhase {
     /// Before the call is forwarded.
     Call,
+    /// Before the answer reaches the agent.
+    Result,
+}
+
+/// What is taken out: what a detector finds, a value at a path, or what a detector finds there.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRedact {
+    /// What to look for.
+    pub detector: Option<Field<RawDetector>>,
+    /// Where it stands: `args.…`, or `result.…` in `phase: result`; `[*]` for every element.
+    pub path: Option<Text>,
+    /// What is put in its place; `[DETECTOR]` or `[redacted]` when absent.
+    pub with: Option<Field<String>>,
+}
+
+/// What to look for in texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawDetector {
+    /// A PEM block of a private key.
+    PrivateKey,
+    /// A JSON Web Token.
+    Jwt,
+    /// An access key of AWS.
+    AwsKey,
+    /// A token of GitHub.
+    GithubToken,
+    /// A token of Slack.
+    SlackToken,
+    /// A key of a well-known service.
+    ApiKey,
+    /// All of the above.
+    Secret,
+    /// An international bank account number.
+    Iban,
+    /// A card number.
+    CardNumber,
+    /// A mail address.
+    Email,
+    /// A social security number of the United States.
+    UsSsn,
+    /// An IPv4 or IPv6 address.
+    IpAddress,
+    /// A phone number.
+    Phone,
 }
 
 /// What a rule or limit does.

@@ -81,6 +81,7 @@ impl Sample {
                 history: &self.history,
             },
             prior: None,
+            answer: None,
             now: self.now,
         }
     }

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::policy::glob::Glob;
 use crate::policy::matcher::Matcher;
-use crate::policy::model::{DefaultDeny, Limit, Mode, Rule};
+use crate::policy::model::{DefaultDeny, Limit, Mode, Phase, Rule};
+use crate::policy::rewrite::Rewrite;
 use crate::policy::view::ToolFacts;
 use crate::yaml::Source;
 
@@ -25,6 +26,12 @@ const VERSION_BYTES: usize = 6;
 pub struct Applicable {
     /// Strongest verb first, then by policy and id.
     pub rules: Vec<Arc<Rule>>,
+    /// Those of `phase: result`, in the same order.
+    pub result_rules: Vec<Arc<Rule>>,
+    /// What changes arguments, by policy and id.
+    pub rewrites: Vec<Arc<Rewrite>>,
+    /// What changes results, by policy and id.
+    pub result_rewrites: Vec<Arc<Rewrite>>,
     /// By policy and id.
     pub limits: Vec<Arc<Limit>>,
     /// Paths of this tool's calls that some rule reads later, as [`Captured::path`] has them.
@@ -38,8 +45,19 @@ pub struct Applicable {
 }
 
 impl Applicable {
-    /// Does some rule read results of this tool later? Only then must they be kept as they pass.
+    /// Does some rule read results of this tool, now or later? Only then must they be kept as they
+    /// pass, and come in a form that can be read.
     pub fn reads_results(&self) -> bool {
+        self.judges_results() || self.keeps_results()
+    }
+
+    /// Does some rule judge or change results of this tool before the agent has them?
+    pub fn judges_results(&self) -> bool {
+        !self.result_rules.is_empty() || !self.result_rewrites.is_empty()
+    }
+
+    /// Does some rule read results of this tool at a later call?
+    pub fn keeps_results(&self) -> bool {
         self.captures.iter().any(|path| path.starts_with("result"))
     }
 }
@@ -47,7 +65,10 @@ impl Applicable {
 /// What the compiler hands over; nothing in it is off.
 #[derive(Debug, Default)]
 pub struct Parts {
+    /// Of both phases.
     pub rules: Vec<Rule>,
+    /// Of both phases.
+    pub rewrites: Vec<Rewrite>,
     pub limits: Vec<Limit>,
     /// Paths of earlier calls that some rule reads, with the tools they are read of.
     pub captures: Vec<(Glob, Arc<str>)>,
@@ -62,11 +83,20 @@ pub struct PolicySet {
     /// First 12 hex digits of SHA-256 over the sources, whatever their order.
     pub version: Arc<str>,
     rules: Index<Rule>,
+    result_rules: Index<Rule>,
+    rewrites: Index<Rewrite>,
     limits: Index<Limit>,
     captures: Vec<(Glob, Arc<str>)>,
     open_servers: Vec<Arc<str>>,
     default_deny: Option<Arc<DefaultDeny>>,
     cache: DashMap<Arc<str>, Cached>,
+}
+
+/// How many rules, limits and defaults of a set act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    pub enforced: usize,
+    pub observed: usize,
 }
 
 #[derive(Debug)]
@@ -93,14 +123,20 @@ impl PolicySet {
 
     /// Orders and indexes what was compiled from `sources`.
     pub fn new(sources: &[Arc<Source>], parts: Parts) -> Self {
-        let Parts { mut rules, mut limits, captures, default_deny, open_servers } = parts;
+        let Parts { mut rules, mut rewrites, mut limits, captures, default_deny, open_servers } =
+            parts;
         rules.retain(|rule| rule.mode != Mode::Off);
+        rewrites.retain(|rewrite| rewrite.mode != Mode::Off);
+        rewrites.sort_by(|a, b| a.name.cmp(&b.name));
         limits.retain(|limit| limit.mode != Mode::Off);
         rules.sort_by(|a, b| b.then.cmp(&a.then).then_with(|| a.name.cmp(&b.name)));
         limits.sort_by(|a, b| a.name.cmp(&b.name));
+        let (rules, result_rules) = rules.into_iter().partition(|rule| rule.phase == Phase::Call);
         Self {
             version: version(sources),
             rules: Index::new(rules, |rule| &rule.tools),
+            result_rules: Index::new(result_rules, |rule| &rule.tools),
+            rewrites: Index::new(rewrites, |rewrite| &rewrite.tools),
             limits: Index::new(limits, |limit| &limit.tools),
             captures,
             open_servers,
@@ -112,18 +148,46 @@ impl PolicySet {
     /// Does nothing apply to anything?
     pub fn is_empty(&self) -> bool {
         self.rules.entries.is_empty()
+            && self.result_rules.entries.is_empty()
+            && self.rewrites.entries.is_empty()
             && self.limits.entries.is_empty()
             && self.default_deny.is_none()
     }
 
-    /// Every rule that is not off, strongest verb first, then by name.
+    /// Every rule of `phase: call` that is not off, strongest verb first, then by name.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules.entries
+    }
+
+    /// The same of `phase: result`.
+    pub fn result_rules(&self) -> &[Arc<Rule>] {
+        &self.result_rules.entries
+    }
+
+    /// Every rule of both phases that changes something and is not off, by name.
+    pub fn rewrites(&self) -> &[Arc<Rewrite>] {
+        &self.rewrites.entries
     }
 
     /// Every limit that is not off, by name.
     pub fn limits(&self) -> &[Arc<Limit>] {
         &self.limits.entries
+    }
+
+    /// How many rules, limits and defaults act, and how many are only observed.
+    pub fn modes(&self) -> Modes {
+        let default = self.default_deny.iter().map(|default| default.mode);
+        let limits = self.limits().iter().map(|limit| limit.mode);
+        let all = self.rules().iter().map(|rule| rule.mode).chain(limits).chain(default);
+        let mut modes = Modes::default();
+        for mode in all {
+            match mode {
+                Mode::Enforce => modes.enforced += 1,
+                Mode::Observe => modes.observed += 1,
+                Mode::Off => {}
+            }
+        }
+        modes
     }
 
     /// `default: deny`, when a policy that is not off sets it.
@@ -153,8 +217,16 @@ impl PolicySet {
     fn select(&self, tool: &ToolFacts) -> Applicable {
         let read = self.captures.iter().filter(|(glob, _)| glob.matches(&tool.name));
         let paths: BTreeSet<&Arc<str>> = read.map(|(_, path)| path).collect();
+        let (rewrites, result_rewrites) = self
+            .rewrites
+            .select(tool, |rewrite| &rewrite.tools)
+            .into_iter()
+            .partition(|rewrite| rewrite.phase == Phase::Call);
         Applicable {
             rules: self.rules.select(tool, |rule| &rule.tools),
+            result_rules: self.result_rules.select(tool, |rule| &rule.tools),
+            rewrites,
+            result_rewrites,
             limits: self.limits.select(tool, |limit| &limit.tools),
             captures: paths.into_iter().cloned().collect(),
             default_deny: self.default_deny.clone(),
@@ -166,12 +238,16 @@ impl PolicySet {
         if !self.open_servers.contains(&tool.server) {
             return None;
         }
-        let rules = self.rules.entries.iter().filter(|rule| rule.mode == Mode::Enforce);
+        let rules = self.rules.entries.iter().chain(&self.result_rules.entries);
+        let rules = rules.filter(|rule| rule.mode == Mode::Enforce);
+        let rewrites = self.rewrites.entries.iter().filter(|rule| rule.mode == Mode::Enforce);
         let limits = self.limits.entries.iter().filter(|limit| limit.mode == Mode::Enforce);
         let rule = rules.filter(|rule| rule.tools.resembles(tool)).map(|rule| &rule.name).next();
         let limit =
             || limits.filter(|limit| limit.tools.resembles(tool)).map(|limit| &limit.name).next();
-        rule.or_else(limit).cloned()
+        let mut rewrites = rewrites.filter(|rewrite| rewrite.tools.resembles(tool));
+        let rewrite = || rewrites.next().map(|rewrite| &rewrite.name);
+        rule.or_else(limit).or_else(rewrite).cloned()
     }
 }
 

@@ -90,6 +90,21 @@ pub struct RunView<'a> {
     pub history: &'a History,
 }
 
+/// What the tool answered: `result` and `response.*` in expressions of `phase: result`.
+#[derive(Clone, Copy)]
+pub struct AnswerView<'a> {
+    /// The decoded body: a JSON value, or text.
+    pub result: json::Value<'a>,
+    /// The HTTP status.
+    pub status: u16,
+    /// Size of the body as the tool sent it, in bytes.
+    pub bytes: u64,
+    /// Answered from what the tool said earlier, because it does not answer now.
+    pub stale: bool,
+    /// The answer says that the call failed.
+    pub is_error: bool,
+}
+
 /// Everything an expression may read.
 #[derive(Clone, Copy)]
 pub struct Env<'a> {
@@ -97,5 +112,7 @@ pub struct Env<'a> {
     pub run: RunView<'a>,
     /// The earlier call under test in `requires.where`; `None` elsewhere.
     pub prior: Option<&'a Step>,
+    /// The tool's answer, in `phase: result` and where a cost is read off it; `None` elsewhere.
+    pub answer: Option<AnswerView<'a>>,
     pub now: Now,
 }

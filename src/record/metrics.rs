@@ -1,5 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
+mod costs;
+
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::call::{ErrorClass, Verdict};
+use self::costs::Costs;
+use crate::call::{Caller, ErrorClass, Verdict};
+use crate::ledger::BreakerState;
 
 /// Series of tool durations; calls to tools beyond them are counted under `other`, because tool
 /// names may come from callers.
@@ -41,9 +45,30 @@ struct ToolLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BreakerLabels {
+    tool: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RunEndLabels {
     stop_reason: &'static str,
     agent: String,
+}
+
+/// What came of a look at the config's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadResult {
+    /// They hold, and are in force.
+    Ok,
+    /// They do not hold; nothing changed.
+    Invalid,
+    /// They say what they said.
+    Unchanged,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,7 +85,9 @@ pub(super) struct Metrics {
     tool_series: DashMap<ToolKey, Histogram, RandomState>,
     gate_duration: Histogram,
     levels: Levels,
+    costs: Costs,
     runs_ended: Family<RunEndLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
     run_calls: Family<AgentLabels, Histogram, fn() -> Histogram>,
     run_duration: Family<AgentLabels, Histogram, fn() -> Histogram>,
 }
@@ -70,15 +97,21 @@ struct Levels {
     in_flight: Gauge,
     reserved_calls: Gauge,
     live_runs: Gauge,
+    unknown_writes: Gauge,
+    breakers: Family<BreakerLabels, Gauge>,
 }
 
 /// What the ledger holds at the moment of a scrape.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Held {
     /// Calls admitted and neither settled nor released, counted once a limit.
     pub reserved_calls: u64,
     /// Runs remembered.
     pub live_runs: usize,
+    /// The state of each breaker, by tool.
+    pub breakers: Vec<(Arc<str>, BreakerState)>,
+    /// Writes of which nobody knows whether they happened.
+    pub unknown_writes: usize,
 }
 
 /// A closed call, as the metrics see it.
@@ -94,12 +127,38 @@ pub(super) struct Observation<'a> {
     pub gate: Duration,
 }
 
+impl ReloadResult {
+    /// The name users see.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Invalid => "invalid",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
 impl Levels {
+    fn set(&self, held: &Held) {
+        let level = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.reserved_calls.set(i64::try_from(held.reserved_calls).unwrap_or(i64::MAX));
+        self.live_runs.set(level(held.live_runs));
+        self.unknown_writes.set(level(held.unknown_writes));
+        // A breaker may have been taken out of the config, or hidden among those beyond the cap.
+        self.breakers.clear();
+        for (tool, state) in held.breakers.iter().take(TOOL_SERIES_LIMIT) {
+            let labels = BreakerLabels { tool: tool.to_string() };
+            self.breakers.get_or_create(&labels).set(state.level());
+        }
+    }
+
     fn registered(registry: &mut Registry) -> Self {
         let levels = Self {
             in_flight: Gauge::default(),
             reserved_calls: Gauge::default(),
             live_runs: Gauge::default(),
+            unknown_writes: Gauge::default(),
+            breakers: Family::default(),
         };
         registry.register("toolgate_in_flight", "Calls in the gate", levels.in_flight.clone());
         registry.register(
@@ -108,6 +167,16 @@ impl Levels {
             levels.reserved_calls.clone(),
         );
         registry.register("toolgate_live_runs", "Runs remembered", levels.live_runs.clone());
+        registry.register(
+            "toolgate_unknown_writes",
+            "Writes that were sent and not answered, and not looked after since",
+            levels.unknown_writes.clone(),
+        );
+        registry.register(
+            "toolgate_breaker_state",
+            "State of a tool's breaker: 0 closed, 1 open, 2 half-open",
+            levels.breakers.clone(),
+        );
         levels
     }
 }
@@ -136,6 +205,7 @@ impl Metrics {
             gate_duration.clone(),
         );
         let levels = Levels::registered(&mut registry);
+        let costs = Costs::registered(&mut registry);
         registry.register("toolgate_runs_ended", "Runs that came to an end", runs_ended.clone());
         registry.register(
             "gen_ai_invoke_agent_tool_calls",
@@ -155,6 +225,7 @@ impl Metrics {
                 mode: "enforce",
             })
             .clone();
+        let reloads = reloads(&mut registry);
         Self {
             registry,
             decisions,
@@ -163,6 +234,8 @@ impl Metrics {
             tool_series: DashMap::default(),
             gate_duration,
             levels,
+            costs,
+            reloads,
             runs_ended,
             run_calls,
             run_duration,
@@ -225,6 +298,10 @@ impl Metrics {
         series
     }
 
+    pub fn reloaded(&self, result: ReloadResult) {
+        self.reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
+    }
+
     pub fn run_ended(&self, reason: &'static str, agent: &str, calls: u64, duration: Duration) {
         let ended = RunEndLabels { stop_reason: reason, agent: agent.to_owned() };
         self.runs_ended.get_or_create(&ended).inc();
@@ -234,15 +311,34 @@ impl Metrics {
         self.run_duration.get_or_create(&by_agent).observe(duration.as_secs_f64());
     }
 
-    pub fn render(&self, held: Held, open_metrics: bool) -> String {
-        let Held { reserved_calls, live_runs } = held;
-        self.levels.reserved_calls.set(i64::try_from(reserved_calls).unwrap_or(i64::MAX));
-        self.levels.live_runs.set(i64::try_from(live_runs).unwrap_or(i64::MAX));
+    /// Counts what a call cost, where something says so.
+    pub fn call_cost(&self, caller: &Caller, cost_usd: Option<f64>) {
+        self.costs.of_call(caller, cost_usd);
+    }
+
+    /// Counts what a run cost, where something says so.
+    pub fn run_cost(&self, cost_usd: f64) {
+        self.costs.of_run(cost_usd);
+    }
+
+    pub fn render(&self, held: &Held, open_metrics: bool) -> String {
+        self.levels.set(held);
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         if open_metrics { text } else { classic(&text) }
     }
+}
+
+/// The counters of reloads, there from the start, so that the first failure is an increase.
+fn reloads(registry: &mut Registry) -> Family<ReloadLabels, Counter> {
+    let reloads = Family::<ReloadLabels, Counter>::default();
+    for result in [ReloadResult::Ok, ReloadResult::Invalid, ReloadResult::Unchanged] {
+        drop(reloads.get_or_create(&ReloadLabels { result: result.name() }));
+    }
+    let help = "Looks at changed files of config and policies, by what came of them";
+    registry.register("toolgate_policy_reloads", help, reloads.clone());
+    reloads
 }
 
 /// The classic exposition format: there a counter's type line names its `_total` series, and

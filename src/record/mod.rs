@@ -23,7 +23,7 @@ use crate::ledger::{EndedRun, RunEnds};
 
 pub use event::{Event, Kind, UsageTotals};
 pub use journal::{Destination, JournalError};
-pub use metrics::Held;
+pub use metrics::{Held, ReloadResult};
 pub use page::Page;
 
 use journal::Journal;
@@ -65,13 +65,34 @@ impl Recorder {
         self.journal.append(event);
     }
 
+    /// Counts a look at the files and, with `detail`, records it. `version` is that of the
+    /// policies in force afterwards.
+    pub fn reloaded(&self, result: ReloadResult, version: &str, detail: Option<&str>) {
+        self.metrics.reloaded(result);
+        if detail.is_none() {
+            return;
+        }
+        let status = match result {
+            ReloadResult::Ok | ReloadResult::Unchanged => "ok",
+            ReloadResult::Invalid => "error",
+        };
+        self.note(&Event {
+            ts_ms: self.clock.now().wall_ms,
+            kind: Kind::Reload,
+            status: Some(status),
+            policy_version: Some(version),
+            detail,
+            ..Event::default()
+        });
+    }
+
     /// Whether what is recorded is also being written.
     pub fn is_writing(&self) -> bool {
         self.journal.is_writing()
     }
 
     /// The metrics in the OpenMetrics text format, or in the classic one.
-    pub fn render_metrics(&self, held: Held, open_metrics: bool) -> String {
+    pub fn render_metrics(&self, held: &Held, open_metrics: bool) -> String {
         self.metrics.render(held, open_metrics)
     }
 
@@ -111,6 +132,7 @@ impl RunEnds for Recorder {
             usage: Some(UsageTotals::from(&usage)),
             ..Event::default()
         };
+        self.metrics.run_cost(usage.cost_usd.dollars());
         self.metrics.run_ended(end.name(), &caller.agent, usage.calls, duration);
         self.journal.append(&event);
     }

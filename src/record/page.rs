@@ -99,6 +99,11 @@ impl Page {
         });
     }
 
+    /// Attempts of a call that did not come to its end: those that failed, and the one under way.
+    fn attempts_made(&self) -> u32 {
+        u32::try_from(self.known.attempts.len()).unwrap_or(u32::MAX).max(1)
+    }
+
     fn close(&mut self, close: &Close<'_>) {
         let Some(slot) = self.slot.take() else { return };
         let now = self.recorder.clock.now();
@@ -146,11 +151,13 @@ impl Page {
             policy_version: event::given(&known.policy_version),
             idempotency_key: known.idempotency_key.as_deref(),
             breaker: known.breaker,
+            attempts: if known.attempts.len() > 1 { &known.attempts } else { &[] },
             approval: known.approval.as_deref(),
             redacted: (known.redacted > 0).then_some(known.redacted),
             cost_usd: close.cost_usd,
             ..Event::default()
         });
+        self.recorder.metrics.call_cost(&self.caller, close.cost_usd);
         self.recorder.metrics.closed(&Observation {
             verdict: close.verdict,
             rule: close.rule.unwrap_or_default(),
@@ -194,7 +201,7 @@ impl Drop for Page {
             retry_scope: None,
             result: None,
             upstream: Duration::ZERO,
-            attempts: self.known.sent.then_some(1),
+            attempts: self.known.sent.then_some(self.attempts_made()),
             cost_usd: None,
         });
     }

@@ -12,7 +12,8 @@ use crate::call::{
 };
 use crate::clock::{Clock, ManualClock};
 
-const NOTHING_HELD: Held = Held { reserved_calls: 0, live_runs: 0 };
+const NOTHING_HELD: Held =
+    Held { reserved_calls: 0, live_runs: 0, breakers: Vec::new(), unknown_writes: 0 };
 
 struct World {
     recorder: Arc<Recorder>,
@@ -49,7 +50,7 @@ impl World {
     }
 
     fn metrics(&self) -> String {
-        self.recorder.render_metrics(NOTHING_HELD, false)
+        self.recorder.render_metrics(&NOTHING_HELD, false)
     }
 }
 

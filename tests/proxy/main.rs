@@ -12,9 +12,12 @@
 
 mod harness;
 
+mod admin;
 mod input;
+mod kill;
 mod limits;
 mod record;
+mod reload;
 mod rules;
 mod run_id;
 mod slow;

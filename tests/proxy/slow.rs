@@ -202,3 +202,30 @@ async fn a_client_that_does_not_read_is_cut_off() {
     gate.metric_becomes("toolgate_in_flight", 0.0).await;
     assert_eq!(gate.send(get("/svc/items")).await.status, 200);
 }
+
+/// However many connections and streams there are, the bodies in the gate are bounded together;
+/// whoever finds no room waits for it, and is served when others have ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_are_bounded_together() {
+    const BODY_BYTES: usize = 1_000_000;
+    // As many as fit into 64 MiB.
+    const FITTING: usize = 67;
+    let tool = Tool::start().await;
+    let held = tool.hold("/items");
+    let gate = Setup::before(&tool).start().await;
+    let body = json!({ "text": "x".repeat(BODY_BYTES - r#"{"text":""}"#.len()) });
+    let mut streams = tokio::task::JoinSet::new();
+    for _ in 0..FITTING + 13 {
+        let (address, request) = (gate.address, post("/svc/items", &body));
+        streams.spawn(async move {
+            Connection::open_http2(address).await.send(request).await.status.as_u16()
+        });
+    }
+    tool.reached_by(FITTING).await;
+    gate.metric_becomes("toolgate_in_flight", 80.0).await;
+    assert_eq!(tool.count(), FITTING);
+    held.add_permits(1_000);
+    let statuses = streams.join_all().await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(tool.count(), FITTING + 13);
+}

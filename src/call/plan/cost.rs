@@ -104,6 +104,7 @@ fn evaluate(program: &Program, result: json::Value<'_>) -> Option<Usd> {
             history: &history,
         },
         prior: None,
+        answer: None,
         now: Now { mono: Duration::ZERO, wall_ms: 0 },
     };
     program.eval_amount(&env).ok().map(Usd::from_nanos)

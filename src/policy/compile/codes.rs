@@ -34,3 +34,9 @@ pub const PER: &str = "TG314";
 pub const EMPTY: &str = "TG315";
 /// Keys that contradict each other.
 pub const CONTRADICTION: &str = "TG316";
+/// Something a rule of `phase: result` cannot do.
+pub const PHASE: &str = "TG317";
+/// A path that is none, or not one of what the rule changes.
+pub const PATH: &str = "TG318";
+/// Two rules that change the same value.
+pub const CONFLICT: &str = "TG319";

@@ -29,6 +29,13 @@ const MEASURES: [&str; 12] = [
 /// Most values that `distinct(…)` tells apart in one window.
 const DISTINCT_LIMIT: Amount = 4_096;
 
+/// What is done with the values of an expression.
+#[derive(Clone, Copy)]
+enum Measures {
+    Sum,
+    Distinct,
+}
+
 impl Compiler<'_> {
     pub(super) fn limit(&mut self, file: &File<'_>, raw: &Field<RawLimit>) {
         let raw = &raw.value;
@@ -184,17 +191,17 @@ impl Compiler<'_> {
     ) -> Option<Maximum> {
         let text = text.trim();
         let inside = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')');
-        let (source, site) = match (inside("sum("), inside("distinct(")) {
-            (Some(source), _) => (source, Site::Amount),
-            (None, Some(source)) => (source, Site::Key),
+        let (source, kind, site) = match (inside("sum("), inside("distinct(")) {
+            (Some(source), _) => (source, Measures::Sum, Site::Amount),
+            (None, Some(source)) => (source, Measures::Distinct, Site::Key),
             (None, None) => {
                 self.fault(file, name.span, unknown_measure(text));
                 return None;
             }
         };
-        let max = match site {
-            Site::Amount => number(value),
-            Site::Key | Site::Rule | Site::Where | Site::Cost | Site::Message => distinct(value),
+        let max = match kind {
+            Measures::Sum => number(value),
+            Measures::Distinct => distinct(value),
         };
         let max = max.map_err(|fault| self.fault(file, value.span, fault)).ok();
         let program = match crate::policy::expr::compile(source, site) {
@@ -209,11 +216,9 @@ impl Compiler<'_> {
             }
         };
         let measured = Measured { name: Arc::from(text), program, max: max? };
-        Some(match site {
-            Site::Amount => Maximum::Sum(measured),
-            Site::Key | Site::Rule | Site::Where | Site::Cost | Site::Message => {
-                Maximum::Distinct(measured)
-            }
+        Some(match kind {
+            Measures::Sum => Maximum::Sum(measured),
+            Measures::Distinct => Maximum::Distinct(measured),
         })
     }
 

@@ -3,42 +3,53 @@
 use super::{Compiler, File, codes};
 use crate::policy::expr::{Program, Site};
 use crate::policy::glob::Glob;
-use crate::policy::model::{Mode, Requirement, Rule, Verb};
-use crate::policy::raw::{RawRequirement, RawRule, RawVerb};
+use crate::policy::model::{Mode, Phase, Requirement, Rule, Verb};
+use crate::policy::raw::{RawPhase, RawRequirement, RawRule, RawVerb};
 use crate::policy::reason::StopReason;
 use crate::yaml::{Diagnostic, Field, codes as yaml_codes};
 
 impl Compiler<'_> {
     pub(super) fn rule(&mut self, file: &File<'_>, raw: &Field<RawRule>) {
+        if raw.value.set.is_some() || raw.value.redact.is_some() {
+            return self.rewrite(file, &raw.value);
+        }
         let place = raw.span;
         let raw = &raw.value;
+        let phase = phase_of(raw);
         let id = self.id(file, &raw.id);
         let tools = self.tools(file, raw.tools.as_ref());
         let never = "this rule can never fire";
-        let when = raw.when.as_ref().and_then(|text| self.condition(file, text, Site::Rule, never));
+        let when =
+            raw.when.as_ref().and_then(|text| self.condition(file, text, sites(phase).0, never));
         let requires = self.requirements(file, raw);
-        let message = raw.message.as_ref().map(|text| self.message(file, text));
+        let message = raw.message.as_ref().map(|text| self.message_at(file, text, sites(phase).1));
         let then = raw.then.map(|then| Verb::from(then.value));
         if file.is_whole(place) {
             self.check_completeness(file, raw, then);
+            self.check_phase(file, raw, phase);
         }
         let then = then.unwrap_or(Verb::Deny);
         if then == Verb::Allow {
             self.allow_at.push(file.place(raw.then.map_or(place, |then| then.span)));
         }
         let mode = Self::mode(file, raw.mode.as_ref());
-        let reason = reason(when.as_ref(), &requires);
+        let reason = match phase {
+            Phase::Call => reason(when.as_ref(), &requires),
+            Phase::Result => StopReason::ResultDenied,
+        };
         let rule = Rule {
             name: file.name(&id),
             id,
             policy: file.policy.clone(),
+            phase,
             tools,
             when,
             requires,
             then,
             message: message.unwrap_or_default(),
             mode,
-            explain: raw.explain.is_none(),
+            // Of a result nothing can be changed so that it passes.
+            explain: raw.explain.is_none() && phase == Phase::Call,
             reason,
         };
         self.capture(&rule);
@@ -66,6 +77,26 @@ impl Compiler<'_> {
                 "`requires` fires when something is missing, so `then: allow` would allow exactly then",
             );
             let fault = fault.help("refuse with `then: deny`, or ask `run.succeeded(…)` in `when`");
+            self.fault(file, requires.span, fault);
+        }
+    }
+
+    /// What a rule over an answer cannot say.
+    fn check_phase(&mut self, file: &File<'_>, raw: &RawRule, phase: Phase) {
+        if phase == Phase::Call {
+            return;
+        }
+        if let Some(then) = raw.then.filter(|then| !judges_results(Verb::from(then.value))) {
+            let name = Verb::from(then.value).name();
+            let message = format!("`then: {name}` makes no sense once the tool has answered");
+            let fault = Diagnostic::error(codes::PHASE, message)
+                .help("withhold the result with `deny` or `stop`, or let it pass with `warn`");
+            self.fault(file, then.span, fault);
+        }
+        if let Some(requires) = &raw.requires {
+            let message = "`requires` asks before a call, and this rule is asked after it";
+            let fault = Diagnostic::error(codes::PHASE, message)
+                .help("leave out `phase: result`, or ask `run.succeeded(…)` in `when`");
             self.fault(file, requires.span, fault);
         }
     }
@@ -144,6 +175,30 @@ impl From<RawVerb> for Verb {
             RawVerb::Deny => Self::Deny,
             RawVerb::Stop => Self::Stop,
         }
+    }
+}
+
+/// When a rule is asked.
+pub(super) fn phase_of(raw: &RawRule) -> Phase {
+    match raw.phase.map(|phase| phase.value) {
+        Some(RawPhase::Result) => Phase::Result,
+        Some(RawPhase::Call) | None => Phase::Call,
+    }
+}
+
+/// Where the condition of a rule stands, and where its message does.
+pub(super) fn sites(phase: Phase) -> (Site, Site) {
+    match phase {
+        Phase::Call => (Site::Rule, Site::Message),
+        Phase::Result => (Site::Answer, Site::AnswerMessage),
+    }
+}
+
+/// Whether a verb can be said over an answer.
+fn judges_results(verb: Verb) -> bool {
+    match verb {
+        Verb::Warn | Verb::Deny | Verb::Stop => true,
+        Verb::Allow | Verb::Approve => false,
     }
 }
 

@@ -55,6 +55,9 @@ impl<'a> Machine<'a> {
                 let (of, index) = (self.eval(of)?, self.eval(index)?);
                 self.element(&of, &index)?.ok_or_else(no_element)
             }
+            Node::Result => self.env.answer.map(|answer| answer.result.into()).ok_or_else(|| {
+                fault(EvalErrorKind::Unknown, "the tool has not answered this call")
+            }),
             Node::Captured(capture) => self.captured(capture),
             Node::OptionalSelect(..) | Node::OptionalIndex(_) | Node::OptionalCaptured(_) => {
                 Ok(Value::Optional(self.optional(node)?.map(Rc::new)))

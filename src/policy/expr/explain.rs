@@ -151,6 +151,7 @@ impl<'a> Explanation<'a> {
             | Node::OptionalSelect(..)
             | Node::Index(_)
             | Node::OptionalIndex(_)
+            | Node::Result
             | Node::Captured(_)
             | Node::HasCaptured(_)
             | Node::OptionalCaptured(_)

@@ -32,11 +32,15 @@ pub enum Fact {
     CallerProject,
     CallerUser,
     CallerAgent,
+    ResponseStatus,
+    ResponseBytes,
+    ResponseStale,
+    ResponseIsError,
     Now,
 }
 
 /// Every fact by group and field; `now` stands alone.
-pub const FACTS: [(&str, &str, Fact); 23] = [
+pub const FACTS: [(&str, &str, Fact); 27] = [
     ("tool", "name", Fact::ToolName),
     ("tool", "server", Fact::ToolServer),
     ("tool", "operation", Fact::ToolOperation),
@@ -60,16 +64,20 @@ pub const FACTS: [(&str, &str, Fact); 23] = [
     ("caller", "project", Fact::CallerProject),
     ("caller", "user", Fact::CallerUser),
     ("caller", "agent", Fact::CallerAgent),
+    (RESPONSE, "status", Fact::ResponseStatus),
+    (RESPONSE, "bytes", Fact::ResponseBytes),
+    (RESPONSE, "stale", Fact::ResponseStale),
+    (RESPONSE, "is_error", Fact::ResponseIsError),
 ];
 
 /// Groups whose fields are facts.
-pub const GROUPS: [&str; 4] = ["tool", "call", "run", "caller"];
+pub const GROUPS: [&str; 5] = ["tool", "call", "run", "caller", RESPONSE];
+
+/// The group of the tool's answer, known once it is there.
+pub const RESPONSE: &str = "response";
 
 /// Names of the language that this version does not have yet.
 pub const LATER_FIELDS: [(&str, &str); 2] = [("run", "taint"), ("run", "labels")];
-
-/// Top-level names of the language that this version does not have yet.
-pub const LATER_NAMES: [&str; 2] = ["result", "response"];
 
 impl Fact {
     /// The fact of that name.
@@ -92,9 +100,11 @@ impl Fact {
             | Self::RunCalls
             | Self::RunErrors
             | Self::RunDenials
-            | Self::RunTokens => Type::Int,
+            | Self::RunTokens
+            | Self::ResponseStatus
+            | Self::ResponseBytes => Type::Int,
             Self::RunCostUsd => Type::Double,
-            Self::CallIntended => Type::Bool,
+            Self::CallIntended | Self::ResponseStale | Self::ResponseIsError => Type::Bool,
             Self::RunAge => Type::Duration,
             Self::Now => Type::Timestamp,
             Self::ToolName
@@ -150,6 +160,10 @@ impl Fact {
             Self::CallerProject => text(&env.call.caller.project),
             Self::CallerUser => text(&env.call.caller.user),
             Self::CallerAgent => text(&env.call.caller.agent),
+            Self::ResponseStatus => Value::Int(i64::from(env.answer?.status)),
+            Self::ResponseBytes => count(env.answer?.bytes),
+            Self::ResponseStale => Value::Bool(env.answer?.stale),
+            Self::ResponseIsError => Value::Bool(env.answer?.is_error),
             Self::Now => Value::Timestamp(timestamp_of_millis(env.now.wall_ms)),
         })
     }

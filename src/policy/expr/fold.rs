@@ -92,6 +92,7 @@ fn is_constant(node: &Node) -> bool {
         | Node::HasArgument(_)
         | Node::OptionalSelect(..)
         | Node::OptionalIndex(_)
+        | Node::Result
         | Node::Captured(_)
         | Node::HasCaptured(_)
         | Node::OptionalCaptured(_)
@@ -142,6 +143,7 @@ fn evaluate(node: &Node) -> Result<Option<Constant>, String> {
             history: &history,
         },
         prior: None,
+        answer: None,
         now: Now { mono: Duration::ZERO, wall_ms: 0 },
     };
     let value = Machine::new(&env).eval(node);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr};
 
-use super::facts::{FACTS, GROUPS, LATER_NAMES};
+use super::facts::{FACTS, GROUPS, RESPONSE};
 use super::parse::Places;
 use super::program::{Constant, Node};
 use super::types::Type;
@@ -116,11 +116,15 @@ impl Lowering {
                 self.reads_now = true;
                 return (Node::Fact(super::facts::Fact::Now), Type::Timestamp);
             }
+            "result" if self.site.sees_result() => return (Node::Result, Type::Dyn),
             "prior" if self.site == Site::Where => return (Node::Prior, Type::Step(vec![None])),
             _ => {}
         }
         if let Some(kind) = KINDS.iter().find(|kind| **kind == name) {
             return (Node::Constant(Constant::Kind(kind)), Type::Kind);
+        }
+        if name == RESPONSE && !self.site.sees_response() {
+            return self.unknown_name(name, span);
         }
         if let Some(group) = GROUPS.iter().find(|group| **group == name)
             && self.site != Site::Cost
@@ -138,7 +142,14 @@ impl Lowering {
     pub(super) fn root_name(&self) -> &'static str {
         match self.site {
             Site::Cost => "result",
-            Site::Rule | Site::Where | Site::Key | Site::Amount | Site::Message => "args",
+            Site::Rule
+            | Site::Where
+            | Site::Key
+            | Site::Amount
+            | Site::Message
+            | Site::Value
+            | Site::Answer
+            | Site::AnswerMessage => "args",
         }
     }
 
@@ -160,9 +171,8 @@ impl Lowering {
                 "for earlier calls of this run write run.last(\"tool\") or run.prior(\"tool\")";
             return self.fail_with("TG206", message, span, Some(help.to_owned()));
         }
-        if LATER_NAMES.contains(&name) {
-            let message = format!("`{name}` is not available in this version");
-            return self.fail("TG206", message, span);
+        if name == "result" || name == RESPONSE {
+            return self.no_answer(name, span);
         }
         let known = ["args", "now", "prior"];
         let variables = self.scope.iter().map(|(known, _)| known.as_str());
@@ -173,6 +183,31 @@ impl Lowering {
             None => format!("an argument of the call is written `{argument}`, text in quotes"),
         };
         self.fail_with("TG202", format!("`{name}` is not a variable"), span, Some(help))
+    }
+
+    /// The tool's answer, where there is none yet or none to be shown.
+    pub(super) fn no_answer(&mut self, name: &str, span: Range<usize>) -> Typed {
+        let (message, help) = match self.site {
+            Site::Where => (
+                format!("`{name}` is the answer to this call, which is not there yet"),
+                "the earlier call's result is `prior.result`",
+            ),
+            Site::AnswerMessage => (
+                format!("`{name}` cannot be shown: the rule may withhold it"),
+                "a message may show `response.status` and `response.bytes`",
+            ),
+            Site::Rule
+            | Site::Key
+            | Site::Amount
+            | Site::Cost
+            | Site::Message
+            | Site::Value
+            | Site::Answer => (
+                format!("`{name}` is only known once the tool has answered"),
+                "add `phase: result` to the rule, or read an earlier call: `prior.result`",
+            ),
+        };
+        self.fail_with("TG206", message, span, Some(help.to_owned()))
     }
 
     fn list(&mut self, list: &ListExpr) -> Typed {

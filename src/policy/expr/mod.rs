@@ -42,11 +42,12 @@ use std::ops::Range;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use self::cost::mismatch;
+use self::cost::{fault, mismatch};
 use self::eval::Machine;
 use self::lower::Lowering;
 use self::program::Node;
 use self::types::Type;
+use self::value::Value;
 use crate::policy::glob::Glob;
 use crate::policy::view::Env;
 
@@ -58,6 +59,9 @@ pub const KEY_LIMIT_BYTES: usize = 256;
 
 /// Longest text that one `{…}` of a message may contribute, in bytes; a longer one is cut.
 pub const TEXT_LIMIT_BYTES: usize = 256;
+
+/// Longest value that `set` may give an argument, in bytes as JSON.
+pub const VALUE_LIMIT_BYTES: usize = 16_384;
 
 /// Stack to compile an expression on, in bytes; only what is used is ever backed by memory.
 const COMPILE_STACK_BYTES: usize = 16 * 1_024 * 1_024;
@@ -77,6 +81,43 @@ pub enum Site {
     Cost,
     /// `{…}` in a message: anything that can be shown.
     Message,
+    /// `set`: a value that JSON can hold.
+    Value,
+    /// `when` of a rule of `phase: result`: a boolean that also sees `result` and `response`.
+    Answer,
+    /// `{…}` in a message of such a rule: it sees `response`, but not the result it may withhold.
+    AnswerMessage,
+}
+
+impl Site {
+    /// Is the decoded answer known here?
+    fn sees_result(self) -> bool {
+        match self {
+            Self::Answer => true,
+            Self::Rule
+            | Self::Where
+            | Self::Key
+            | Self::Amount
+            | Self::Cost
+            | Self::Message
+            | Self::Value
+            | Self::AnswerMessage => false,
+        }
+    }
+
+    /// Are status and size of the answer known here?
+    fn sees_response(self) -> bool {
+        match self {
+            Self::Answer | Self::AnswerMessage => true,
+            Self::Rule
+            | Self::Where
+            | Self::Key
+            | Self::Amount
+            | Self::Cost
+            | Self::Message
+            | Self::Value => false,
+        }
+    }
 }
 
 /// What is wrong with an expression, found when it is loaded.
@@ -195,18 +236,19 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
 /// Why a value of that type is no use at that site.
 fn unfit(site: Site, of: &Type) -> Option<String> {
     let fits = match site {
-        Site::Rule | Site::Where => matches!(of, Type::Bool | Type::Dyn),
+        Site::Rule | Site::Where | Site::Answer => matches!(of, Type::Bool | Type::Dyn),
         Site::Key => {
             matches!(of, Type::Text | Type::Bool | Type::Dyn) || of.is_number()
         }
         Site::Amount | Site::Cost => of.is_number() || *of == Type::Dyn,
-        Site::Message => showable(of),
+        Site::Message | Site::AnswerMessage | Site::Value => showable(of),
     };
     let expected = match site {
-        Site::Rule | Site::Where => "a boolean",
+        Site::Rule | Site::Where | Site::Answer => "a boolean",
         Site::Key => "text, a number or a boolean",
         Site::Amount | Site::Cost => "a number",
-        Site::Message => "a value that can be shown",
+        Site::Message | Site::AnswerMessage => "a value that can be shown",
+        Site::Value => "a value that JSON can hold",
     };
     (!fits).then(|| format!("expected {expected}, this is {of}"))
 }
@@ -232,7 +274,7 @@ fn showable(of: &Type) -> bool {
 }
 
 impl Program {
-    /// Evaluates an expression of [`Site::Rule`] or [`Site::Where`].
+    /// Evaluates an expression of [`Site::Rule`], [`Site::Where`] or [`Site::Answer`].
     ///
     /// # Errors
     /// See [`EvalErrorKind`]; also a result that is not a boolean.
@@ -254,6 +296,27 @@ impl Program {
                 .ok_or_else(|| mismatch("a value that can be shown", value.kind()));
         }
         figures::key(&value)
+    }
+
+    /// Evaluates an expression of [`Site::Value`] to JSON.
+    ///
+    /// # Errors
+    /// See [`EvalErrorKind`]; also a value without a JSON form, and one of more than
+    /// [`VALUE_LIMIT_BYTES`].
+    pub fn eval_json(&self, env: &Env<'_>) -> Result<String, EvalError> {
+        let value = match Machine::new(env).eval(&self.root)? {
+            Value::Optional(Some(value)) => (*value).clone(),
+            value => value,
+        };
+        let mut json = String::new();
+        if !convert::write_json(&value, &mut json, VALUE_LIMIT_BYTES) {
+            return Err(mismatch("a value that JSON can hold", value.kind()));
+        }
+        if json.len() > VALUE_LIMIT_BYTES {
+            let message = format!("a value may have {VALUE_LIMIT_BYTES} bytes");
+            return Err(fault(EvalErrorKind::Cost, message));
+        }
+        Ok(json)
     }
 
     /// The comparisons that made an expression true, each with the smallest change that passes.

@@ -42,6 +42,8 @@ pub enum Node {
     HasFact(Fact),
     /// A path into the arguments; all of them when it is empty.
     Argument(Box<[Box<str>]>),
+    /// The decoded body of the tool's answer.
+    Result,
     /// `has(args.x.y)`
     HasArgument(Box<[Box<str>]>),
     Select(Box<Node>, Box<str>),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
-use super::facts::{FACTS, Fact, GROUPS, LATER_FIELDS};
+use super::facts::{FACTS, Fact, GROUPS, LATER_FIELDS, RESPONSE};
 use super::lower::{Lowering, Typed, list_of};
 use super::program::{Capture, Function, Node};
 use super::run_calls::RUN_FUNCTIONS;
@@ -43,6 +43,10 @@ impl Lowering {
         {
             if name == self.root_name() {
                 return self.argument(&segments, test);
+            }
+            if name == RESPONSE && !self.site.sees_response() && self.site != Site::Cost {
+                let span = self.places.token(base.id);
+                return self.no_answer(name, span);
             }
             if self.site != Site::Cost && GROUPS.contains(&name.as_str()) {
                 return self.fact(name, &segments, test);

@@ -1,11 +1,12 @@
 //! The built gate as a child process, in a folder of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 use http_body_util::Full;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-use super::{Answer, Connection, Tool, get, soon, until};
+use super::{Answer, Connection, Tool, get, request, soon, until};
 
 /// The tools of upstream `svc` in every test.
 const TOOLS: &str = r#"
@@ -156,39 +157,7 @@ impl Setup {
     async fn try_start(self) -> Result<Gate, (ExitStatus, String)> {
         let folder = tempfile::tempdir().expect("a folder");
         self.write(&folder);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
-            .args(["run", "--config", "toolgate.yaml"])
-            .current_dir(folder.path())
-            .env("NO_COLOR", "1")
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the gate starts");
-        let stdout = child.stdout.take().expect("piped");
-        let stdout = if self.closed_stdout { Arc::default() } else { gather(stdout).0 };
-        let (stderr, mut all_said) = gather(child.stderr.take().expect("piped"));
-        let serving = until("the gate's first line", async || {
-            // Looked at first: what was said before the end is there when it is over.
-            let over = all_said.is_finished();
-            let said = stderr.lock().clone();
-            let mut lines = said.lines().filter(|line| line.starts_with("toolgate: serving "));
-            lines.next().map(|line| Some(line.to_owned())).or(over.then_some(None))
-        })
-        .await;
-        let Some(serving) = serving else {
-            let _ = (&mut all_said).await;
-            let status = soon("the gate's end", child.wait()).await.expect("a status");
-            let said = stderr.lock().clone();
-            return Err((status, said));
-        };
-        let words = serving.split_whitespace();
-        let mut addresses = words.filter_map(|word| word.strip_prefix("http://")?.parse().ok());
-        let address = addresses.next().expect("where it serves");
-        let admin = addresses.next().expect("where its admin side is");
-        Ok(Gate { address, admin, child, folder, stderr, stdout })
+        Gate::launch(folder, self.closed_stdout).await
     }
 
     fn write(&self, folder: &TempDir) {
@@ -237,6 +206,76 @@ fn gather(
 }
 
 impl Gate {
+    /// Starts a gate in a folder that has all it needs.
+    async fn launch(folder: TempDir, closed_stdout: bool) -> Result<Self, (ExitStatus, String)> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+            .args(["run", "--config", "toolgate.yaml"])
+            .current_dir(folder.path())
+            .env("NO_COLOR", "1")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the gate starts");
+        let stdout = child.stdout.take().expect("piped");
+        let stdout = if closed_stdout { Arc::default() } else { gather(stdout).0 };
+        let (stderr, mut all_said) = gather(child.stderr.take().expect("piped"));
+        let serving = until("the gate's first line", async || {
+            // Looked at first: what was said before the end is there when it is over.
+            let over = all_said.is_finished();
+            let said = stderr.lock().clone();
+            let mut lines = said.lines().filter(|line| line.starts_with("toolgate: serving "));
+            lines.next().map(|line| Some(line.to_owned())).or(over.then_some(None))
+        })
+        .await;
+        let Some(serving) = serving else {
+            let _ = (&mut all_said).await;
+            let status = soon("the gate's end", child.wait()).await.expect("a status");
+            let said = stderr.lock().clone();
+            return Err((status, said));
+        };
+        let words = serving.split_whitespace();
+        let mut addresses = words.filter_map(|word| word.strip_prefix("http://")?.parse().ok());
+        let address = addresses.next().expect("where it serves");
+        let admin = addresses.next().expect("where its admin side is");
+        Ok(Self { address, admin, child, folder, stderr, stdout })
+    }
+
+    /// Kills the gate as a crash would, does something to its folder, and starts it again.
+    pub async fn crash_and_restart(
+        mut self,
+        meanwhile: impl FnOnce(&Path),
+    ) -> Result<Self, (Option<i32>, String)> {
+        self.child.start_kill().expect("it runs");
+        let _ = self.ended().await;
+        meanwhile(self.folder.path());
+        let started = Self::launch(self.folder, false).await;
+        started.map_err(|(status, said)| (status.code(), said))
+    }
+
+    /// Where the admin side listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The token that was made at start.
+    pub fn admin_token(&self) -> String {
+        let said = self.stderr();
+        let token = said.lines().find_map(|line| line.split_once("/#token=")).expect("a token").1;
+        token.trim().to_owned()
+    }
+
+    /// A request to the admin side with the token that was made at start.
+    pub async fn operate(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut asked = request(method, path, body);
+        let headers = asked.headers_mut();
+        headers.insert("host", "localhost".parse().expect("a host"));
+        let token = format!("Bearer {}", self.admin_token());
+        headers.insert("authorization", token.parse().expect("a token"));
+        Connection::open(self.admin).await.send(asked).await
+    }
     /// An answer over a connection of its own.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         Connection::open(self.address).await.send(request).await
@@ -314,10 +353,32 @@ impl Gate {
 
     /// Asks the gate to end, as service managers do.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends the gate a signal.
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs");
         let told =
-            std::process::Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status();
+            std::process::Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status();
         assert!(told.expect("a shell").success());
+    }
+
+    /// Where the config and what it names are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file beside the config.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).expect("a file")
+    }
+
+    /// Puts another file in the place of one beside the config, in one step.
+    pub fn replace(&self, name: &str, text: &str) {
+        let new = self.folder.path().join(".new");
+        std::fs::write(&new, text).expect("a file");
+        std::fs::rename(new, self.folder.path().join(name)).expect("renamed");
     }
 
     /// Waits for the end.

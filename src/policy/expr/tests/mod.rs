@@ -80,6 +80,7 @@ impl World {
                 history: &self.history,
             },
             prior: self.prior.as_ref(),
+            answer: None,
             now: self.now,
         }
     }

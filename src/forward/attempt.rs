@@ -1,0 +1,98 @@
+//! One attempt: the request is sent once, and something comes of it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Request, StatusCode, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::call::ErrorClass;
+use crate::forward::retry::Tried;
+use crate::forward::{Upstream, headers};
+use crate::guard::Admitted;
+use crate::identify::Call;
+
+/// Times that a request is handed to a connection in one attempt. More than one only when the
+/// connection turned out to be closed before a byte of the request was sent on it.
+const HANDOVERS_LIMIT: u32 = 3;
+
+/// A request that is ready to be sent, as often as it takes.
+pub(super) struct Prepared {
+    uri: Uri,
+    pub headers: HeaderMap,
+}
+
+impl Prepared {
+    /// The request of a call; its target cannot be written otherwise.
+    pub fn new(admitted: &mut Admitted, upstream: &Upstream) -> Result<Self, http::Error> {
+        let received = admitted.take_headers();
+        let reads_result = super::keeps_result(admitted);
+        let call = admitted.call();
+        let uri = target(call, upstream)?;
+        let key = admitted.begun.key.as_deref();
+        let headers = headers::outgoing(received, call, upstream, reads_result, key);
+        Ok(Self { uri, headers })
+    }
+
+    /// Sends it. The second value says how often it was handed to a connection.
+    pub async fn attempt(
+        &self,
+        admitted: &Admitted,
+        upstream: &Upstream,
+    ) -> (Tried<Incoming>, u32) {
+        let call = admitted.call();
+        let limit: Duration = call.plan.resilience.timeout.unwrap_or(upstream.response_timeout);
+        let mut handovers = 0_u32;
+        loop {
+            handovers = handovers.saturating_add(1);
+            let mut request = Request::new(Full::new(call.body.clone()));
+            *request.method_mut() = call.method.clone();
+            *request.uri_mut() = self.uri.clone();
+            *request.headers_mut() = self.headers.clone();
+            let answer = tokio::time::timeout(limit, upstream.client.request(request));
+            let tried = match answer.await {
+                // Nobody asked for another protocol: what follows would be a tunnel.
+                Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    Tried::Lost(ErrorClass::MalformedResponse)
+                }
+                Ok(Ok(mut response)) => {
+                    headers::incoming(response.headers_mut());
+                    Tried::Answered(response)
+                }
+                Ok(Err(error)) if was_never_sent(&error) => {
+                    if handovers < HANDOVERS_LIMIT && !error.is_connect() {
+                        continue;
+                    }
+                    Tried::Unsent
+                }
+                Ok(Err(_)) => Tried::Lost(ErrorClass::MalformedResponse),
+                Err(_) => Tried::Lost(ErrorClass::Timeout),
+            };
+            return (tried, handovers);
+        }
+    }
+}
+
+fn target(call: &Call, upstream: &Upstream) -> Result<Uri, http::Error> {
+    let mut path = String::with_capacity(upstream.base_path.len() + call.path.len() + 1);
+    path.push_str(&upstream.base_path);
+    path.push_str(&call.path);
+    if let Some(query) = &call.query {
+        path.push('?');
+        path.push_str(query);
+    }
+    Uri::builder()
+        .scheme(upstream.scheme.clone())
+        .authority(upstream.authority.clone())
+        .path_and_query(path)
+        .build()
+}
+
+/// Whether it is certain that no byte of the request left this process.
+fn was_never_sent(error: &hyper_util::client::legacy::Error) -> bool {
+    if error.is_connect() {
+        return true;
+    }
+    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    cause.is_some_and(|cause: &hyper::Error| cause.is_canceled())
+}

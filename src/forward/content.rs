@@ -1,0 +1,114 @@
+//! The body of an answer as it comes from the tool, or as it was remembered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::clock::Clock;
+use crate::forward::remembered::{Question, Remembered};
+
+/// A body that comes from the tool, or from memory.
+pub enum Content {
+    Live(Incoming),
+    /// Remembered when it has come whole.
+    Kept(Incoming, Box<Keeper>),
+    /// From memory.
+    Stale(Full<Bytes>),
+}
+
+/// Gathers an answer while it passes by.
+pub struct Keeper {
+    pub(super) question: Question,
+    pub(super) headers: HeaderMap,
+    pub(super) limit_bytes: usize,
+    pub(super) remembered: Arc<Remembered>,
+    pub(super) clock: Clock,
+    pub(super) gathered: Gathered,
+}
+
+/// How far it has come.
+pub(super) enum Gathered {
+    Some(BytesMut),
+    /// Too long, or broken off, or kept.
+    Over,
+}
+
+/// The tool's connection broke.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection to the tool broke")]
+pub struct ContentError(#[source] hyper::Error);
+
+impl Keeper {
+    fn take_in(&mut self, data: &Bytes) {
+        let Gathered::Some(bytes) = &mut self.gathered else { return };
+        if bytes.len().saturating_add(data.len()) > self.limit_bytes {
+            self.gathered = Gathered::Over;
+        } else {
+            bytes.extend_from_slice(data);
+        }
+    }
+
+    fn whole(&mut self) {
+        if let Gathered::Some(bytes) = std::mem::replace(&mut self.gathered, Gathered::Over) {
+            let headers = std::mem::take(&mut self.headers);
+            self.remembered.keep(self.question, headers, &bytes, self.clock.now());
+        }
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = ContentError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        match &mut *self {
+            Self::Live(inner) => {
+                let frame = ready!(Pin::new(inner).poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map_err(ContentError)))
+            }
+            Self::Stale(inner) => {
+                let frame = ready!(Pin::new(inner).poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+            Self::Kept(inner, keeper) => {
+                let frame = ready!(Pin::new(&mut *inner).poll_frame(context));
+                match &frame {
+                    Some(Ok(frame)) => {
+                        if let Some(data) = frame.data_ref() {
+                            keeper.take_in(data);
+                        }
+                        if inner.is_end_stream() {
+                            keeper.whole();
+                        }
+                    }
+                    Some(Err(_)) => keeper.gathered = Gathered::Over,
+                    None => keeper.whole(),
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(ContentError)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Live(inner) | Self::Kept(inner, _) => inner.is_end_stream(),
+            Self::Stale(inner) => inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Live(inner) | Self::Kept(inner, _) => inner.size_hint(),
+            Self::Stale(inner) => inner.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Writes of which nobody knows whether they happened: sent, and not answered. The same write is
+//! not sent again until somebody has looked.
+//!
+//! An entry goes when a declared read-back tool of the same caller succeeds, when the same write is
+//! repeated under the same idempotency key and answered, or when an operator clears it. Nothing goes
+//! by itself, and nothing is evicted: at the limit writes without a key are refused instead.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::call::{Caller, Plan, RunId, Status};
+use crate::clock::Now;
+use crate::ledger::Ledger;
+use crate::weaken::Hole;
+
+/// Entries kept. At the limit, writes that carry no idempotency key are refused; those in flight at
+/// that moment may still become entries.
+const UNKNOWN_LIMIT: usize = 10_000;
+
+/// All writes whose outcome is not known, and those in flight of tools that want each at most once.
+#[derive(Debug, Default)]
+pub struct UnknownWrites {
+    entries: Mutex<HashMap<Key, Entry>>,
+    /// INVARIANT: the number of entries, so that a call that finds none takes no lock.
+    count: AtomicUsize,
+    /// Ids given out.
+    numbers: AtomicU64,
+}
+
+/// Which write it is: the same caller, tool and arguments. In which run does not matter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: Arc<str>,
+    agent: Arc<str>,
+    tool: Arc<str>,
+    /// Tool and arguments, 1 and 1.0 being equal; arguments that the config ignores left out.
+    call: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    run: RunId,
+    since: Now,
+    idempotency_key: Option<Arc<str>>,
+    read_back: Arc<[Arc<str>]>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    InFlight,
+    Unknown,
+}
+
+/// A write about to be sent, as it is remembered.
+#[derive(Clone, Debug)]
+pub struct Write {
+    key: Key,
+    run: RunId,
+    /// Under which a repetition is the same request.
+    idempotency_key: Option<Arc<str>>,
+    plan: Arc<Plan>,
+}
+
+/// How a write ended, as far as repeating it is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The tool said that it was done.
+    Done,
+    /// The tool said that it failed, or it was never sent.
+    Failed,
+    /// It may have reached the tool, and nothing came back.
+    InDoubt,
+}
+
+/// Why a write must not be sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// What became of an identical one is not known.
+    Unknown { id: String, read_back: Arc<[Arc<str>]> },
+    /// An identical one is in flight.
+    InFlight,
+    /// Too many outcomes are not known to remember one more.
+    Full,
+}
+
+/// An unknown outcome, for operators.
+#[derive(Clone, Debug)]
+pub struct UnknownWrite {
+    /// `unk_` and a number.
+    pub id: String,
+    pub tenant: Arc<str>,
+    pub agent: Arc<str>,
+    pub tool: Arc<str>,
+    pub run: RunId,
+    /// Milliseconds since the Unix epoch.
+    pub since_ms: i64,
+    pub idempotency_key: Option<Arc<str>>,
+    /// Tools of which one success clears it.
+    pub read_back: Arc<[Arc<str>]>,
+}
+
+/// Watches one write from its admission to its end. Dropped while the request may have reached the
+/// tool, the outcome is not known.
+pub struct Watched {
+    ledger: Arc<Ledger>,
+    write: Write,
+    reached: AtomicBool,
+    ended: bool,
+}
+
+impl UnknownWrites {
+    /// Everything that is not known, oldest first.
+    pub fn list(&self) -> Vec<UnknownWrite> {
+        let entries = self.entries.lock();
+        let mut found: Vec<(u64, UnknownWrite)> = entries
+            .iter()
+            .filter(|(_, entry)| entry.stage == Stage::Unknown)
+            .map(|(key, entry)| (entry.number, entry.shown(key)))
+            .collect();
+        drop(entries);
+        found.sort_unstable_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, shown)| shown).collect()
+    }
+
+    /// Forgets one by its id, because an operator knows what became of it. What it was, if it was
+    /// there.
+    pub fn clear(&self, id: &str) -> Option<UnknownWrite> {
+        let number: u64 = id.strip_prefix("unk_")?.parse().ok()?;
+        let mut entries = self.entries.lock();
+        let is_it = |entry: &Entry| entry.number == number && entry.stage == Stage::Unknown;
+        let key = entries.iter().find(|(_, entry)| is_it(entry)).map(|(key, _)| key.clone())?;
+        let entry = entries.remove(&key)?;
+        self.count.store(entries.len(), Ordering::Release);
+        Some(entry.shown(&key))
+    }
+
+    /// How many outcomes are not known.
+    pub fn count(&self) -> usize {
+        let entries = self.entries.lock();
+        entries.values().filter(|entry| entry.stage == Stage::Unknown).count()
+    }
+
+    /// The key that an identical write of unknown outcome was sent under, so that a repetition can
+    /// be the same request.
+    pub fn key_of(&self, caller: &Caller, tool: &Arc<str>, call: u64) -> Option<Arc<str>> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let entries = self.entries.lock();
+        let entry = entries.get(&Key::new(caller, tool, call))?;
+        entry.idempotency_key.clone().filter(|_| entry.stage == Stage::Unknown)
+    }
+
+    /// Whether the write may be sent. One that wants to be in flight alone is noted.
+    fn begin(&self, write: &Write, now: Now) -> Result<(), Doubt> {
+        let alone = write.plan.resilience.at_most_once;
+        let nothing = self.count.load(Ordering::Acquire) == 0;
+        if (nothing && !alone) || Hole::ForgetUnknown.is_open() {
+            return Ok(());
+        }
+        let mut entries = self.entries.lock();
+        match entries.get(&write.key) {
+            Some(entry) if write.repeats(entry) => return Ok(()),
+            Some(entry) if entry.stage == Stage::InFlight => return Err(Doubt::InFlight),
+            Some(entry) => {
+                let read_back = Arc::clone(&entry.read_back);
+                return Err(Doubt::Unknown { id: entry.id(), read_back });
+            }
+            None => {}
+        }
+        if write.idempotency_key.is_some() {
+            return Ok(());
+        }
+        if entries.len() >= UNKNOWN_LIMIT {
+            return Err(Doubt::Full);
+        }
+        if alone {
+            self.put(&mut entries, write, Stage::InFlight, now);
+        }
+        Ok(())
+    }
+
+    fn put(&self, entries: &mut HashMap<Key, Entry>, write: &Write, stage: Stage, now: Now) {
+        let entry = Entry {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed).saturating_add(1),
+            run: write.run.clone(),
+            since: now,
+            idempotency_key: write.idempotency_key.clone(),
+            read_back: Arc::clone(&write.plan.resilience.read_back),
+            stage,
+        };
+        entries.insert(write.key.clone(), entry);
+        self.count.store(entries.len(), Ordering::Release);
+    }
+
+    fn end(&self, write: &Write, end: End, now: Now) {
+        let mut entries = self.entries.lock();
+        let (own, stage) = match entries.get(&write.key) {
+            Some(entry) => (entry.idempotency_key == write.idempotency_key, Some(entry.stage)),
+            None => (false, None),
+        };
+        match (end, stage) {
+            (End::InDoubt, None) => self.put(&mut entries, write, Stage::Unknown, now),
+            (End::InDoubt, Some(_)) if own => self.put(&mut entries, write, Stage::Unknown, now),
+            (End::Done, Some(_)) | (End::Failed, Some(Stage::InFlight)) if own => {
+                entries.remove(&write.key);
+                self.count.store(entries.len(), Ordering::Release);
+            }
+            // Another write stands there, which may still have happened; or nothing does.
+            (End::InDoubt | End::Done | End::Failed, _) => {}
+        }
+    }
+
+    /// Forgets what a success of `tool`, asked for at `asked`, has shown.
+    pub fn read_back(&self, caller: &Caller, tool: &str, asked: Duration) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut entries = self.entries.lock();
+        entries.retain(|key, entry| {
+            let shows = entry.stage == Stage::Unknown
+                && entry.since.mono <= asked
+                && key.tenant == caller.tenant
+                && key.agent == caller.agent
+                && entry.read_back.iter().any(|name| **name == *tool);
+            !shows
+        });
+        self.count.store(entries.len(), Ordering::Release);
+    }
+}
+
+impl Key {
+    fn new(caller: &Caller, tool: &Arc<str>, call: u64) -> Self {
+        let Caller { tenant, agent, .. } = caller;
+        Self { tenant: tenant.clone(), agent: agent.clone(), tool: tool.clone(), call }
+    }
+}
+
+impl Entry {
+    fn id(&self) -> String {
+        format!("unk_{}", self.number)
+    }
+
+    fn shown(&self, key: &Key) -> UnknownWrite {
+        UnknownWrite {
+            id: self.id(),
+            tenant: key.tenant.clone(),
+            agent: key.agent.clone(),
+            tool: key.tool.clone(),
+            run: self.run.clone(),
+            since_ms: self.since.wall_ms,
+            idempotency_key: self.idempotency_key.clone(),
+            read_back: Arc::clone(&self.read_back),
+        }
+    }
+}
+
+impl Write {
+    /// A write of the run `run`. `call` is its loop key.
+    pub fn new(
+        caller: &Caller,
+        tool: &Arc<str>,
+        call: u64,
+        run: &RunId,
+        idempotency_key: Option<Arc<str>>,
+        plan: &Arc<Plan>,
+    ) -> Self {
+        let key = Key::new(caller, tool, call);
+        Self { key, run: run.clone(), idempotency_key, plan: Arc::clone(plan) }
+    }
+
+    /// Whether it is the same request as an earlier one, and not only an identical one.
+    fn repeats(&self, entry: &Entry) -> bool {
+        self.idempotency_key.is_some() && self.idempotency_key == entry.idempotency_key
+    }
+}
+
+impl Watched {
+    /// Watches a write, unless it must not be sent now.
+    ///
+    /// # Errors
+    /// Why it must not.
+    pub(super) fn begin(ledger: &Arc<Ledger>, write: Write, now: Now) -> Result<Self, Doubt> {
+        ledger.unknown.begin(&write, now)?;
+        let ledger = Arc::clone(ledger);
+        Ok(Self { ledger, write, reached: AtomicBool::new(false), ended: false })
+    }
+
+    /// Says whether the request may have reached the tool.
+    pub fn mark(&self, reached: bool) {
+        self.reached.store(reached, Ordering::Release);
+    }
+
+    /// Notes how it ended.
+    pub fn end(mut self, status: Status, now: Now) {
+        self.ended = true;
+        self.close(
+            match status {
+                Status::Ok => End::Done,
+                Status::Unknown => End::InDoubt,
+                Status::Error | Status::Timeout | Status::Denied | Status::Cancelled => End::Failed,
+            },
+            now,
+        );
+    }
+
+    fn close(&self, end: End, now: Now) {
+        let reached = self.reached.load(Ordering::Acquire);
+        let end = if end == End::InDoubt && !reached { End::Failed } else { end };
+        // Most writes leave nothing behind and had nothing before them: no lock for them.
+        if end == End::InDoubt || self.ledger.unknown.count.load(Ordering::Acquire) > 0 {
+            self.ledger.unknown.end(&self.write, end, now);
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.close(End::InDoubt, self.ledger.clock.now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
