@@ -81,7 +81,8 @@ pub enum ErrorClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub status: Status,
-    /// Absent when `status` is `ok`, unless the answer was a remembered one (`stale_data`).
+    /// Absent when `status` is `ok`, unless the answer was a remembered one (`stale_data`) or was
+    /// passed on although it broke its schema.
     pub error_class: Option<ErrorClass>,
     /// What the tool answered; absent when it did not.
     pub http_status: Option<u16>,

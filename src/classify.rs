@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 
 use crate::call::plan::Cost;
 use crate::call::{Ending, ErrorClass, Outcome, Status};
@@ -48,7 +48,7 @@ impl Completed {
                 error_class: Some(ErrorClass::StaleData),
                 http_status: Some(status.as_u16()),
             },
-            Tail::Whole => protocol::http::ending(status, true),
+            Tail::Whole => as_declared(protocol::http::ending(status, true), &admitted, &measure),
             Tail::Broken { timed_out: false } => protocol::http::ending(status, false),
             Tail::Broken { timed_out: true } => Outcome {
                 status: Status::Timeout,
@@ -111,6 +111,24 @@ fn doubted(outcome: Outcome, admitted: &Admitted, answered_whole: bool, trip: Tr
         return Outcome { status: Status::Unknown, ..outcome };
     }
     outcome
+}
+
+/// Marks an answer that breaks what its tool declares. The call has taken place and its answer was
+/// handed on, so it ended as it did. An answer that was too long to keep, or is no text because it
+/// is compressed, is not judged.
+fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outcome {
+    let call = admitted.call();
+    let (Some(contract), Some(kept)) = (&call.plan.contract, &measure.kept) else { return outcome };
+    let bodiless = call.method == Method::HEAD || outcome.http_status == Some(304);
+    if bodiless || outcome.error_class.is_some() || std::str::from_utf8(kept).is_err() {
+        return outcome;
+    }
+    let status = outcome.http_status.unwrap_or_default();
+    let body = Document::parse(kept.clone(), JSON_DEPTH_LIMIT).ok();
+    if contract.check_response(status, body.as_ref().map(Document::root)).is_empty() {
+        return outcome;
+    }
+    Outcome { error_class: Some(ErrorClass::ContractViolation), ..outcome }
 }
 
 fn settle(

@@ -10,6 +10,7 @@ pub mod weaken;
 pub mod json;
 pub mod yaml;
 
+pub mod contract;
 pub mod policy;
 
 pub mod call;

@@ -160,7 +160,7 @@ fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Respo
     if let Some(age) = trip.stale {
         respond::stale(&mut parts.headers, age);
     }
-    let keep = forward::keeps_result(&admitted);
+    let keep = forward::keeps_result(admitted.applicable(), &admitted.call().plan);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);

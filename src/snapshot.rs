@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderValue, Uri};
 use secrecy::ExposeSecret;
 
-use crate::call::{Refusal, StopReason};
+use crate::call::{Refusal, StopReason, ToolFacts};
 use crate::config::settings::{self, Operation, Settings};
 use crate::forward::{ConnectError, Timeouts, Upstream, UpstreamSpec};
 use crate::identify::Terms;
@@ -20,6 +20,8 @@ use crate::protocol::http::{Route, Routes, ToolName};
 pub struct Snapshot {
     pub terms: Terms,
     pub policies: PolicySet,
+    /// The tools whose names are in the config, for what changes about them to be seen.
+    pub tools: Vec<ToolFacts>,
     upstreams: HashMap<Arc<str>, Placed>,
 }
 
@@ -77,7 +79,7 @@ impl Snapshot {
             body_time: settings.bounds.body_time,
             digest_key,
         };
-        Ok(Self { terms, policies, upstreams })
+        Ok(Self { terms, policies, tools: settings.tool_facts(), upstreams })
     }
 
     /// The upstream of that name.

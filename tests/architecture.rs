@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const ORDER: [&[&str]; 13] = [
     &["clock", "weaken"],
     &["json", "yaml"],
-    &["policy"],
+    &["contract", "policy"],
     &["call"],
     &["ledger", "protocol", "identify"],
     &["guard"],

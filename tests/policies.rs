@@ -90,7 +90,7 @@ fn catalogue() -> Catalogue {
     ];
     Catalogue {
         tools: tools.into_iter().map(|(name, effect, tags)| facts(name, effect, tags)).collect(),
-        open_servers: Vec::new(),
+        ..Catalogue::default()
     }
 }
 

@@ -3,14 +3,19 @@
 mod cost;
 pub mod resilience;
 
+use std::sync::Arc;
+
 pub use self::cost::{Cost, CostPlan};
 pub use self::resilience::{BreakerPlan, FallbackPlan, Resilience, RetryOn, RetryPlan};
+use crate::contract::Contract;
 
 /// How calls to a tool are carried out. Made when the config is loaded; a call holds it.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// What a call costs.
     pub cost: CostPlan,
+    /// What the tool takes and answers, where that is declared.
+    pub contract: Option<Arc<Contract>>,
     /// What happens when the tool fails.
     pub resilience: Resilience,
 }

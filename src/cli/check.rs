@@ -77,17 +77,13 @@ fn from_paths(options: &CheckOptions) -> Matter {
 fn from_config(options: &CheckOptions) -> Matter {
     let origin = options.config.display().to_string();
     match config::load(&options.config) {
-        Ok(Loaded { settings, warnings, sources, .. }) => {
-            let tools = settings.tool_facts();
-            let open_servers = settings.open_servers();
-            Matter {
-                origin,
-                policies: sources,
-                catalogue: Some(Catalogue { tools, open_servers }),
-                faults: warnings,
-                unusable: false,
-            }
-        }
+        Ok(Loaded { settings, warnings, sources, .. }) => Matter {
+            origin,
+            policies: sources,
+            catalogue: Some(settings.catalogue()),
+            faults: warnings,
+            unusable: false,
+        },
         Err(faults) => {
             let unusable = faults.iter().any(|fault| fault.code == codes::UNREADABLE);
             // Without a config that holds, nobody knows the tools; the rest can be checked.

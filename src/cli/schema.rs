@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(schema["properties"]["listen"]["type"], "string", "a key has a value");
         assert_eq!(schema["properties"]["bounds"]["$ref"], "#/$defs/Bounds");
         let tool = &schema["$defs"]["Tool"];
-        assert_eq!(tool["required"], serde_json::json!(["name", "match"]));
+        assert_eq!(tool["required"], serde_json::json!(["name"]));
         assert_eq!(tool["additionalProperties"], false);
     }
 }

@@ -201,7 +201,7 @@ fn is_policy_name(name: &str) -> bool {
 }
 
 /// Reads a file as it is named.
-fn read(path: &Path, reads: &Reads) -> Result<Arc<Source>, ScalarFault> {
+pub(super) fn read(path: &Path, reads: &Reads) -> Result<Arc<Source>, ScalarFault> {
     let shown = path.display();
     let failed = |error: std::io::Error| unreadable(path, &error);
     let bytes = reads.file(path, FILE_LIMIT_BYTES).map_err(failed)?;

@@ -7,6 +7,7 @@
 mod address;
 mod admin;
 pub mod codes;
+mod contracts;
 mod cost;
 pub mod fixed;
 mod labels;

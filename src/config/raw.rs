@@ -5,7 +5,7 @@ pub mod resilience;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::yaml::{ByteSize, Entries, Field, Period, Shape, Text};
+use crate::yaml::{ByteSize, Entries, Field, Period, Shape, Text, Tree};
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,9 +91,13 @@ pub struct Upstream {
     /// Its URL, `http` or `https`, with the path that stands in front of its tools' paths.
     #[schemars(required)]
     pub http: Option<Text>,
-    /// Its operations. A request that is none of them is refused.
-    #[schemars(required)]
+    /// Its operations. A request that is none of them is refused. Required without `openapi`.
     pub tools: Option<Field<Vec<Field<Tool>>>>,
+    /// An OpenAPI document, 3.0 or 3.1, whose operations are tools. An entry of `tools` without
+    /// `match` adds to the operation of its name: tags, effect, ignore_args.
+    pub openapi: Option<Field<String>>,
+    /// What is done about answers that break their schema.
+    pub contract: Option<Contract>,
     /// Tags of all its tools, for `tag:NAME` in policies.
     #[serde(default)]
     pub tags: Vec<Field<String>>,
@@ -115,11 +119,29 @@ pub struct Upstream {
     pub fallback: Option<Field<resilience::Fallback>>,
     /// How a repeated write is told from a new one, by all its tools.
     pub idempotency: Option<Field<resilience::Idempotency>>,
-    /// What a call to one of its tools costs, in US dollars; with `cost_from`, at most. It is reserved before the call is
-    /// forwarded, and charged when the result does not say what the call cost.
+    /// What a call to one of its tools costs, in US dollars; with `cost_from`, at most. It is reserved
+    /// before the call is forwarded, and charged when the result does not say what the call cost.
     pub cost_usd: Option<Text>,
     /// A CEL number over `result` that is the cost of a call in US dollars: `result.usage.cost`.
     pub cost_from: Option<Text>,
+}
+
+/// What is done about answers that break their schema.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// `observe` passes them on and records it; `refuse` withholds them. Default `observe`.
+    pub responses: Option<Field<OnBreach>>,
+}
+
+/// What is done about an answer that breaks its schema.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBreach {
+    /// Passes it on and records it.
+    Observe,
+    /// Withholds it.
+    Refuse,
 }
 
 /// How long to wait for an upstream.
@@ -147,17 +169,26 @@ pub struct Auth {
 }
 
 /// An operation of an upstream.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its name within the upstream: `get` of upstream `crm` is the tool `crm.get`. `{NAME}` takes
     /// the name from the path parameter NAME.
     #[schemars(required)]
     pub name: Option<Text>,
-    /// The requests it takes: `GET /customers/{id}`.
+    /// The requests it takes: `GET /customers/{id}`. Left out of an entry that adds to an
+    /// operation of `openapi`.
     #[serde(rename = "match")]
-    #[schemars(required)]
     pub pattern: Option<Text>,
+    /// A JSON Schema of its arguments.
+    pub args: Option<Tree>,
+    /// A file with a JSON Schema of its arguments.
+    pub schema: Option<Field<String>>,
+    /// A JSON Schema of its answers with a status of success.
+    pub result: Option<Tree>,
+    /// A catalogue of functions, for a tool that is named by its path: each function is a tool, and
+    /// a call to another is refused.
+    pub schemas: Option<Field<String>>,
     /// Tags, for `tag:NAME` in policies.
     #[serde(default)]
     pub tags: Vec<Field<String>>,
@@ -287,14 +318,14 @@ pub struct Bounds {
 pub const SHAPE: Shape = Shape {
     required: &[
         ("Config", &["apiVersion", "kind", "upstreams"]),
-        ("Upstream", &["http", "tools"]),
-        ("Tool", &["name", "match"]),
+        ("Upstream", &["http"]),
+        ("Tool", &["name"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
     ],
     planned: &[
         ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
-        ("Upstream", &["mcp", "llm", "url", "openapi", "listen"]),
+        ("Upstream", &["mcp", "llm", "url", "listen"]),
         ("Tool", &["in_flight"]),
         ("Runs", &["require_token"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),

@@ -1,5 +1,6 @@
 //! What a gate runs by: validated and immutable.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::Plan;
 use crate::identify::path::PathTemplate;
+use crate::policy::compile::Catalogue;
 use crate::policy::view::{Caller, Effect, ToolFacts};
 
 /// A whole config. `Debug` never shows a secret.
@@ -215,6 +217,21 @@ impl Settings {
         self.upstreams.iter().flat_map(named).collect()
     }
 
+    /// All that policies are checked against.
+    pub fn catalogue(&self) -> Catalogue {
+        let mut contracts = HashMap::new();
+        for upstream in &self.upstreams {
+            for tool in &upstream.tools {
+                let args = tool.plan.contract.as_ref().and_then(|contract| contract.args());
+                if let (Operation::Named(operation), Some(args)) = (&tool.operation, args) {
+                    let name = format!("{}.{operation}", upstream.name);
+                    contracts.insert(Arc::from(name), Arc::clone(args));
+                }
+            }
+        }
+        Catalogue { tools: self.tool_facts(), open_servers: self.open_servers(), contracts }
+    }
+
     /// Upstreams with a tool whose name comes from the path: policies may name any tool of theirs.
     pub fn open_servers(&self) -> Vec<Arc<str>> {
         let open = |tool: &Tool| matches!(tool.operation, Operation::FromPath(_));
@@ -232,7 +249,11 @@ impl Tool {
             operation: Arc::clone(operation),
             tags: Arc::clone(&self.tags),
             effect: self.effect,
-            version: Arc::from(""),
+            version: self
+                .plan
+                .contract
+                .as_ref()
+                .map_or_else(Arc::default, |contract| Arc::clone(&contract.version)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::contracts::{self, Documented, Given};
 use super::operation::Pattern;
 use super::raw;
 use super::reads::Reads;
@@ -14,8 +15,9 @@ use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret};
 use super::{address, codes, cost, labels, resilience};
 use crate::call::Plan;
+use crate::contract::{Definition, OnBreach};
 use crate::policy::view::Effect;
-use crate::yaml::{Entries, Field, Period, ScalarFault, Text};
+use crate::yaml::{self, Diagnostic, Entries, Field, Period, ScalarFault, Source, Span, Text};
 
 /// Largest file of certificates.
 const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
@@ -32,8 +34,10 @@ struct Common {
 }
 
 /// A tool with its pattern, while its upstream is put together.
-struct Draft<'a> {
-    name: &'a Text,
+struct Draft {
+    name: String,
+    source: Arc<Source>,
+    span: Span,
     pattern: Pattern,
     tool: Tool,
 }
@@ -47,25 +51,28 @@ pub(super) fn upstreams(
         let text = ScalarFault::new("no upstreams: there is nothing to forward calls to");
         check.fault(codes::EMPTY, raw.span, text);
     }
-    let entries = raw.value.iter();
-    let built: Vec<Upstream> =
-        entries.filter_map(|(name, raw)| upstream(name, raw, check)).collect();
+    let ends = raw.value.iter().skip(1).map(|(name, _)| name.span.start).chain([usize::MAX]);
+    let entries = raw.value.iter().zip(ends);
+    let place = |name: &Field<String>, end| Span { start: name.span.start, end };
+    let built: Vec<Upstream> = entries
+        .filter_map(|((name, raw), end)| upstream(name, raw, place(name, end), check))
+        .collect();
     resilience::check_read_backs(&raw.value, &built, check);
     built
 }
 
-fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) -> Option<Upstream> {
+fn upstream(
+    name: &Field<String>,
+    raw: &raw::Upstream,
+    place: Span,
+    check: &mut Check<'_>,
+) -> Option<Upstream> {
     check.ok(codes::NAME, name.span, labels::upstream(&name.value));
     let target = raw
         .http
         .as_ref()
         .and_then(|text| check.ok(codes::URL, text.span, address::target(&text.value)));
-    let common = Common {
-        tags: tags(&raw.tags, check),
-        resilience: resilience::shared(raw, check),
-        cost: cost::shared(raw, check),
-    };
-    let tools = raw.tools.as_ref().map(|tools| self::tools(name, tools, &common, check));
+    let tools = tools(name, raw, place, check);
     let timeouts = timeouts(raw, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
@@ -93,45 +100,153 @@ fn upstream(name: &Field<String>, raw: &raw::Upstream, check: &mut Check<'_>) ->
 
 fn tools(
     upstream: &Field<String>,
-    raw: &Field<Vec<Field<raw::Tool>>>,
-    common: &Common,
+    raw: &raw::Upstream,
+    place: Span,
     check: &mut Check<'_>,
-) -> Vec<Tool> {
-    if raw.value.is_empty() {
+) -> Option<Vec<Tool>> {
+    let Documented { given, entries } = contracts::documented(raw, check);
+    if let Some(listed) = raw.tools.as_ref().filter(|listed| listed.value.is_empty())
+        && raw.openapi.is_none()
+    {
         let text = format!("`{}` has no tools: every call to it is refused", upstream.value);
         let help = "for example `- { name: get, match: \"GET /customers/{id}\" }`";
-        check.fault(codes::EMPTY, raw.span, ScalarFault::new(text).help(help));
+        check.fault(codes::EMPTY, listed.span, ScalarFault::new(text).help(help));
     }
-    let mut drafts: Vec<Draft<'_>> = Vec::new();
-    for field in &raw.value {
-        let Some(draft) = tool(&field.value, common, check) else { continue };
-        if let Some(fault) = clash(&draft, &drafts, check) {
-            check.fault(codes::OVERLAP, draft.name.span, fault);
+    if raw.tools.is_none() && raw.openapi.is_none() {
+        if raw.http.is_some() && !check.is_damaged(place) {
+            let text = ScalarFault::new("missing key `tools`");
+            check.fault(yaml::codes::MISSING_KEY, upstream.span, text);
         }
-        drafts.push(draft);
+        return None;
     }
+    let common = Common {
+        tags: tags(&raw.tags, check),
+        resilience: resilience::shared(raw, check),
+        cost: cost::shared(raw, check),
+    };
+    let mut drafts = Drafts { raw, common, drafts: Vec::new() };
+    for field in raw.tools.iter().flat_map(|listed| &listed.value) {
+        let adds = raw.openapi.is_some() && field.value.pattern.is_none();
+        if field.value.schemas.is_some() {
+            for given in contracts::catalogued(&field.value, check) {
+                drafts.add(&field.value, Some(given), check);
+            }
+        } else if !adds {
+            missing_match(field, check);
+            drafts.add(&field.value, None, check);
+        }
+    }
+    let alone = raw::Tool::default();
+    for given in given {
+        let entry = entries.get(given.definition.name.as_str()).copied().unwrap_or(&alone);
+        drafts.add(entry, Some(given), check);
+    }
+    let mut drafts = drafts.drafts;
     drafts.sort_by(|a, b| a.pattern.template.by_specificity(&b.pattern.template));
-    drafts.into_iter().map(|draft| draft.tool).collect()
+    Some(drafts.into_iter().map(|draft| draft.tool).collect())
+}
+
+/// Says that a tool has no `match`, unless something was said of it already.
+fn missing_match(field: &Field<raw::Tool>, check: &mut Check<'_>) {
+    if field.value.pattern.is_none() && !check.is_damaged(field.span) {
+        let text = ScalarFault::new("missing key `match`");
+        check.fault(yaml::codes::MISSING_KEY, field.span, text);
+    }
+}
+
+/// The tools of an upstream, as they come together.
+struct Drafts<'r> {
+    raw: &'r raw::Upstream,
+    common: Common,
+    drafts: Vec<Draft>,
+}
+
+impl Drafts<'_> {
+    /// Adds what an entry of `tools` says, about a tool of a file if there is one.
+    fn add(&mut self, raw: &raw::Tool, given: Option<Given>, check: &mut Check<'_>) {
+        let breach = contracts::on_breach(self.raw);
+        let Some(draft) = tool(raw, given, &self.common, breach, check) else { return };
+        if let Some(text) = clash(&draft, &self.drafts) {
+            let mut fault = Diagnostic::error(codes::OVERLAP, text.message);
+            fault.help = text.help;
+            check.faults.push(fault.at(&draft.source, draft.span));
+        }
+        self.drafts.push(draft);
+    }
 }
 
 /// What a tool has in common with one before it that only one of them can have.
-fn clash(draft: &Draft<'_>, before: &[Draft<'_>], check: &Check<'_>) -> Option<ScalarFault> {
-    let line = |other: &Draft<'_>| check.source.line_column(other.name.span.start).0;
+fn clash(draft: &Draft, before: &[Draft]) -> Option<ScalarFault> {
+    let place = |other: &Draft| {
+        let line = other.source.line_column(other.span.start).0;
+        let elsewhere = !Arc::ptr_eq(&other.source, &draft.source);
+        if elsewhere { format!("{line} of {}", other.source.name) } else { line.to_string() }
+    };
     if let Some(other) = before.iter().find(|other| other.pattern.same_requests(&draft.pattern)) {
-        let text =
-            format!("takes the same requests as `{}` on line {}", other.name.value, line(other));
+        let text = format!("takes the same requests as `{}` on line {}", other.name, place(other));
         return Some(ScalarFault::new(text).help("remove one, or make their paths differ"));
     }
-    let named = |other: &&Draft<'_>| {
+    let named = |other: &&Draft| {
         matches!(draft.tool.operation, Operation::Named(_))
             && other.tool.operation == draft.tool.operation
     };
     let other = before.iter().find(named)?;
-    let text = format!("the name `{}` is taken on line {}", draft.name.value, line(other));
+    let text = format!("the name `{}` is taken on line {}", draft.name, place(other));
     Some(ScalarFault::new(text).help("give each tool a name of its own"))
 }
 
-fn tool<'a>(raw: &'a raw::Tool, common: &Common, check: &mut Check<'_>) -> Option<Draft<'a>> {
+fn tool(
+    raw: &raw::Tool,
+    given: Option<Given>,
+    common: &Common,
+    breach: OnBreach,
+    check: &mut Check<'_>,
+) -> Option<Draft> {
+    let named = match given {
+        Some(given) => Some(given),
+        None => named_here(raw, check),
+    };
+    let own = tags(&raw.tags, check);
+    for field in &raw.ignore_args {
+        check.ok(codes::NAME, field.span, labels::label(&field.value));
+    }
+    let Given { operation, pattern, effect, definition, source, span } = named?;
+    let name = match &operation {
+        Operation::Named(name) => name.to_string(),
+        Operation::FromPath(parameter) => format!("{{{parameter}}}"),
+    };
+    let declared = contracts::own(raw, &name, check).or(Some(definition));
+    let declared =
+        declared.filter(|declared| !declared.args.is_empty() || !declared.results.is_empty());
+    let contract =
+        declared.and_then(|declared| contracts::contract(&declared, breach, &source, span, check));
+    let effect = match raw.effect.map(|field| field.value) {
+        Some(raw::Effect::Read) => Effect::Read,
+        Some(raw::Effect::Write) => Effect::Write,
+        None => effect.unwrap_or(match pattern.method {
+            // Safe methods but OPTIONS (RFC 9110, section 9.2.1), which says little of a tool.
+            Method::GET | Method::HEAD => Effect::Read,
+            _ => Effect::Write,
+        }),
+    };
+    let new = own.iter().filter(|tag| !common.tags.contains(tag));
+    let cost = cost::of_tool(raw, &common.cost, check);
+    let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
+    let tool = Tool {
+        operation,
+        method: pattern.method.clone(),
+        path: Arc::from(pattern.path.as_str()),
+        template: pattern.template.clone(),
+        tags: common.tags.iter().chain(new).cloned().collect(),
+        effect,
+        ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
+        plan: Arc::new(Plan { cost, contract, resilience }),
+    };
+    Some(Draft { name, source, span, pattern, tool })
+}
+
+/// The tool that an entry of `tools` names itself.
+fn named_here(raw: &raw::Tool, check: &mut Check<'_>) -> Option<Given> {
     let pattern =
         raw.pattern.as_ref().and_then(|text| match Pattern::parse(text.value.trim_end()) {
             Ok(pattern) => Some(pattern),
@@ -144,31 +259,14 @@ fn tool<'a>(raw: &'a raw::Tool, common: &Common, check: &mut Check<'_>) -> Optio
         });
     let name = raw.name.as_ref();
     let operation = name.and_then(|name| operation(name, pattern.as_ref(), check));
-    let own = tags(&raw.tags, check);
-    for field in &raw.ignore_args {
-        check.ok(codes::NAME, field.span, labels::label(&field.value));
-    }
-    let (name, pattern, operation) = (name?, pattern?, operation?);
-    let effect = match raw.effect.map(|field| field.value) {
-        Some(raw::Effect::Read) => Effect::Read,
-        Some(raw::Effect::Write) => Effect::Write,
-        // Safe methods but OPTIONS (RFC 9110, section 9.2.1), which says little of a tool.
-        None if matches!(pattern.method, Method::GET | Method::HEAD) => Effect::Read,
-        None => Effect::Write,
-    };
-    let new = own.iter().filter(|tag| !common.tags.contains(tag));
-    let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
-    let tool = Tool {
-        operation,
-        method: pattern.method.clone(),
-        path: Arc::from(pattern.path.as_str()),
-        template: pattern.template.clone(),
-        tags: common.tags.iter().chain(new).cloned().collect(),
-        effect,
-        ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        plan: Arc::new(Plan { cost: cost::of_tool(raw, &common.cost, check), resilience }),
-    };
-    Some(Draft { name, pattern, tool })
+    Some(Given {
+        operation: operation?,
+        pattern: pattern?,
+        effect: None,
+        definition: Definition::default(),
+        source: Arc::clone(check.source),
+        span: name?.span,
+    })
 }
 
 /// A plain name, or `{parameter}`. Without a pattern, a parameter cannot be checked.
@@ -183,7 +281,7 @@ fn operation(name: &Text, pattern: Option<&Pattern>, check: &mut Check<'_>) -> O
         return Some(Operation::FromPath(Arc::from(parameter)));
     }
     let fault = ScalarFault::new(format!("the path has no parameter `{{{parameter}}}`"));
-    let close = crate::yaml::closest(parameter, pattern.template.parameters());
+    let close = yaml::closest(parameter, pattern.template.parameters());
     let known = close.or_else(|| pattern.template.parameters().next());
     let fault = match known {
         Some(known) => fault.help(format!("did you mean `{{{known}}}`?")),

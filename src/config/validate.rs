@@ -63,6 +63,14 @@ impl Check<'_> {
         result.map_err(|text| self.fault(code, span, text)).ok()
     }
 
+    /// Whether something was said of what stands there, so that what seems absent may only be
+    /// unreadable.
+    pub fn is_damaged(&self, span: Span) -> bool {
+        let inside =
+            |fault: &Diagnostic| span.start <= fault.span.start && fault.span.end <= span.end;
+        self.faults.iter().any(inside)
+    }
+
     /// A path of the config, relative to its folder.
     pub fn path(&self, path: &str) -> PathBuf {
         relative_to(self.secrets.folder, path)

@@ -26,8 +26,8 @@ impl Prepared {
     /// The request of a call; its target cannot be written otherwise.
     pub fn new(admitted: &mut Admitted, upstream: &Upstream) -> Result<Self, http::Error> {
         let received = admitted.take_headers();
-        let reads_result = super::keeps_result(admitted);
         let call = admitted.call();
+        let reads_result = super::keeps_result(admitted.applicable(), &call.plan);
         let uri = target(call, upstream)?;
         let key = admitted.begun.key.as_deref();
         let headers = headers::outgoing(received, call, upstream, reads_result, key);

@@ -16,8 +16,9 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 
-use crate::call::Outcome;
+use crate::call::{Outcome, Plan};
 use crate::guard::Admitted;
+use crate::policy::set::Applicable;
 
 pub use body::{Finish, Measure, Metered, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
@@ -43,9 +44,12 @@ pub struct Trip {
     pub stale: Option<Duration>,
 }
 
-/// Whether a loaded rule reads results of the tool, or its cost is read from them.
-pub fn keeps_result(admitted: &Admitted) -> bool {
-    admitted.call().plan.cost.reads_result() || admitted.applicable().reads_results()
+/// Whether a loaded rule reads results of the tool, its cost is read from them, or its schema is
+/// held against them.
+pub fn keeps_result(applicable: &Applicable, plan: &Plan) -> bool {
+    applicable.captures.iter().any(|path| path.starts_with("result"))
+        || plan.cost.reads_result()
+        || plan.contract.as_ref().is_some_and(|contract| contract.has_responses())
 }
 
 /// Longest wait for a connection, an answer and the next piece of it.

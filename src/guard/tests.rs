@@ -206,7 +206,8 @@ fn another_spelling_of_a_ruled_tool_does_not_pass_as_a_tool_without_rules() {
         rules:\n\
         - { id: never, tools: [open.cancel, '*.wipe_*'], then: deny, message: never }\n";
     let source = Arc::new(Source { name: "p.yaml".to_owned(), text: text.to_owned() });
-    let catalogue = Catalogue { tools: Vec::new(), open_servers: vec!["open".into()] };
+    let catalogue =
+        Catalogue { tools: Vec::new(), open_servers: vec!["open".into()], ..Catalogue::default() };
     let (policies, _) = compile(&[source], Some(&catalogue)).expect("the policy compiles");
     let world = World { policies, ..World::new("rules: []\n") };
     for spelled in ["cancel", "Cancel", "CANCEL", "cancel_", "cancel-", "can.cel", "Wipe-Disk"] {

@@ -3,6 +3,7 @@
 
 pub mod baggage;
 mod body;
+mod contract;
 mod head;
 pub mod path;
 mod percent;
@@ -69,6 +70,9 @@ pub struct Call {
     pub trace: TraceContext,
     /// What the config says of calls to the tool.
     pub plan: Arc<Plan>,
+    /// Names of the arguments that are text because they stand in the path or the query; only
+    /// where the tool's arguments are declared.
+    pub textual: Box<[String]>,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
@@ -138,6 +142,14 @@ impl Call {
         }
     }
 
+    /// Whether its arguments are what the tool declares, as they stand now.
+    ///
+    /// # Errors
+    /// `schema_violation`, with every place that is wrong and what would be right.
+    pub fn keeps_to_contract(&self) -> Result<(), Refusal> {
+        contract::keeps(self)
+    }
+
     /// What expressions see of it.
     pub fn view(&self, step: u64) -> CallView<'_> {
         CallView {
@@ -190,6 +202,7 @@ async fn tool_and_arguments(
     desk.known.tool = Some(Arc::clone(&tool));
     let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;
+    let textual = contract::textual(&plan, parameters, &target.query);
     let mut canonical = Vec::with_capacity(bytes.len());
     args.root().write_canonical(&mut canonical);
     let args_bytes = canonical.len() as u64;
@@ -198,7 +211,7 @@ async fn tool_and_arguments(
     let digest = hasher.finish();
     desk.known.args = Some((digest, args_bytes));
     let key = json::loop_key_of_canonical(&tool.name, args.root(), &ignored, &canonical);
-    Ok(Call {
+    let call = Call {
         method: parts.method,
         path,
         query: target.query.canonical(),
@@ -213,7 +226,10 @@ async fn tool_and_arguments(
         caller: terms.caller.clone(),
         trace: head.trace,
         plan,
-    })
+        textual,
+    };
+    call.keeps_to_contract()?;
+    Ok(call)
 }
 
 /// A fresh id for a run that nobody labelled.

@@ -1,6 +1,7 @@
 //! From policy files to a policy set: everything that is wrong is found at once, and nothing is
 //! half-loaded.
 
+mod arguments;
 pub mod codes;
 mod limits;
 mod measures;
@@ -9,11 +10,14 @@ mod rewrites;
 mod rules;
 mod tools;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::names::Names;
 use self::tools::Known;
+use crate::contract::ArgsContract;
 use crate::policy::expr::{self, Program, Site};
+use crate::policy::matcher::Matcher;
 use crate::policy::message::Message;
 use crate::policy::model::{DefaultDeny, Mode, Verb};
 use crate::policy::raw::{RawMode, RawPolicy, SHAPE};
@@ -27,6 +31,8 @@ pub struct Catalogue {
     pub tools: Vec<ToolFacts>,
     /// Servers whose tool names come from the path, so that every operation of theirs may exist.
     pub open_servers: Vec<Arc<str>>,
+    /// What tools declare to take, by tool.
+    pub contracts: HashMap<Arc<str>, Arc<ArgsContract>>,
 }
 
 /// Compiles policy files into one set. Without a catalogue, names of tools and tags are not checked.
@@ -39,7 +45,9 @@ pub fn compile(
     catalogue: Option<&Catalogue>,
 ) -> Result<(PolicySet, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut compiler = Compiler {
+        catalogue,
         known: catalogue.map(Known::of),
+        subject: Matcher::every(),
         names: Names::default(),
         parts: Parts {
             open_servers: catalogue.map(|known| known.open_servers.clone()).unwrap_or_default(),
@@ -99,7 +107,10 @@ impl File<'_> {
 }
 
 struct Compiler<'c> {
+    catalogue: Option<&'c Catalogue>,
     known: Option<Known<'c>>,
+    /// The tools that the rule or limit in hand is about.
+    subject: Matcher,
     names: Names,
     parts: Parts,
     /// Where `default: deny` was set.
@@ -187,6 +198,7 @@ impl Compiler<'_> {
         match expr::compile(&text.value, site) {
             Ok(program) => {
                 self.tools_asked_for(file, text, &program);
+                self.arguments_asked_for(file, text, &program);
                 Some(program)
             }
             Err(errors) => {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::call::{Caller, RunEnd};
 use crate::clock::Clock;
+use crate::contract::Drift;
 use crate::ledger::{EndedRun, RunEnds};
 
 pub use event::{Event, Kind, UsageTotals};
@@ -82,6 +83,20 @@ impl Recorder {
             status: Some(status),
             policy_version: Some(version),
             detail,
+            ..Event::default()
+        });
+    }
+
+    /// Records that a tool is not declared as it was.
+    pub fn drifted(&self, drift: &Drift) {
+        let from = if drift.from.is_empty() { "nothing declared" } else { &*drift.from };
+        let to = if drift.to.is_empty() { "nothing declared" } else { &*drift.to };
+        self.note(&Event {
+            ts_ms: self.clock.now().wall_ms,
+            kind: Kind::Drift,
+            tool: Some(&drift.tool),
+            tool_version: event::given(&drift.to),
+            detail: Some(&format!("from {from} to {to}")),
             ..Event::default()
         });
     }

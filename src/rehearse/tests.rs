@@ -54,7 +54,7 @@ fn tools_are_known_by_the_file_then_the_catalogue_then_by_nothing() {
         facts("pay.own", Effect::Write, &["money"]),
         facts("pay.listed", Effect::Read, &["money"]),
     ];
-    let catalogue = Catalogue { tools, open_servers: Vec::new() };
+    let catalogue = Catalogue { tools, open_servers: Vec::new(), ..Catalogue::default() };
     assert_eq!(failing(Some(&catalogue)), [""; 0]);
     assert_eq!(failing(None), ["what the catalogue says"]);
 }

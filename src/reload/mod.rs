@@ -19,8 +19,9 @@ use crate::config::load::load_through;
 use crate::config::reads::{Footprint, Reads};
 use crate::config::settings::{Reload, Settings};
 use crate::config::{Loaded, codes};
+use crate::contract;
 use crate::pipeline::Gate;
-use crate::policy::compile::{Catalogue, compile};
+use crate::policy::compile::compile;
 use crate::policy::set::{Modes, PolicySet};
 use crate::record::ReloadResult;
 use crate::snapshot::Snapshot;
@@ -99,8 +100,7 @@ impl Candidate {
         let environment = |name: &str| std::env::var(name).ok();
         let Loaded { settings, mut warnings, config, fixed, sources } =
             load_through(reads, path, &environment)?;
-        let catalogue =
-            Catalogue { tools: settings.tool_facts(), open_servers: settings.open_servers() };
+        let catalogue = settings.catalogue();
         let (policies, more) = compile(&sources, Some(&catalogue))?;
         warnings.extend(more);
         Ok(Self { settings, policies, warnings, fixed, config })
@@ -184,7 +184,11 @@ impl Reloader {
             .map_err(|error| vec![Diagnostic::error(codes::UNUSABLE, error.to_string())])?;
         let (from, to) =
             (Arc::clone(&before.policies.version), Arc::clone(&snapshot.policies.version));
+        let drifts = contract::drift(&before.tools, &snapshot.tools);
         self.gate.replace(Arc::new(snapshot));
+        for drift in &drifts {
+            self.gate.recorder.drifted(drift);
+        }
         self.reload = settings.reload;
         self.record(ReloadResult::Ok, Some(&format!("from {from} to {to}")));
         Ok(Outcome::Replaced { from, to, modes, warnings })

@@ -27,6 +27,7 @@ mod suggest;
 mod syntax;
 mod text;
 mod text_map;
+mod tree;
 mod units;
 
 pub use self::diagnostic::{Diagnostic, Severity};
@@ -37,6 +38,7 @@ pub use self::read::{Shape, read, read_partial, read_shaped};
 pub use self::source::{Source, Span};
 pub use self::suggest::closest;
 pub use self::text::Text;
+pub use self::tree::{Tree, TreeValue};
 pub use self::units::{ByteSize, Period};
 
 #[cfg(test)]

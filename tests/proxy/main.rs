@@ -13,6 +13,7 @@
 mod harness;
 
 mod admin;
+mod contracts;
 mod input;
 mod kill;
 mod limits;

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::config;
-use crate::policy::compile::{Catalogue, compile};
+use crate::policy::compile::compile;
 use crate::rehearse::rehearse;
 use crate::yaml::Source;
 
@@ -20,10 +20,7 @@ fn what_is_written_loads_compiles_and_passes_its_tests() {
     });
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert_eq!(loaded.sources.len(), 1, "the test is no policy");
-    let catalogue = Catalogue {
-        tools: loaded.settings.tool_facts(),
-        open_servers: loaded.settings.open_servers(),
-    };
+    let catalogue = loaded.settings.catalogue();
     let (_, warnings) = compile(&loaded.sources, Some(&catalogue)).unwrap_or_else(|faults| {
         panic!("{}", faults.iter().map(|fault| fault.render(false)).collect::<String>())
     });

@@ -1,4 +1,5 @@
-//! The codes of faults in what policies mean: TG30x and TG31x. (TG32x are those of policy tests.)
+//! The codes of faults in what policies mean: TG30x, TG31x and TG33x. (TG32x are those of policy
+//! tests.)
 
 /// A name or id that cannot be one.
 pub const NAME: &str = "TG300";
@@ -34,6 +35,8 @@ pub const PER: &str = "TG314";
 pub const EMPTY: &str = "TG315";
 /// Keys that contradict each other.
 pub const CONTRADICTION: &str = "TG316";
+/// An argument that no tool takes which the rule is about.
+pub const UNKNOWN_ARGUMENT: &str = "TG330";
 /// Something a rule of `phase: result` cannot do.
 pub const PHASE: &str = "TG317";
 /// A path that is none, or not one of what the rule changes.

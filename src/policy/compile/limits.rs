@@ -42,6 +42,7 @@ impl Compiler<'_> {
         let id = self.id(file, &raw.id);
         let per = self.per(file, &raw.per);
         let tools = self.tools(file, raw.tools.as_ref());
+        self.subject = tools.clone();
         if raw.max.value.0.is_empty() && file.is_whole(raw.max.span) {
             let fault = Diagnostic::error(codes::EMPTY, "`max` names no measure");
             self.fault(file, raw.max.span, fault.help("for example `max: { calls: 100 }`"));

@@ -18,6 +18,7 @@ impl Compiler<'_> {
         let phase = phase_of(raw);
         let id = self.id(file, &raw.id);
         let tools = self.tools(file, raw.tools.as_ref());
+        self.subject = tools.clone();
         let never = "this rule can never fire";
         let when =
             raw.when.as_ref().and_then(|text| self.condition(file, text, sites(phase).0, never));

@@ -39,7 +39,11 @@ rules:
 
 #[test]
 fn names_are_checked_against_the_tools_there_are() {
-    let mut catalogue = Catalogue { tools: vec![tool("pay.refund")], open_servers: Vec::new() };
+    let mut catalogue = Catalogue {
+        tools: vec![tool("pay.refund")],
+        open_servers: Vec::new(),
+        ..Catalogue::default()
+    };
     assert_eq!(codes(NAMING, None), [""; 0]);
     assert_eq!(codes(NAMING, Some(&catalogue)), ["TG302", "TG304", "TG303", "TG302", "TG304"]);
     // Every operation of an open server may exist, and its tools may have any tag.
@@ -123,7 +127,8 @@ fn a_limit_that_could_never_be_reached_is_a_fault() {
 
 #[test]
 fn a_name_that_no_path_can_give_is_not_a_tool_of_an_open_server() {
-    let catalogue = Catalogue { tools: Vec::new(), open_servers: vec![Arc::from("x")] };
+    let catalogue =
+        Catalogue { tools: Vec::new(), open_servers: vec![Arc::from("x")], ..Catalogue::default() };
     for (name, expected) in
         [("x.y", None), ("x.y ", Some("TG302")), ("x.?", Some("TG302")), ("x.(y|z)", Some("TG302"))]
     {

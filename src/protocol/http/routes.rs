@@ -86,7 +86,8 @@ impl Routes {
                 resembles_another |= route.template.resembles(&below);
                 continue;
             };
-            if resembles_another {
+            // A path that is named to the letter is nobody's guess.
+            if resembles_another && !captured.is_empty() {
                 let message = "The path can be read as that of another tool.";
                 return Err(Refusal::without_rule(StopReason::Malformed, message));
             }

@@ -95,6 +95,12 @@ impl Setup {
         self
     }
 
+    /// Other tools than the usual ones: the value of `tools:`, as lines or in brackets.
+    pub fn tools(mut self, value: &str) -> Self {
+        self.tools = format!("    tools: {value}\n");
+        self
+    }
+
     /// Another top-level key.
     pub fn top(mut self, line: &str) -> Self {
         self.top.push_str(line);

@@ -1,0 +1,1 @@
+//! Contracts of tools: what they refuse, and in which words.

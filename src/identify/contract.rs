@@ -1,0 +1,50 @@
+//! Whether the arguments of a call are what its tool declares.
+
+use crate::call::{Plan, Refusal, StopReason};
+use crate::contract::Complaint;
+use crate::identify::Call;
+use crate::identify::query::Query;
+
+/// Complaints told in words; all of them are told to programs.
+const WORDS_LIMIT_COMPLAINTS: usize = 4;
+
+/// The names of arguments that came as text, where the tool's arguments are declared.
+pub(super) fn textual(
+    plan: &Plan,
+    parameters: Vec<(String, String)>,
+    query: &Query,
+) -> Box<[String]> {
+    if plan.contract.as_ref().and_then(|contract| contract.args()).is_none() {
+        return Box::default();
+    }
+    let in_query = query.pairs().map(|(name, _)| name.to_owned());
+    parameters.into_iter().map(|(name, _)| name).chain(in_query).collect()
+}
+
+/// Checks a call against its tool's declaration.
+pub(super) fn keeps(call: &Call) -> Result<(), Refusal> {
+    let declared = call.plan.contract.as_ref().and_then(|contract| contract.args());
+    let Some(declared) = declared else { return Ok(()) };
+    let textual: Vec<&str> = call.textual.iter().map(String::as_str).collect();
+    let complaints = declared.check(call.args.root(), &textual);
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    let message = sentence(&call.tool.name, &complaints);
+    let mut refusal = Refusal::without_rule(StopReason::SchemaViolation, message);
+    refusal.violations = complaints.into_iter().map(|complaint| complaint.violation).collect();
+    Err(refusal)
+}
+
+/// What a model can mend its call by.
+fn sentence(tool: &str, complaints: &[Complaint]) -> String {
+    let told = complaints.iter().take(WORDS_LIMIT_COMPLAINTS);
+    let told: Vec<&str> = told.map(|complaint| complaint.text.as_str()).collect();
+    let more = match complaints.len().saturating_sub(WORDS_LIMIT_COMPLAINTS) {
+        0 => String::new(),
+        more => format!(" And {more} more."),
+    };
+    let told = told.join("; ");
+    let stop = if told.ends_with('?') { "" } else { "." };
+    format!("Its arguments are not what `{tool}` takes: {told}{stop}{more}")
+}
