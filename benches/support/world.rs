@@ -86,11 +86,8 @@ impl World {
         let now = self.clock.now();
         let visit = self.ledger.enter(run.clone(), "header", &self.caller, now);
         let view = self.view(visit.step());
-        let asked = Asked {
-            tool: self.tool.name.clone(),
-            call_key: self.key,
-            sizes: Sizes::default(),
-        };
+        let asked =
+            Asked { tool: self.tool.name.clone(), call_key: self.key, sizes: Sizes::default() };
         visit.decide(asked, view, &applicable.limits, now, |look| {
             guard::judge(view, self.key, applicable, look, now)
         })

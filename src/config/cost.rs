@@ -44,11 +44,13 @@ impl Written {
         });
         let Some(from) = &self.from else { return CostPlan::fixed(max.unwrap_or_default()) };
         if self.usd.is_none() {
-            let text = ScalarFault::new("`cost_from` needs `cost_usd`, the most that a call can cost")
-                .help(
-                    "it is reserved before the call is forwarded, and charged when the result does \
+            let text = ScalarFault::new(
+                "`cost_from` needs `cost_usd`, the most that a call can cost",
+            )
+            .help(
+                "it is reserved before the call is forwarded, and charged when the result does \
                      not say what it cost: for example `cost_usd: 0.05`",
-                );
+            );
             fault(codes::CONFLICT, from.span, text);
         }
         match expr::compile(&from.value, Site::Cost) {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::call::budget::Budget;
 use crate::call::StopReason;
+use crate::call::budget::Budget;
 use crate::guard::Findings;
 use crate::ledger::{Drawn, Look, SCOPE_LIMIT_KEYS, Scope, Unplaced};
 use crate::policy::amount::{self, Amount, BILLION};
@@ -135,9 +135,9 @@ fn wall_time(limit: &Limit, scope: &Scope, max: Duration, env: &Env<'_>, found: 
 
 /// Whether the share is reached from which on the agent is told.
 pub(super) fn near(limit: &Limit, used: Amount, max: Amount) -> bool {
-    limit.warn_at.is_some_and(|share| {
-        used.saturating_mul(BILLION) >= max.saturating_mul(share) && used > 0
-    })
+    limit
+        .warn_at
+        .is_some_and(|share| used.saturating_mul(BILLION) >= max.saturating_mul(share) && used > 0)
 }
 
 fn reason(maximum: &Maximum) -> StopReason {
@@ -191,7 +191,11 @@ fn excess(
             (format!("/run/{word}"), shown(used), format!("< {max_shown}"))
         }
     };
-    let said = said(maximum, whose(&limit.per), &shown(used), &max_shown, &left);
+    // Only what is shown is put into words.
+    let said = match limit.message.is_empty() {
+        true => said(maximum, whose(&limit.per), &shown(used), &max_shown, &left),
+        false => String::new(),
+    };
     Excess { reason, path, limit: max_shown, actual, passes, default_message: said, wait }
 }
 

@@ -25,9 +25,7 @@ pub(super) fn judge(look: &Look<'_>, call_key: u64, env: &Env<'_>, found: &mut F
     for drawn in look.draws() {
         for maximum in &drawn.limit.max {
             let (max, repetition) = match maximum {
-                Maximum::IdenticalCalls(max) => {
-                    (*max, identical_calls(drawn.limit, call_key, env))
-                }
+                Maximum::IdenticalCalls(max) => (*max, identical_calls(drawn.limit, call_key, env)),
                 Maximum::CycleRepeats(max) => {
                     (*max, cycle(env.run.history, call_key, *max, window(drawn.limit)))
                 }

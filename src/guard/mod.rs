@@ -130,10 +130,10 @@ fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
     let refuses = found.acting.first().is_some_and(|first| first.verb >= Verb::Deny);
     if !refuses {
         found.acting.retain(|finding| finding.verb == Verb::Warn);
-        let budgets = found.budgets.into_iter().map(|(budget, takes)| Budget {
-            used: budget.used.saturating_add(takes),
-            ..budget
-        });
+        let budgets = found
+            .budgets
+            .into_iter()
+            .map(|(budget, takes)| Budget { used: budget.used.saturating_add(takes), ..budget });
         let budgets = budgets.collect();
         return Judgement::Admit(Granted { warnings: found.acting, observed, budgets });
     }

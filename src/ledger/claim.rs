@@ -78,10 +78,7 @@ pub(super) struct Bill {
 impl Bill {
     /// What is charged, where figures that are not known are those reserved.
     pub fn or(self, sizes: Sizes) -> Sizes {
-        Sizes {
-            cost: self.cost.unwrap_or(sizes.cost),
-            tokens: self.tokens.unwrap_or(sizes.tokens),
-        }
+        Sizes { cost: self.cost.unwrap_or(sizes.cost), tokens: self.tokens.unwrap_or(sizes.tokens) }
     }
 
     /// The real figure of a measure; `None` when it is not known, or is what was reserved anyway.

@@ -24,14 +24,26 @@ const SEARCH_PERIOD: Duration = Duration::from_secs(1);
 /// What a limit wider than a run is counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ScopeKey {
-    Agent { tenant: Arc<str>, agent: Arc<str> },
-    User { tenant: Arc<str>, user: Arc<str> },
-    Project { tenant: Arc<str>, project: Arc<str> },
+    Agent {
+        tenant: Arc<str>,
+        agent: Arc<str>,
+    },
+    User {
+        tenant: Arc<str>,
+        user: Arc<str>,
+    },
+    Project {
+        tenant: Arc<str>,
+        project: Arc<str>,
+    },
     Tenant(Arc<str>),
     Tool(Arc<str>),
     Global,
     /// What the expression of one limit gave.
-    Key { limit: Arc<str>, key: Box<str> },
+    Key {
+        limit: Arc<str>,
+        key: Box<str>,
+    },
 }
 
 impl ScopeKey {

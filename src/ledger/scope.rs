@@ -111,9 +111,7 @@ impl Scope {
     ) -> bool {
         match self.meter(&limit.id, maximum) {
             Some(Meter::Values(values)) => values.has(value, limit.window(), now),
-            Some(
-                Meter::Tally(_) | Meter::Bucket(_) | Meter::Gauge(_) | Meter::Occurrences(_),
-            )
+            Some(Meter::Tally(_) | Meter::Bucket(_) | Meter::Gauge(_) | Meter::Occurrences(_))
             | None => false,
         }
     }

@@ -11,7 +11,8 @@ use crate::call::{Caller, Effect, RunEnd, RunId, Status, StopReason, ToolFacts};
 use crate::clock::{Clock, ManualClock, Now};
 use crate::json::Document;
 use crate::ledger::{
-    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement, Sizes,
+    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement,
+    Sizes,
 };
 use crate::policy::compile::compile;
 use crate::policy::set::Applicable;

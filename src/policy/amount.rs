@@ -51,7 +51,9 @@ impl Usd {
             Some((nanos, true)) => u64::try_from(nanos)
                 .map(Self)
                 .map_err(|_| fault(format!("{text} US dollars are too many"))),
-            Some((_, false)) => Err(fault(format!("`{text}` is finer than a billionth of a dollar"))),
+            Some((_, false)) => {
+                Err(fault(format!("`{text}` is finer than a billionth of a dollar")))
+            }
             None => Err(fault(format!("expected US dollars, found `{text}`"))),
         }
     }
@@ -119,7 +121,8 @@ mod tests {
         assert_eq!(Usd::parse("0.001").map(Usd::nanos), Ok(1_000_000));
         assert_eq!(Usd::parse("2").map(Usd::nanos), Ok(2_000_000_000));
         assert_eq!(Usd::parse("18446744073.709551615").map(Usd::nanos), Ok(u128::from(u64::MAX)));
-        for wrong in ["", ".", "1.", ".5", "-1", "1e-3", "0.0000000001", "20000000000", "1_0", "$2"] {
+        for wrong in ["", ".", "1.", ".5", "-1", "1e-3", "0.0000000001", "20000000000", "1_0", "$2"]
+        {
             assert!(Usd::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -10,7 +10,7 @@ use toolgate::json::{Document, loop_key};
 use toolgate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes};
 use toolgate::policy::amount::Usd;
 use toolgate::policy::compile::compile;
-use toolgate::policy::set::PolicySet;
+use toolgate::policy::set::{Applicable, PolicySet};
 use toolgate::policy::view::CallView;
 use toolgate::yaml::Source;
 
@@ -18,7 +18,7 @@ use toolgate::yaml::Source;
 pub struct Gate {
     pub clock: ManualClock,
     pub ledger: Arc<Ledger>,
-    policies: PolicySet,
+    pub policies: PolicySet,
 }
 
 struct Unheard;
@@ -27,13 +27,14 @@ impl RunEnds for Unheard {
     fn run_ended(&self, _: EndedRun) {}
 }
 
-/// One call that is asked for.
+/// One call, ready to be asked for again and again.
 pub struct Call<'a> {
-    pub run: &'a str,
-    pub tool: &'a str,
-    pub args: &'a Document,
-    pub caller: &'a Caller,
-    pub sizes: Sizes,
+    tool: ToolFacts,
+    args: &'a Document,
+    key: u64,
+    applicable: Arc<Applicable>,
+    caller: Caller,
+    sizes: Sizes,
 }
 
 impl Gate {
@@ -56,9 +57,9 @@ impl Gate {
         Self::new(&[("t.yaml", &format!("{head}{limits}"))])
     }
 
-    /// Judges a call and takes what it may use.
-    pub fn admit(&self, call: &Call<'_>) -> Result<(Granted, Reservation), Refusal> {
-        let (server, operation) = call.tool.split_once('.').unwrap_or(("tools", call.tool));
+    /// A call to a tool.
+    pub fn call<'a>(&self, tool: &str, args: &'a Document) -> Call<'a> {
+        let (server, operation) = tool.split_once('.').unwrap_or(("tools", tool));
         let tool = ToolFacts {
             name: format!("{server}.{operation}").into(),
             server: server.into(),
@@ -67,10 +68,25 @@ impl Gate {
             effect: Effect::Write,
             version: "".into(),
         };
+        Call {
+            applicable: self.policies.applicable(&tool),
+            key: loop_key::<&str>(&tool.name, args.root(), &[]),
+            args,
+            tool,
+            caller: Caller {
+                tenant: "acme".into(),
+                project: "desk".into(),
+                user: "ada".into(),
+                agent: "bot".into(),
+            },
+            sizes: Sizes::default(),
+        }
+    }
+
+    /// Judges a call and takes what it may use.
+    pub fn admit(&self, run: &RunId, call: &Call<'_>) -> Result<(Granted, Reservation), Refusal> {
         let now = self.clock.now();
-        let visit = self.ledger.enter(RunId(call.run.into()), "test", call.caller, now);
-        let applicable = self.policies.applicable(&tool);
-        let key = loop_key::<&str>(&tool.name, call.args.root(), &[]);
+        let visit = self.ledger.enter(run.clone(), "test", &call.caller, now);
         let view = CallView {
             args: call.args.root(),
             args_bytes: 2,
@@ -79,12 +95,12 @@ impl Gate {
             path: "/",
             step: visit.step(),
             intended: None,
-            tool: &tool,
-            caller: call.caller,
+            tool: &call.tool,
+            caller: &call.caller,
         };
-        let asked = Asked { tool: tool.name.clone(), call_key: key, sizes: call.sizes };
-        let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
-            guard::judge(view, key, &applicable, look, now)
+        let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes: call.sizes };
+        let decided = visit.decide(asked, view, &call.applicable.limits, now, |look| {
+            guard::judge(view, call.key, &call.applicable, look, now)
         });
         decided.map_err(|Refused { refusal, .. }| refusal)
     }
@@ -103,6 +119,18 @@ impl Gate {
         };
         reservation.settle(settlement, self.clock.now());
     }
+}
+
+impl Call<'_> {
+    /// The same call, for which so much is reserved.
+    pub fn sized(self, sizes: Sizes) -> Self {
+        Self { sizes, ..self }
+    }
+}
+
+/// A run's id.
+pub fn run(name: &str) -> RunId {
+    RunId(name.into())
 }
 
 /// How a call ended.

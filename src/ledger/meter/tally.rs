@@ -93,13 +93,7 @@ impl Tally {
     }
 
     /// How long it takes until `need` fits under `max`.
-    pub fn wait(
-        &self,
-        need: Amount,
-        max: Amount,
-        window: Duration,
-        now: Now,
-    ) -> Option<Duration> {
+    pub fn wait(&self, need: Amount, max: Amount, window: Duration, now: Now) -> Option<Duration> {
         let mut used = self.used(Some(window), now);
         let fits = |used: Amount| used.saturating_add(need) <= max;
         if fits(used) {

@@ -237,9 +237,7 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
 fn unfit(site: Site, of: &Type) -> Option<String> {
     let fits = match site {
         Site::Rule | Site::Where | Site::Answer => matches!(of, Type::Bool | Type::Dyn),
-        Site::Key => {
-            matches!(of, Type::Text | Type::Bool | Type::Dyn) || of.is_number()
-        }
+        Site::Key => matches!(of, Type::Text | Type::Bool | Type::Dyn) || of.is_number(),
         Site::Amount | Site::Cost => of.is_number() || *of == Type::Dyn,
         Site::Message | Site::AnswerMessage | Site::Value => showable(of),
     };

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
+use super::Site;
 use super::facts::{FACTS, Fact, GROUPS, LATER_FIELDS, RESPONSE};
 use super::lower::{Lowering, Typed, list_of};
 use super::program::{Capture, Function, Node};
 use super::run_calls::RUN_FUNCTIONS;
-use super::Site;
 use super::types::Type;
 use crate::policy::glob::Glob;
 use crate::yaml::closest;

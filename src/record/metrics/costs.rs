@@ -29,7 +29,11 @@ impl Costs {
             calls: Family::default(),
             runs: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
         };
-        registry.register("toolgate_cost_usd", "What calls cost, in US dollars", costs.calls.clone());
+        registry.register(
+            "toolgate_cost_usd",
+            "What calls cost, in US dollars",
+            costs.calls.clone(),
+        );
         registry.register(
             "toolgate_run_cost_usd",
             "What an ended run cost, in US dollars",
