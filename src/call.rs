@@ -10,7 +10,9 @@ use std::time::Duration;
 pub use self::attempt::{Attempt, Attempts};
 pub use self::plan::Plan;
 use crate::json::Digest;
+use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;
+use crate::policy::model::Verb;
 pub use crate::policy::reason::{Class, RetryScope, StopReason};
 pub use crate::policy::view::{Caller, Effect, ToolFacts};
 
@@ -40,6 +42,16 @@ pub enum Verdict {
     Approve,
     Deny,
     Stop,
+}
+
+/// What a rule or limit in observe mode would have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// `policy/rule` or the limit's id.
+    pub rule: Arc<str>,
+    pub verdict: Verdict,
+    /// Why it would have refused; of one that could not be evaluated, `rule_error`.
+    pub reason: StopReason,
 }
 
 /// How a call ended.
@@ -105,11 +117,13 @@ pub struct Known {
     pub tool: Option<Arc<ToolFacts>>,
     /// Digest of the canonical arguments, and their size in bytes.
     pub args: Option<(Digest, u64)>,
+    /// Where the request went, when no tool takes it: without its query, printable, bounded.
+    pub path: Option<String>,
     pub policy_version: Arc<str>,
     /// The first rule that let the call pass with a warning.
     pub warned_by: Option<Arc<str>>,
     /// Rules and limits in observe mode that would have acted.
-    pub observed: Vec<Arc<str>>,
+    pub observed: Vec<Observed>,
     /// What is left of the budgets that the call draws on.
     pub budgets: Vec<budget::Budget>,
     /// The request may have reached the tool.
@@ -124,6 +138,8 @@ pub struct Known {
     pub approval: Option<Arc<str>>,
     /// Values taken out of the arguments or the result by `redact`.
     pub redacted: u64,
+    /// The same by rule.
+    pub redacted_by: Vec<(Arc<str>, u64)>,
 }
 
 /// How an admitted call ended, for its record.
@@ -187,6 +203,45 @@ impl RunEnd {
             Self::Idle => "idle",
             Self::Evicted => "evicted",
             Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl From<Finding> for Observed {
+    fn from(finding: Finding) -> Self {
+        let Finding { rule, verb, reason, .. } = finding;
+        Self { rule, verdict: verb.into(), reason }
+    }
+}
+
+impl Observed {
+    /// A rule that would have changed something: acting, it tells the agent as a warning does.
+    pub fn change(rule: Arc<str>) -> Self {
+        Self { rule, verdict: Verdict::Warn, reason: StopReason::ArgsDenied }
+    }
+
+    /// A rule that could not be evaluated, and would have refused for that.
+    pub fn unevaluable(rule: Arc<str>) -> Self {
+        Self { rule, verdict: Verdict::Deny, reason: StopReason::RuleError }
+    }
+
+    /// Why it would have refused, if it would have.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        match self.verdict {
+            Verdict::Allow | Verdict::Warn => None,
+            Verdict::Approve | Verdict::Deny | Verdict::Stop => Some(self.reason),
+        }
+    }
+}
+
+impl From<Verb> for Verdict {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Allow => Self::Allow,
+            Verb::Warn => Self::Warn,
+            Verb::Approve => Self::Approve,
+            Verb::Deny => Self::Deny,
+            Verb::Stop => Self::Stop,
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
 use crate::ledger::{Reservation, Settlement};
 use crate::policy::amount::Usd;
 use crate::policy::history::Captured;
+use crate::policy::view::{AnswerView, Env};
 use crate::protocol;
 
 /// Longest value of a call that is remembered for rules, in bytes as JSON.
@@ -61,6 +62,7 @@ impl Completed {
                 http_status: Some(status.as_u16()),
             },
         };
+        let outcome = told(outcome, &admitted, &measure, trip, now);
         let answered_whole = matches!(measure.tail, Tail::Whole);
         let mut ending = Ending {
             outcome: doubted(outcome, &admitted, answered_whole, trip),
@@ -70,8 +72,12 @@ impl Completed {
             cost_usd: None,
         };
         let mut admitted = admitted;
-        if let (Tail::Broken { .. }, Some(ticket)) = (measure.tail, &mut admitted.leave.ticket) {
-            ticket.report_late_failure(now);
+        if let Some(ticket) = &mut admitted.leave.ticket {
+            let says_so = outcome.error_class == Some(ErrorClass::ToolError);
+            let broken = matches!(measure.tail, Tail::Broken { .. });
+            if broken || (says_so && ticket.counts_tool_errors()) {
+                ticket.report_late_failure(now);
+            }
         }
         let result_key = measure.digest.short();
         settle(admitted, &mut ending, result_key, measure.kept, sent, now);
@@ -99,6 +105,34 @@ impl Completed {
         settle(admitted, &mut ending, result_key, None, sent, now);
         Self { ending }
     }
+}
+
+/// What an answer says of the call beside its status. One that cannot be judged says nothing.
+fn told(outcome: Outcome, admitted: &Admitted, measure: &Measure, trip: Trip, now: Now) -> Outcome {
+    let call = admitted.call();
+    let (Some(program), Some(body), Status::Ok) =
+        (&call.plan.resilience.tool_error, &measure.kept, outcome.status)
+    else {
+        return outcome;
+    };
+    let Some(result) = decoded(body.clone()) else { return outcome };
+    let answer = AnswerView {
+        result: result.root(),
+        status: outcome.http_status.unwrap_or_default(),
+        bytes: measure.bytes,
+        stale: trip.stale.is_some(),
+        is_error: false,
+    };
+    let reservation = admitted.reservation();
+    let failed = reservation.look(now, |run| {
+        let call = call.view(reservation.step());
+        program.eval_bool(&Env { call, run, prior: None, answer: Some(answer), now })
+    });
+    if failed.unwrap_or_default() {
+        let error_class = Some(ErrorClass::ToolError);
+        return Outcome { status: Status::Error, error_class, ..outcome };
+    }
+    outcome
 }
 
 /// The outcome of a write is not known when no attempt was answered to the end, or when one of
@@ -160,7 +194,12 @@ fn settle(
         watched.end(settlement.status, now);
     }
     if settlement.succeeded {
-        reservation.ledger().unknown.read_back(&call.caller, &call.tool.name, sent.mono);
+        reservation.ledger().unknown.read_back(
+            &call.caller,
+            &call.tool.name,
+            reservation.run_id(),
+            sent.mono,
+        );
     }
     Reservation::settle(reservation, settlement, now);
     drop(leave);

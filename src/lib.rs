@@ -27,6 +27,7 @@ pub mod classify;
 
 pub mod record;
 pub mod respond;
+pub mod review;
 
 pub mod config;
 pub mod snapshot;

@@ -15,17 +15,23 @@ use hyper::body::Incoming;
 use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
-use crate::forward::{self, AnswerBody, Errand, Forwarded, Metered, Remembered};
+use crate::forward::{self, AnswerBody, Content, Errand, Forwarded, Metered, Remembered, Trip};
 use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
-use crate::ledger::Ledger;
+use crate::ledger::{Denial, Ledger};
+use crate::policy::decide::Finding;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
+use crate::review::{self, How, Review, Store};
 use crate::snapshot::Snapshot;
+use crate::weaken::Hole;
 
 /// Memory for the bodies of all calls in the gate.
 const BODIES_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Memory for all answers that are held back until they are whole.
+const RESULTS_LIMIT_BYTES: usize = 128 * 1024 * 1024;
 
 /// Everything that lives longer than a call.
 pub struct Gate {
@@ -35,12 +41,22 @@ pub struct Gate {
     /// The last good answers of tools that only read.
     pub remembered: Arc<Remembered>,
     room: Room,
+    /// Memory for answers that are held back.
+    store: Store,
     snapshot: ArcSwap<Snapshot>,
 }
 
 /// A call on its way back: what was sent, when, and what came of it.
 struct Sent {
     forwarded: Forwarded,
+    at: Now,
+}
+
+/// An answer that something needs whole.
+struct Whole {
+    admitted: Admitted,
+    answer: Response<Content>,
+    trip: Trip,
     at: Now,
 }
 
@@ -52,9 +68,10 @@ impl Gate {
         recorder: Arc<Recorder>,
         snapshot: Arc<Snapshot>,
     ) -> Self {
+        let store = Store::new(RESULTS_LIMIT_BYTES);
         let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
         let snapshot = ArcSwap::new(snapshot);
-        Self { clock, ledger, recorder, remembered: Arc::default(), room, snapshot }
+        Self { clock, ledger, recorder, remembered: Arc::default(), room, store, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
@@ -79,7 +96,7 @@ pub async fn handle(
         return unrecordable();
     };
     match story(&gate, &snapshot, request, peer, &mut page).await {
-        Ok(sent) => answer(gate, &snapshot, sent, page),
+        Ok(sent) => answer(gate, &snapshot, sent, page).await,
         Err(refusal) => {
             let response = respond::refuse(&refusal, about(&page));
             page.refused(&refusal);
@@ -119,7 +136,9 @@ async fn story(
     let identified = identify::identify(received, &mut desk).await?;
     recordable(gate, identified.call().tool.effect)?;
     let now = gate.clock.now();
-    let admitted = guard::admit(identified, &snapshot.policies, now, known)?;
+    let later = Hole::TwoSnapshots.is_open().then(|| gate.snapshot());
+    let policies = later.as_deref().map_or(&snapshot.policies, |later| &later.policies);
+    let admitted = guard::admit(identified, policies, &snapshot.terms, now, known)?;
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
     let errand = Errand {
         upstream,
@@ -142,21 +161,30 @@ fn recordable(gate: &Gate, effect: Effect) -> Result<(), Refusal> {
 
 /// Turns what came of a call into the answer. Its end is classified and recorded when the last of
 /// the answer is about to leave, before the agent can know that it has it all.
-fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Response<AnswerBody> {
+async fn answer(
+    gate: Arc<Gate>,
+    snapshot: &Snapshot,
+    sent: Sent,
+    page: Page,
+) -> Response<AnswerBody> {
     let Sent { forwarded: Forwarded { admitted, answer, trip }, at } = sent;
     let upstream = match answer {
         Ok(upstream) => upstream,
         Err(outcome) => {
             let mut response = respond::failed(&outcome, about(&page));
-            announce(response.headers_mut(), &admitted, &page);
+            announce(response.headers_mut(), admitted.warnings(), &page);
             let now = gate.clock.now();
             let completed = Completed::unanswered(admitted, outcome, at, trip, now);
             page.ended(completed.ending());
             return response.map(Either::Right);
         }
     };
+    if review::needs_whole(admitted.applicable(), &admitted.call().plan) {
+        let whole = Whole { admitted, answer: upstream, trip, at };
+        return reviewed(&gate, snapshot, whole, page).await.map(Either::Right);
+    }
     let (mut parts, body) = upstream.into_parts();
-    announce(&mut parts.headers, &admitted, &page);
+    announce(&mut parts.headers, admitted.warnings(), &page);
     if let Some(age) = trip.stale {
         respond::stale(&mut parts.headers, age);
     }
@@ -173,11 +201,56 @@ fn answer(gate: Arc<Gate>, snapshot: &Snapshot, sent: Sent, page: Page) -> Respo
     Response::from_parts(parts, Either::Left(body))
 }
 
+/// Holds an answer back until all of it is there, and turns what the rules make of it into the
+/// answer. Either way the call has taken place and is settled as the tool ended it.
+async fn reviewed(
+    gate: &Gate,
+    snapshot: &Snapshot,
+    whole: Whole,
+    mut page: Page,
+) -> Response<Full<Bytes>> {
+    let Whole { admitted, answer, trip, at } = whole;
+    let status = answer.status();
+    let idle = snapshot.idle_timeout(&admitted.call().upstream);
+    let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
+    let how = How { hasher, store: &gate.store, idle, stale: trip.stale.is_some() };
+    let review = review::review(&admitted, answer, how, &gate.clock, &mut page.known).await;
+    let Review { measure, outcome } = review;
+    let now = gate.clock.now();
+    match outcome {
+        review::Outcome::Pass(mut response, notes) => {
+            let warnings: Vec<Finding> = admitted.warnings().iter().cloned().chain(notes).collect();
+            announce(response.headers_mut(), &warnings, &page);
+            if let Some(age) = trip.stale {
+                respond::stale(response.headers_mut(), age);
+            }
+            let completed = Completed::answered(admitted, status, measure, at, trip, now);
+            page.ended(completed.ending());
+            response
+        }
+        review::Outcome::Withhold(refusal) => {
+            let response = respond::refuse(&refusal, about(&page));
+            admitted.reservation().withhold(&Denial::of(&refusal), now);
+            let completed = Completed::answered(admitted, status, measure, at, trip, now);
+            page.withheld(&refusal, completed.ending());
+            response
+        }
+        review::Outcome::Broken => {
+            let warnings = admitted.warnings().to_vec();
+            let completed = Completed::answered(admitted, status, measure, at, trip, now);
+            let mut response = respond::failed(&completed.ending().outcome, about(&page));
+            announce(response.headers_mut(), &warnings, &page);
+            page.ended(completed.ending());
+            response
+        }
+    }
+}
+
 /// Says on an answer which decision let it pass, and what the agent should know.
-fn announce(headers: &mut HeaderMap, admitted: &Admitted, page: &Page) {
-    let verdict = if admitted.warnings().is_empty() { Verdict::Allow } else { Verdict::Warn };
+fn announce(headers: &mut HeaderMap, warnings: &[Finding], page: &Page) {
+    let verdict = if warnings.is_empty() { Verdict::Allow } else { Verdict::Warn };
     respond::mark(headers, verdict, about(page));
-    for warning in admitted.warnings() {
+    for warning in warnings {
         respond::warn(headers, &warning.rule, &warning.message);
     }
 }

@@ -127,13 +127,14 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
             detail: &detail,
             call_id: about.call_id,
             error_class: refusal.reason.class().name(),
-            executed: Some(false),
+            executed: Some(refusal.executed),
             retry_scope: refusal.retry_scope().name(),
             retry_after_ms: refusal
                 .retry_after
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             rule: refusal.rule.as_deref(),
             violations: &refusal.violations,
+            approval: refusal.approval.as_deref(),
             run_id: about.run_id,
         },
         status,
@@ -155,10 +156,14 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
     response
 }
 
-/// What was not done, then the rule and the next legal step, then what not to try.
+/// What was not done, or was done without its result being shown, then the rule and the next legal step, then what not to try.
 fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
     let what = tool.map_or("The call", |tool| &*tool.name);
-    let mut detail = format!("{what} was NOT executed.");
+    let mut detail = if refusal.executed {
+        format!("{what} WAS executed, but its result was withheld.")
+    } else {
+        format!("{what} was NOT executed.")
+    };
     let message = refusal.message.trim();
     if !message.is_empty() {
         detail.push(' ');
@@ -167,6 +172,8 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
     let passing: Vec<String> = refusal
         .violations
         .iter()
+        // What would pass without approval is no way around it.
+        .filter(|_| refusal.reason != StopReason::ApprovalRequired)
         .filter(|violation| violation.path.starts_with("/args/") && !violation.passes.is_empty())
         .map(|violation| {
             format!(
@@ -186,17 +193,22 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
         RetryScope::None => " Do not try it again or by another way.",
         RetryScope::DifferentArgs => " Do not repeat it unchanged.",
         RetryScope::AfterPrecondition => " Repeat it once that is done, not before.",
+        RetryScope::SameArgsLater if refusal.reason == StopReason::ApprovalRequired => {
+            " Do other work or stop; repeat this exact call later. Do not split or reroute it."
+        }
         RetryScope::SameArgsLater => " Repeat this exact call later.",
     };
     detail.push_str(closing);
     detail
 }
 
-/// The answer to a call that was admitted and got no answer of the tool's own.
-pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
-    let tool = about.tool.map_or("The tool", |tool| &*tool.name);
-    let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
-    let (status, title, executed, said) = match (class, outcome.status) {
+/// How a failure is told: the status, its title, whether the tool did anything (when that is known),
+/// and what to say after the tool's name.
+fn failure_of(
+    class: ErrorClass,
+    status: Status,
+) -> (StatusCode, &'static str, Option<bool>, &'static str) {
+    match (class, status) {
         (ErrorClass::Connect, Status::Unknown) => (
             StatusCode::BAD_GATEWAY,
             "Outcome unknown",
@@ -243,7 +255,14 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             None,
             "closed the connection without an answer. The same call may be tried later.",
         ),
-    };
+    }
+}
+
+/// The answer to a call that was admitted and got no answer of the tool's own.
+pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
+    let tool = about.tool.map_or("The tool", |tool| &*tool.name);
+    let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
+    let (status, title, executed, said) = failure_of(class, outcome.status);
     let scope = if outcome.status == Status::Unknown {
         RetryScope::AfterPrecondition
     } else {
@@ -263,6 +282,7 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             retry_after_ms: None,
             rule: None,
             violations: &[],
+            approval: None,
             run_id: about.run_id,
         },
         status,

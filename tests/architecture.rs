@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order in which they may know each other: each may import those before it and
 /// those on its own line.
-const ORDER: [&[&str]; 13] = [
+const ORDER: [&[&str]; 14] = [
     &["clock", "weaken"],
     &["json", "yaml"],
     &["contract", "policy"],
@@ -17,6 +17,7 @@ const ORDER: [&[&str]; 13] = [
     &["ledger", "protocol", "identify"],
     &["guard"],
     &["forward"],
+    &["review"],
     &["classify"],
     &["respond", "record"],
     &["config", "snapshot"],

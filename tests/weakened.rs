@@ -10,6 +10,23 @@ use toolgate::weaken::Hole;
 /// Which test notices which hole: the hole, cargo's words for the binary, and a test in it.
 const WATCHES: &[(Hole, &[&str], &str)] = &[
     (Hole::DuplicateKeys, PROXY, "input::json_that_two_parsers_could_read_differently"),
+    (
+        Hole::TwoSnapshots,
+        PROXY,
+        "reload::a_thousand_reloads_under_load_mix_no_versions_and_drop_no_calls",
+    ),
+    (Hole::RetryWrites, PROXY, "resilience::a_write_without_a_key_is_sent_once"),
+    (
+        Hole::ForgetUnknown,
+        PROXY,
+        "resilience::a_write_that_was_not_answered_is_not_repeated_until_somebody_has_looked",
+    ),
+    (
+        Hole::UnboundedProbes,
+        &["--lib"],
+        "ledger::breakers::tests::thousands_at_the_moment_of_half_open_let_exactly_the_probes_through",
+    ),
+    (Hole::DeafRetries, PROXY, "resilience::a_call_that_waits_hears_of_the_kill_switch"),
     (Hole::LoseAborted, PROXY, "record::a_client_that_goes_away_before_its_answer"),
 ];
 

@@ -1,14 +1,17 @@
 //! The admin side: health and metrics for whoever asks, and for holders of a token what operators
 //! do: kill switches, approvals, runs.
 
+mod approvals;
 mod auth;
 mod health;
 mod kill;
 mod reply;
 mod request;
 mod routes;
+mod runs;
 mod serve;
 mod state;
+mod view;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,6 +31,7 @@ pub use serve::serve;
 pub use state::{StateError, StateFolder};
 
 use crate::config::settings::Settings;
+use crate::ledger::Decision;
 use crate::pipeline::Gate;
 use auth::{Scope, Tokens};
 use reply::{Fault, Reply, text_reply};
@@ -150,16 +154,27 @@ impl Admin {
         }
     }
 
-    fn look(&self, look: Look, _id: &str, query: &str, _scope: Scope) -> Result<Reply, Fault> {
+    fn look(&self, look: Look, id: &str, query: &str, scope: Scope) -> Result<Reply, Fault> {
         match look {
             Look::Description => Ok(description()),
             Look::Kills => request::no_query(query).map(|()| self.list_kills()),
+            Look::Runs => request::no_query(query).map(|()| self.list_runs()),
+            Look::Run => self.show_run(id),
+            Look::Policies => request::no_query(query).map(|()| self.list_policies()),
+            Look::Breakers => request::no_query(query).map(|()| self.list_breakers()),
+            Look::Unknown => request::no_query(query).map(|()| self.list_unknown()),
+            Look::Approvals => self.list_approvals(query, scope),
+            Look::Approval => self.show_approval(id, scope),
         }
     }
 
     fn change(&self, change: Change, id: &str, body: &Bytes) -> Result<Reply, Fault> {
         match change {
             Change::Kill => self.kill(body),
+            Change::Approve => self.decide(id, Decision::Approve, body),
+            Change::Deny => self.decide(id, Decision::Deny, body),
+            Change::StopRun => self.stop_run(id, body),
+            Change::ClearUnknown => self.clear_unknown(id, request::UNNAMED_ACTOR),
             Change::LiftKill => self.lift_kill(id, request::UNNAMED_ACTOR),
         }
     }

@@ -31,6 +31,13 @@ pub(super) enum Page {
 pub(super) enum Look {
     Description,
     Kills,
+    Approvals,
+    Approval,
+    Runs,
+    Run,
+    Policies,
+    Breakers,
+    Unknown,
 }
 
 /// For those who may write.
@@ -38,6 +45,10 @@ pub(super) enum Look {
 pub(super) enum Change {
     Kill,
     LiftKill,
+    Approve,
+    Deny,
+    StopRun,
+    ClearUnknown,
 }
 
 /// One place of the admin side.
@@ -59,6 +70,17 @@ pub(super) const ROUTES: &[Route] = &[
     look("/v1/kills", Look::Kills),
     change("POST", "/v1/kills", Change::Kill),
     change("DELETE", "/v1/kills/{id}", Change::LiftKill),
+    look("/v1/approvals", Look::Approvals),
+    look("/v1/approvals/{id}", Look::Approval),
+    change("POST", "/v1/approvals/{id}/approve", Change::Approve),
+    change("POST", "/v1/approvals/{id}/deny", Change::Deny),
+    look("/v1/runs", Look::Runs),
+    look("/v1/runs/{id}", Look::Run),
+    change("POST", "/v1/runs/{id}/stop", Change::StopRun),
+    look("/v1/policies", Look::Policies),
+    look("/v1/breakers", Look::Breakers),
+    look("/v1/unknown", Look::Unknown),
+    change("DELETE", "/v1/unknown/{id}", Change::ClearUnknown),
 ];
 
 const fn page(path: &'static str, page: Page) -> Route {

@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
+pub mod approvals;
 pub mod check;
 pub mod drive;
 pub mod events;
 pub mod explain;
 pub mod init;
+pub mod kill;
+mod operate;
 pub mod report;
 mod root;
 pub mod run;

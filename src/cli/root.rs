@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::cli::approvals::{self, ApprovalsArgs};
 use crate::cli::check::{self, CheckOptions};
 use crate::cli::drive::{self, DriveArgs};
 use crate::cli::explain::{self, ExplainArgs, RunsArgs};
 use crate::cli::init;
+use crate::cli::kill::{self, KillArgs};
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
 use crate::cli::schema::{self, SchemaKind};
@@ -33,6 +35,8 @@ enum Command {
     Explain(ExplainArgs),
     Runs(RunsArgs),
     Drive(DriveArgs),
+    Approvals(ApprovalsArgs),
+    Kill(KillArgs),
     /// Write a first config, policy and policy test
     Init {
         /// Where to write them.
@@ -77,6 +81,10 @@ struct TestArgs {
     /// Test files, and folders that are searched for `*.test.yaml`.
     #[arg(value_name = "PATH", default_value = "./policies")]
     paths: Vec<PathBuf>,
+    /// The config that says which tags tools have and what they change; `./toolgate.yaml`, if there is
+    /// one. What a test file says of a tool comes first.
+    #[arg(long, short, value_name = "PATH")]
+    config: Option<PathBuf>,
     /// How to write the results.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -119,6 +127,8 @@ pub fn main() -> ExitCode {
             explain::runs(&args, color, &mut io::stdout(), &mut io::stderr())
         }
         Command::Drive(args) => run_drive(&args),
+        Command::Approvals(args) => approvals::run(&args, &mut io::stdout(), &mut io::stderr()),
+        Command::Kill(args) => kill::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Init { folder } => match init::run(&folder) {
             Ok(said) => say(said.as_bytes()),
             Err(error) => {
@@ -154,7 +164,10 @@ fn run_test(args: TestArgs) -> Exit {
         format: args.output.into(),
         color: wants_color(&io::stderr()),
     };
-    test::run(&options, None, &mut io::stdout(), &mut io::stderr())
+    match test::catalogue(args.config.as_deref(), &mut io::stderr()) {
+        Ok(known) => test::run(&options, known.as_ref(), &mut io::stdout(), &mut io::stderr()),
+        Err(exit) => exit,
+    }
 }
 
 fn run_drive(args: &DriveArgs) -> Exit {

@@ -16,6 +16,7 @@ use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::report::Exit;
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
+use crate::config::codes;
 use crate::config::reads::Reads;
 use crate::config::settings::{Events, Settings};
 use crate::ledger::{Bounds, Ledger, RunEnds};
@@ -79,7 +80,8 @@ pub fn run(args: &RunArgs) -> Exit {
         }
     };
     report(&candidate.warnings);
-    if candidate.policies.is_empty() {
+    let said = candidate.warnings.iter().any(|warning| warning.code == codes::NO_POLICIES);
+    if candidate.policies.is_empty() && !said {
         eprintln!("toolgate: warning: no policies are loaded, so every call passes");
     }
     runtime.block_on(serve(args, candidate, &reads, clock))

@@ -1,9 +1,10 @@
 //! `toolgate test`: plays policy tests.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::report::{Case, Exit, Format, Report, plural};
+use crate::config::load::load_with;
 use crate::policy::compile::Catalogue;
 use crate::rehearse::files::{self, Wanted};
 use crate::rehearse::rehearse;
@@ -17,6 +18,43 @@ pub struct TestOptions {
     pub format: Format,
     /// Colour what is written for people.
     pub color: bool,
+}
+
+/// What is looked at when no config is named.
+const USUAL_CONFIG: &str = "./toolgate.yaml";
+
+/// Stands for secrets, which are not needed to know the tools.
+const NO_SECRET: &str = "not-needed-for-knowing-tools----";
+
+/// The tools of the config; none when none is named and none is there.
+///
+/// # Errors
+/// With 2 when the config that was named does not hold; its faults are written. The usual one only
+/// leads to a warning.
+pub fn catalogue(config: Option<&Path>, err: &mut dyn Write) -> Result<Option<Catalogue>, Exit> {
+    let path = config.unwrap_or(Path::new(USUAL_CONFIG));
+    if config.is_none() && !path.exists() {
+        return Ok(None);
+    }
+    let shown = path.display();
+    match (load_with(path, &|_| Some(NO_SECRET.to_owned())), config) {
+        (Ok(loaded), _) => Ok(Some(loaded.settings.catalogue())),
+        (Err(_), None) => {
+            // Nobody may be reading standard error; the tests are played all the same.
+            let _ = writeln!(
+                err,
+                "toolgate: warning: {shown} does not hold, so its tools are not known here; \
+                 `toolgate check` says why"
+            );
+            Ok(None)
+        }
+        (Err(faults), Some(_)) => {
+            for fault in faults {
+                let _ = writeln!(err, "{}", fault.render(false));
+            }
+            Err(Exit::Usage)
+        }
+    }
 }
 
 /// Plays all tests below the given paths. Tools that a test file does not describe are looked up in

@@ -4,6 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
 use super::settings::{Bounds, Events, Settings};
 use super::{codes, raw};
 use crate::yaml::{Diagnostic, Field, Source, Span};
@@ -13,18 +16,59 @@ use crate::yaml::{Diagnostic, Field, Source, Span};
 pub struct Fixed {
     /// As it is reached in the config: `bounds.head`.
     pub key: &'static str,
-    /// Enough of it to tell two apart and to show.
-    pub value: String,
+    value: Value,
     /// Where it is written, if it is.
     pub span: Option<Span>,
 }
 
+/// Enough of a value to tell two apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    /// May be shown.
+    Plain(String),
+    /// Digests of it.
+    Secret(Vec<[u8; 32]>),
+}
+
 /// The fixed values of a config.
 pub(super) fn fixed(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
-    fn span<T>(field: Option<&Field<T>>) -> Option<Span> {
-        field.map(|field| field.span)
-    }
-    let bounds = raw.bounds.as_ref();
+    let mut all = places(raw, settings);
+    all.extend(bounds(raw.bounds.as_ref(), &settings.bounds));
+    all
+}
+
+fn places(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
+    let Settings { listen, admin, admin_tokens, admin_hosts, state, runs, events, .. } = settings;
+    let events = match events {
+        Events::Stdout => "stdout".to_owned(),
+        Events::File(path) => path.display().to_string(),
+    };
+    let tokens = [&admin_tokens.read, &admin_tokens.write];
+    // The place matters: a token that comes to be the other is another one.
+    let tokens = tokens.map(|token| {
+        let text = token.as_ref().map_or("", |token| token.expose_secret());
+        Sha256::digest(text).into()
+    });
+    let written = raw.admin_tokens.as_ref();
+    let written = written.and_then(|tokens| tokens.write.as_ref().or(tokens.read.as_ref()));
+    let record = raw.record.as_ref().and_then(|record| record.events.as_ref());
+    let idle_end = raw.runs.as_ref().and_then(|runs| runs.idle_end.as_ref());
+    vec![
+        plain("listen", listen, span(raw.listen.as_ref())),
+        plain("admin", admin, span(raw.admin.as_ref())),
+        Fixed {
+            key: "admin_tokens",
+            value: Value::Secret(tokens.to_vec()),
+            span: written.map(|token| token.span),
+        },
+        plain("admin_hosts", admin_hosts.join(", "), span(raw.admin_hosts.first())),
+        plain("state", state.display(), span(raw.state.as_ref())),
+        plain("record.events", events, span(record)),
+        plain("runs.idle_end", time(runs.idle_end), span(idle_end)),
+    ]
+}
+
+fn bounds(raw: Option<&raw::Bounds>, bounds: &Bounds) -> Vec<Fixed> {
     let Bounds {
         // Each call takes it from the settings it began with.
         body_limit_bytes: _,
@@ -35,60 +79,36 @@ pub(super) fn fixed(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
         header_time,
         body_time,
         drain_time,
-    } = settings.bounds;
-    let events = match &settings.events {
-        Events::Stdout => "stdout".to_owned(),
-        Events::File(path) => path.display().to_string(),
-    };
-    let fixed = |key, value: String, span| Fixed { key, value, span };
-    let time = |time: Duration| format!("{time:?}");
-    let record = raw.record.as_ref();
-    let runs = raw.runs.as_ref();
-    vec![
-        fixed("listen", settings.listen.to_string(), span(raw.listen.as_ref())),
-        fixed("admin", settings.admin.to_string(), span(raw.admin.as_ref())),
-        fixed("record.events", events, span(record.and_then(|record| record.events.as_ref()))),
-        fixed(
-            "runs.idle_end",
-            time(settings.runs.idle_end),
-            span(runs.and_then(|runs| runs.idle_end.as_ref())),
-        ),
-        fixed(
-            "bounds.head",
-            head_limit_bytes.to_string(),
-            span(bounds.and_then(|bounds| bounds.head.as_ref())),
-        ),
-        fixed(
-            "bounds.headers",
-            headers_limit.to_string(),
-            span(bounds.and_then(|bounds| bounds.headers.as_ref())),
-        ),
-        fixed(
+    } = *bounds;
+    let times = [
+        ("bounds.header_time", header_time, raw.and_then(|raw| span(raw.header_time.as_ref()))),
+        ("bounds.body_time", body_time, raw.and_then(|raw| span(raw.body_time.as_ref()))),
+        ("bounds.drain", drain_time, raw.and_then(|raw| span(raw.drain.as_ref()))),
+    ];
+    let counts = [
+        ("bounds.head", head_limit_bytes, raw.and_then(|raw| span(raw.head.as_ref()))),
+        ("bounds.headers", headers_limit, raw.and_then(|raw| span(raw.headers.as_ref()))),
+        (
             "bounds.connections",
-            connections_limit.to_string(),
-            span(bounds.and_then(|bounds| bounds.connections.as_ref())),
+            connections_limit,
+            raw.and_then(|raw| span(raw.connections.as_ref())),
         ),
-        fixed(
-            "bounds.live_runs",
-            live_runs_limit.to_string(),
-            span(bounds.and_then(|bounds| bounds.live_runs.as_ref())),
-        ),
-        fixed(
-            "bounds.header_time",
-            time(header_time),
-            span(bounds.and_then(|bounds| bounds.header_time.as_ref())),
-        ),
-        fixed(
-            "bounds.body_time",
-            time(body_time),
-            span(bounds.and_then(|bounds| bounds.body_time.as_ref())),
-        ),
-        fixed(
-            "bounds.drain",
-            time(drain_time),
-            span(bounds.and_then(|bounds| bounds.drain.as_ref())),
-        ),
-    ]
+        ("bounds.live_runs", live_runs_limit, raw.and_then(|raw| span(raw.live_runs.as_ref()))),
+    ];
+    let times = times.into_iter().map(|(key, value, span)| plain(key, time(value), span));
+    times.chain(counts.into_iter().map(|(key, value, span)| plain(key, value, span))).collect()
+}
+
+fn plain(key: &'static str, value: impl ToString, span: Option<Span>) -> Fixed {
+    Fixed { key, value: Value::Plain(value.to_string()), span }
+}
+
+fn span<T>(field: Option<&Field<T>>) -> Option<Span> {
+    field.map(|field| field.span)
+}
+
+fn time(time: Duration) -> String {
+    format!("{time:?}")
 }
 
 /// The keys whose values are others than those the gate was started with, one fault each.
@@ -97,10 +117,16 @@ pub fn changed(started: &[Fixed], wanted: &[Fixed], config: &Arc<Source>) -> Vec
     let differ = wanted.iter().filter_map(|fixed| {
         let old = before(fixed.key).filter(|old| old.value != fixed.value)?;
         let text = format!("`{}` cannot change while the gate runs", fixed.key);
-        let fault = Diagnostic::error(codes::RESTART, text)
-            .at(config, fixed.span.unwrap_or_default())
-            .help(format!("restart the gate for `{}`, or keep `{}`", fixed.value, old.value));
-        Some(fault)
+        let help = match (&fixed.value, &old.value) {
+            (Value::Plain(new), Value::Plain(old)) if !new.is_empty() && !old.is_empty() => {
+                format!("restart the gate for `{new}`, or keep `{old}`")
+            }
+            (Value::Plain(_) | Value::Secret(_), _) => {
+                "restart the gate for it, or keep what was there".to_owned()
+            }
+        };
+        let span = fixed.span.unwrap_or_default();
+        Some(Diagnostic::error(codes::RESTART, text).at(config, span).help(help))
     });
     differ.collect()
 }

@@ -107,6 +107,8 @@ pub struct Upstream {
     pub timeouts: Option<Field<Timeouts>>,
     /// Credentials that are added to requests; agents do not see them.
     pub auth: Option<Field<Auth>>,
+    /// How much its tools may answer, unless one says otherwise.
+    pub output: Option<Field<Output>>,
     /// PEM file with the certificate authorities to trust instead of the public ones.
     pub ca_file: Option<Field<String>>,
     /// Attempts that are made again, of all its tools. Writes only as far as they are safe to repeat.
@@ -141,6 +143,25 @@ pub enum OnBreach {
     /// Passes it on and records it.
     Observe,
     /// Withholds it.
+    Refuse,
+}
+
+/// How much a tool may answer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// Longest answer that is handed on. Answers are then held back until they are whole.
+    #[schemars(required)]
+    pub max_bytes: Option<Field<ByteSize>>,
+    /// What happens to a longer one. Default `refuse`.
+    pub over: Option<Field<Over>>,
+}
+
+/// What happens to an answer that is too long.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// It is withheld as a whole.
     Refuse,
 }
 
@@ -194,6 +215,8 @@ pub struct Tool {
     pub tags: Vec<Field<String>>,
     /// Whether it changes anything. Default: `read` for GET and HEAD, else `write`.
     pub effect: Option<Field<Effect>>,
+    /// How much it may answer.
+    pub output: Option<Field<Output>>,
     /// Arguments that do not make two calls different to loop detection, such as a timestamp.
     #[serde(default)]
     pub ignore_args: Vec<Field<String>>,
@@ -211,7 +234,11 @@ pub struct Tool {
     /// not answered: until then the same write is refused.
     #[serde(default)]
     pub read_back: Vec<Field<String>>,
-    /// Whether the same write is refused while one is in flight.
+    /// Whether an answer says that the call failed, whatever its status: an expression over `result`
+    /// and `response`.
+    pub tool_error: Option<Text>,
+    /// Whether the same write is refused while one is in flight, unless the agent gives each its own
+    /// idempotency key. Default: of tools with `read_back` or `idempotency`.
     pub at_most_once: Option<Field<bool>>,
     /// What a call costs, in US dollars; with `cost_from`, at most. It is reserved before the call is
     /// forwarded, and charged when the result does not say what the call cost.
@@ -320,6 +347,7 @@ pub const SHAPE: Shape = Shape {
         ("Config", &["apiVersion", "kind", "upstreams"]),
         ("Upstream", &["http"]),
         ("Tool", &["name"]),
+        ("Output", &["max_bytes"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
     ],

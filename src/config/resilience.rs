@@ -11,8 +11,9 @@ use super::settings::{Operation, Upstream};
 use super::upstream::TIMEOUT_RANGE;
 use super::validate::Check;
 use crate::call::plan::{BreakerPlan, FallbackPlan, Resilience, RetryOn, RetryPlan};
+use crate::policy::expr::{self, Program, Site};
 use crate::policy::view::Effect;
-use crate::yaml::{Entries, Field, ScalarFault, Span, closest};
+use crate::yaml::{Entries, Field, ScalarFault, Span, Text, closest};
 
 const ATTEMPTS_RANGE: (u64, u64) = (1, 10);
 const FAILURES_RANGE: (u64, u64) = (1, 10_000);
@@ -94,6 +95,8 @@ pub(super) fn of_tool(
         None => shared.fallback,
     };
     let timeout = raw.timeout.as_ref();
+    // Whoever says how to be sure of a write minds that it happens twice.
+    let minded = idempotency.is_some() || !raw.read_back.is_empty();
     Resilience {
         retry: own_retry.or_else(|| shared.retry.clone()).filter(|plan| plan.attempts > 1),
         breaker: raw.breaker.as_ref().map(|raw| breaker(raw, check)).or(shared.breaker),
@@ -101,8 +104,22 @@ pub(super) fn of_tool(
         fallback: fallback.filter(|_| !effect.changes()),
         idempotency,
         read_back: raw.read_back.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        at_most_once: raw.at_most_once.is_some_and(|field| field.value),
+        at_most_once: effect.changes() && raw.at_most_once.map_or(minded, |field| field.value),
+        tool_error: raw.tool_error.as_ref().and_then(|text| tool_error(text, check)),
         timeout: timeout.map(|field| check.time(Some(field), field.value.0, TIMEOUT_RANGE)),
+    }
+}
+
+fn tool_error(text: &Text, check: &mut Check<'_>) -> Option<Arc<Program>> {
+    match expr::compile(&text.value, Site::Answer) {
+        Ok(program) => Some(Arc::new(program)),
+        Err(errors) => {
+            for error in errors {
+                let fault = ScalarFault { message: error.message, help: error.help };
+                check.fault(error.code, text.locate(error.span), fault);
+            }
+            None
+        }
     }
 }
 
@@ -198,14 +215,14 @@ fn retry(raw: &Field<resilience::Retry>, check: &mut Check<'_>) -> RetryPlan {
 }
 
 fn breaker(raw: &Field<resilience::Breaker>, check: &mut Check<'_>) -> BreakerPlan {
-    let resilience::Breaker { failures, share, within, open_for, probes } = &raw.value;
+    let resilience::Breaker { failures, share, within, open_for, probes, tool_errors } = &raw.value;
     BreakerPlan {
         failures: number(check, *failures, 5, FAILURES_RANGE),
         share_percent: share.map_or(50, |field| field.value.0),
         within: check.time(within.as_ref(), Duration::from_secs(30), BREAKER_RANGE),
         open_for: check.time(open_for.as_ref(), Duration::from_secs(10), BREAKER_RANGE),
         probes: number(check, *probes, 1, PROBES_RANGE),
-        tool_errors: false,
+        tool_errors: tool_errors.is_some_and(|field| field.value),
     }
 }
 

@@ -12,15 +12,20 @@ use super::operation::Pattern;
 use super::raw;
 use super::reads::Reads;
 use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
-use super::validate::{Check, secret};
+use super::validate::{Check, secret, size};
 use super::{address, codes, cost, labels, resilience};
 use crate::call::Plan;
+use crate::call::plan::OutputPlan;
 use crate::contract::{Definition, OnBreach};
+use crate::forward::RESULT_CAPTURE_LIMIT_BYTES;
 use crate::policy::view::Effect;
 use crate::yaml::{self, Diagnostic, Entries, Field, Period, ScalarFault, Source, Span, Text};
 
 /// Largest file of certificates.
 const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Allowed bounds on answers: they are held in memory until they are whole.
+const OUTPUT_RANGE_BYTES: (u64, u64) = (1, 64 << 20);
 
 /// Allowed lengths of every timeout.
 pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
@@ -31,6 +36,7 @@ struct Common {
     tags: Vec<Arc<str>>,
     resilience: resilience::Shared,
     cost: cost::Written,
+    output: OutputPlan,
 }
 
 /// A tool with its pattern, while its upstream is put together.
@@ -123,6 +129,7 @@ fn tools(
         tags: tags(&raw.tags, check),
         resilience: resilience::shared(raw, check),
         cost: cost::shared(raw, check),
+        output: output(raw.output.as_ref(), check).unwrap_or_default(),
     };
     let mut drafts = Drafts { raw, common, drafts: Vec::new() };
     for field in raw.tools.iter().flat_map(|listed| &listed.value) {
@@ -232,6 +239,7 @@ fn tool(
     let new = own.iter().filter(|tag| !common.tags.contains(tag));
     let cost = cost::of_tool(raw, &common.cost, check);
     let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
+    let output = output(raw.output.as_ref(), check).unwrap_or(common.output);
     let tool = Tool {
         operation,
         method: pattern.method.clone(),
@@ -240,7 +248,7 @@ fn tool(
         tags: common.tags.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        plan: Arc::new(Plan { cost, contract, resilience }),
+        plan: Arc::new(Plan { cost, contract, resilience, output }),
     };
     Some(Draft { name, source, span, pattern, tool })
 }
@@ -267,6 +275,17 @@ fn named_here(raw: &raw::Tool, check: &mut Check<'_>) -> Option<Given> {
         source: Arc::clone(check.source),
         span: name?.span,
     })
+}
+
+/// How much a tool may answer.
+fn output(raw: Option<&Field<raw::Output>>, check: &mut Check<'_>) -> Option<OutputPlan> {
+    let raw::Output { max_bytes, over } = &raw?.value;
+    match over.map(|over| over.value) {
+        Some(raw::Over::Refuse) | None => {}
+    }
+    let field = max_bytes.as_ref().copied()?;
+    let limit = size(check, Some(field), RESULT_CAPTURE_LIMIT_BYTES, OUTPUT_RANGE_BYTES);
+    Some(OutputPlan { max_bytes: Some(limit) })
 }
 
 /// A plain name, or `{parameter}`. Without a pattern, a parameter cannot be checked.

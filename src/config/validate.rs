@@ -258,7 +258,7 @@ fn bounds(raw: &raw::Bounds, check: &mut Check<'_>) -> Bounds {
     }
 }
 
-fn size(
+pub(super) fn size(
     check: &mut Check<'_>,
     field: Option<Field<yaml::ByteSize>>,
     default: usize,

@@ -20,7 +20,7 @@ use crate::call::{Outcome, Plan};
 use crate::guard::Admitted;
 use crate::policy::set::Applicable;
 
-pub use body::{Finish, Measure, Metered, Tail};
+pub use body::{Finish, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 pub use content::{Content, ContentError, Keeper};
 pub use remembered::Remembered;
@@ -44,12 +44,13 @@ pub struct Trip {
     pub stale: Option<Duration>,
 }
 
-/// Whether a loaded rule reads results of the tool, its cost is read from them, or its schema is
-/// held against them.
+/// Whether a loaded rule reads results of the tool, now or at a later call, its schema is held
+/// against them, its cost is read from them, or they are asked whether they say that they failed.
 pub fn keeps_result(applicable: &Applicable, plan: &Plan) -> bool {
-    applicable.captures.iter().any(|path| path.starts_with("result"))
+    applicable.reads_results()
         || plan.cost.reads_result()
         || plan.contract.as_ref().is_some_and(|contract| contract.has_responses())
+        || plan.resilience.tool_error.is_some()
 }
 
 /// Longest wait for a connection, an answer and the next piece of it.

@@ -7,8 +7,8 @@ use crate::call::{Known, Refusal, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused, kill};
-use crate::identify::{Call, Headers, Identified};
+use crate::guard::{self, Granted, Refused, approval, kill, rewrite};
+use crate::identify::{Call, Headers, Identified, Terms};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Sizes, Watched};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
@@ -41,33 +41,58 @@ pub(crate) struct AdmittedParts {
 pub fn admit(
     identified: Identified,
     policies: &PolicySet,
+    terms: &Terms,
     now: Now,
     known: &mut Known,
 ) -> Result<Admitted, Refusal> {
-    let (visit, call) = identified.into_parts();
+    let (visit, mut call) = identified.into_parts();
     // What is switched off comes first: nothing of it is even looked at.
     if let Err(refusal) = kill::judge(visit.kills(), kill_facts(&call, &visit.run_id().0)) {
         visit.refuse(&Denial::of(&refusal), now);
         return Err(refusal);
     }
     let applicable = policies.applicable(&call.tool);
+    // Before anything judges them: arguments are judged as they will be sent.
+    let changes =
+        rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known).and_then(|changes| {
+            // What rules made of the arguments is held to the contract as what came was.
+            if !changes.notes.is_empty() {
+                call.keeps_to_contract()?;
+            }
+            Ok(changes)
+        });
+    let changes = match changes {
+        Ok(changes) => changes,
+        Err(refusal) => {
+            visit.refuse(&Denial::of(&refusal), now);
+            return Err(refusal);
+        }
+    };
     let view = call.view(visit.step());
     let sizes = Sizes { cost: call.plan.cost.max(), tokens: 0 };
     let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes };
     let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
-    let (Granted { warnings, observed, budgets }, reservation) = decided.map_err(|refused| {
-        let Refused { refusal, observed, budgets } = refused;
-        known.observed = observed;
-        known.budgets = budgets;
-        refusal
-    })?;
-    known.observed = observed;
+    let (Granted { mut warnings, needs_approval, observed, budgets }, reservation) = decided
+        .map_err(|refused| {
+            let Refused { refusal, observed, budgets } = refused;
+            known.observed = changes.observed.iter().cloned().chain(observed).collect();
+            known.budgets = budgets;
+            refusal
+        })?;
+    known.observed = changes.observed.into_iter().chain(observed).collect();
     known.budgets = budgets;
+    warnings.extend(changes.notes);
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     // From here on a refusal takes the admission back.
-    match held(&call, &reservation, now, known) {
+    let mut reservation = reservation;
+    let taken = held(&call, &reservation, now, known).and_then(|held| {
+        // Last, because an approval that lets a call pass is used up.
+        approved(&call, &mut reservation, &applicable, &needs_approval, now, known)?;
+        Ok(held)
+    });
+    match taken {
         Ok((begun, leave)) => {
             Ok(Admitted { call, reservation, applicable, warnings, leave, begun })
         }
@@ -76,6 +101,23 @@ pub fn admit(
             Err(refusal)
         }
     }
+}
+
+/// Uses up an approval for exactly this call, where one is needed.
+fn approved(
+    call: &Call,
+    reservation: &mut Reservation,
+    applicable: &Applicable,
+    findings: &[Finding],
+    now: Now,
+    known: &mut Known,
+) -> Result<(), Refusal> {
+    let Some(first) = findings.first() else { return Ok(()) };
+    let run = Arc::clone(&reservation.run_id().0);
+    let wanted = approval::wanted(call, &run, findings, applicable, known);
+    let answer = reservation.ask_approval(wanted, now);
+    known.approval = answer.id().cloned();
+    approval::judge(answer, first.clone())
 }
 
 /// What a call takes beside its reservation, and gives back when it is dropped.

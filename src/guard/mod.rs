@@ -3,10 +3,12 @@
 //! Guards are pure: they see the call, a look at the ledger and `now`, and answer with findings.
 
 mod admitted;
+mod approval;
 mod breaker;
 mod kill;
 mod limits;
 mod loops;
+mod rewrite;
 mod spiral;
 mod unknown;
 
@@ -19,10 +21,11 @@ use std::time::Duration;
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
 pub use breaker::Leave;
+pub use rewrite::{finding, note};
 pub use unknown::Begun;
 
 use crate::call::budget::Budget;
-use crate::call::{Refusal, StopReason};
+use crate::call::{Observed, Refusal, StopReason};
 use crate::clock::Now;
 use crate::ledger::{Denial, Judgement, Look};
 use crate::policy::amount::Amount;
@@ -39,8 +42,10 @@ const BUDGETS_LIMIT: usize = 8;
 pub struct Granted {
     /// Enforced rules and limits that said `warn`.
     pub warnings: Vec<Finding>,
+    /// Enforced rules and limits that want a human to see the call first.
+    pub needs_approval: Vec<Finding>,
     /// Rules and limits in observe mode that would have acted.
-    pub observed: Vec<Arc<str>>,
+    pub observed: Vec<Observed>,
     /// What is left of the budgets, this call taken.
     pub budgets: Vec<Budget>,
 }
@@ -50,7 +55,7 @@ pub struct Granted {
 pub struct Refused {
     pub refusal: Refusal,
     /// Rules and limits in observe mode that would have acted.
-    pub observed: Vec<Arc<str>>,
+    pub observed: Vec<Observed>,
     /// What is left of the budgets.
     pub budgets: Vec<Budget>,
 }
@@ -124,18 +129,19 @@ pub fn judge(
 }
 
 fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
-    let observed: Vec<Arc<str>> = found.observed.into_iter().map(|finding| finding.rule).collect();
+    let observed: Vec<Observed> = found.observed.into_iter().map(Observed::from).collect();
     // A stable sort: among equals, rules stand before loops and loops before budgets.
     found.acting.sort_by_key(|finding| std::cmp::Reverse(finding.verb));
     let refuses = found.acting.first().is_some_and(|first| first.verb >= Verb::Deny);
     if !refuses {
-        found.acting.retain(|finding| finding.verb == Verb::Warn);
+        let of = |verb| found.acting.iter().filter(move |finding| finding.verb == verb).cloned();
+        let (warnings, needs_approval) = (of(Verb::Warn).collect(), of(Verb::Approve).collect());
         let budgets = found
             .budgets
             .into_iter()
             .map(|(budget, takes)| Budget { used: budget.used.saturating_add(takes), ..budget });
         let budgets = budgets.collect();
-        return Judgement::Admit(Granted { warnings: found.acting, observed, budgets });
+        return Judgement::Admit(Granted { warnings, needs_approval, observed, budgets });
     }
     let Some(first) = found.acting.into_iter().next() else {
         return Judgement::Admit(Granted { observed, ..Granted::default() });

@@ -186,7 +186,7 @@ fn a_stop_outranks_a_denial_and_observed_limits_never_act() {
     );
     assert_eq!(world.ok("a.c", "{}", 1).expect("passes").observed.len(), 0);
     let second = world.ok("a.c", "{}", 1).expect("passes all the same");
-    assert_eq!(second.observed.first().map(|rule| &**rule), Some("p/watched"));
+    assert_eq!(second.observed.first().map(|observed| &*observed.rule), Some("p/watched"));
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub(super) fn begin(
     if !call.tool.effect.changes() {
         return Ok(Begun::default());
     }
-    let key = match call.sent_key() {
+    let sent = call.sent_key();
+    let key = match sent {
         SentKey::NotDeclared => None,
         SentKey::One(key) => Some(Arc::from(key)),
         SentKey::Unreadable => return Err(unreadable()),
@@ -45,7 +46,10 @@ pub(super) fn begin(
     };
     known.idempotency_key = key.as_deref().map(shown);
     let run = reservation.run_id();
-    let write = Write::new(&call.caller, &call.tool.name, call.key, run, key.clone(), &call.plan);
+    let mut write = Write::new(&call.caller, &call.tool.name, call.key, run, &call.plan);
+    if let Some(key) = &key {
+        write = write.under(key.clone(), matches!(sent, SentKey::One(_)));
+    }
     match reservation.watch(write, now) {
         Ok(watched) => Ok(Begun { watched: Some(watched), key }),
         Err(doubt) => Err(doubtful(&doubt, call)),

@@ -8,6 +8,7 @@ mod head;
 pub mod path;
 mod percent;
 pub mod query;
+mod rewritten;
 pub mod run_id;
 pub mod trace;
 
@@ -21,13 +22,14 @@ use hyper::body::Incoming;
 
 use crate::call::{Caller, Known, Plan, Refusal, RunId, ToolFacts};
 use crate::clock::{Clock, Now};
-use crate::json::{self, Document, Hasher, HmacKey};
+use crate::json::{self, Digest, Document, Hasher, HmacKey};
 use crate::ledger::{Denial, Ledger, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::http::{Routed, Routes};
 
 pub use self::body::{Room, Share};
 pub(crate) use self::head::Target;
+pub use self::rewritten::RewriteFault;
 use self::trace::TraceContext;
 
 /// A request as it arrived; nothing in it has been believed yet.
@@ -66,6 +68,10 @@ pub struct Call {
     pub args_bytes: u64,
     /// Tool and arguments, 1 and 1.0 being equal.
     pub key: u64,
+    /// Top-level arguments left out of `key`.
+    pub ignored: Arc<[Arc<str>]>,
+    /// Digest of the canonical arguments.
+    pub args_digest: Digest,
     pub caller: Caller,
     pub trace: TraceContext,
     /// What the config says of calls to the tool.
@@ -198,19 +204,16 @@ async fn tool_and_arguments(
     let terms = desk.terms;
     let target = head::target(&parts)?;
     let Routed { tool, upstream, path, parameters, ignored, plan } =
-        terms.routes.find(&parts.method, &target)?;
+        terms.routes.find(&parts.method, &target).inspect_err(|_| {
+            desk.known.path = Some(target.path.shown());
+        })?;
     desk.known.tool = Some(Arc::clone(&tool));
     let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;
     let textual = contract::textual(&plan, parameters, &target.query);
-    let mut canonical = Vec::with_capacity(bytes.len());
-    args.root().write_canonical(&mut canonical);
-    let args_bytes = canonical.len() as u64;
-    let mut hasher = Hasher::new(terms.digest_key.as_ref());
-    hasher.update(&canonical);
-    let digest = hasher.finish();
-    desk.known.args = Some((digest, args_bytes));
-    let key = json::loop_key_of_canonical(&tool.name, args.root(), &ignored, &canonical);
+    let Identity { digest: args_digest, bytes: args_bytes, key } =
+        Identity::of(&args, &tool, &ignored, terms, bytes.len());
+    desk.known.args = Some((args_digest, args_bytes));
     let call = Call {
         method: parts.method,
         path,
@@ -219,6 +222,8 @@ async fn tool_and_arguments(
         body: bytes,
         share,
         key,
+        ignored,
+        args_digest,
         tool,
         upstream,
         args,
@@ -230,6 +235,33 @@ async fn tool_and_arguments(
     };
     call.keeps_to_contract()?;
     Ok(call)
+}
+
+/// What arguments are known by.
+struct Identity {
+    digest: Digest,
+    /// Size of the canonical form, in bytes.
+    bytes: u64,
+    /// The loop key.
+    key: u64,
+}
+
+impl Identity {
+    /// `size_hint`: about how long the canonical form is, in bytes.
+    fn of(
+        args: &Document,
+        tool: &ToolFacts,
+        ignored: &[Arc<str>],
+        terms: &Terms,
+        size_hint: usize,
+    ) -> Self {
+        let mut canonical = Vec::with_capacity(size_hint);
+        args.root().write_canonical(&mut canonical);
+        let mut hasher = Hasher::new(terms.digest_key.as_ref());
+        hasher.update(&canonical);
+        let key = json::loop_key_of_canonical(&tool.name, args.root(), ignored, &canonical);
+        Self { digest: hasher.finish(), bytes: canonical.len() as u64, key }
+    }
 }
 
 /// A fresh id for a run that nobody labelled.

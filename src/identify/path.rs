@@ -213,6 +213,11 @@ fn stands_for_itself(raw: &str) -> bool {
     !matches!(raw, "" | "." | "..") && raw.bytes().all(plain)
 }
 
+/// A decoded segment in its canonical form.
+fn encoded(segment: &str) -> String {
+    utf8_percent_encode(segment, ENCODED).to_string()
+}
+
 /// Decodes a segment, unless servers disagree on what it means.
 fn decode_segment(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if raw.is_empty() {

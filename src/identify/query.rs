@@ -106,6 +106,11 @@ pub fn parse(query: &str) -> Result<Query, QueryError> {
 }
 
 impl Query {
+    /// A query of decoded names and values. Whether they can be sent so is for [`parse`] to say.
+    pub fn from_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self { pairs }
+    }
+
     /// Names and values, decoded, in the order they stand.
     pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))

@@ -203,7 +203,7 @@ impl Memory {
         self.turn(State::Open { until: now.mono.saturating_add(rest) });
     }
 
-    /// What an attempt says that was let through while closed, or that is only known now.
+    /// What an attempt says that was let through while closed.
     fn count(&mut self, health: Health, plan: BreakerPlan, now: Now) {
         let State::Closed { window } = &mut self.state else { return };
         window.resize(plan.within);
@@ -211,13 +211,26 @@ impl Memory {
             Health::Answered => window.note(false, now),
             Health::Failed { rest } => {
                 window.note(true, now);
-                let counts = window.counts(now);
-                let share = counts.all.saturating_mul(u64::from(plan.share_percent));
-                let enough = counts.marked >= u64::from(plan.failures);
-                if enough && counts.marked.saturating_mul(100) >= share {
-                    self.open(plan, rest, now);
-                }
+                self.open_if_due(plan, rest, now);
             }
+        }
+    }
+
+    /// Turns an answer that was counted into a failure.
+    fn recount(&mut self, plan: BreakerPlan, now: Now) {
+        let State::Closed { window } = &mut self.state else { return };
+        window.resize(plan.within);
+        window.mark(now);
+        self.open_if_due(plan, None, now);
+    }
+
+    fn open_if_due(&mut self, plan: BreakerPlan, rest: Option<Duration>, now: Now) {
+        let State::Closed { window } = &self.state else { return };
+        let counts = window.counts(now);
+        let share = counts.all.saturating_mul(u64::from(plan.share_percent));
+        let enough = counts.marked >= u64::from(plan.failures);
+        if enough && counts.marked.saturating_mul(100) >= share {
+            self.open(plan, rest, now);
         }
     }
 
@@ -259,7 +272,7 @@ impl Ticket {
     /// Says of an attempt that was reported as answered that it failed after all: its answer broke
     /// off, or said so.
     pub fn report_late_failure(&mut self, now: Now) {
-        self.breaker.0.lock().count(Health::Failed { rest: None }, self.plan, now);
+        self.breaker.0.lock().recount(self.plan, now);
     }
 
     /// Whether an answer that says that it failed is a failure of the tool.

@@ -4,12 +4,14 @@
 //! view of the run and of every scope its limits touch, and takes what they grant, all under the
 //! same locks. So neither a budget nor a rule over the run's history can be raced.
 
+mod approvals;
 mod breakers;
 mod claim;
 mod draw;
 mod keys;
 mod kills;
 mod meter;
+mod outside;
 mod reservation;
 mod run;
 mod scope;
@@ -35,10 +37,16 @@ use crate::clock::{Clock, Now};
 use crate::policy::amount::Amount;
 use crate::policy::model::Per;
 
+pub use approvals::{
+    APPROVALS_LIMIT, APPROVALS_LIMIT_A_RUN, Answer as ApprovalAnswer, ApprovalChange, ApprovalKey,
+    ApprovalRecord, ApprovalStatus, Approvals, Decided, Decision, SHOWN_BODY_LIMIT_BYTES, Subject,
+    Undecidable, Wanted,
+};
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use draw::{Sizes, Unplaced};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
+pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
@@ -63,6 +71,8 @@ pub struct Bounds {
 pub struct Ledger {
     /// What operators have switched off.
     pub kills: Kills,
+    /// Calls that wait for a human.
+    pub approvals: Approvals,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -85,6 +95,7 @@ impl Ledger {
     pub fn new(clock: Clock, bounds: Bounds, ends: Arc<dyn RunEnds>) -> Arc<Self> {
         Arc::new(Self {
             kills: Kills::default(),
+            approvals: Approvals::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -118,6 +129,13 @@ impl Ledger {
     /// Zero when nothing is in flight.
     pub fn reserved_amounts(&self) -> Amount {
         self.reserved().1
+    }
+
+    /// Sees that changes to approvals are recorded.
+    pub fn report_approvals(&self, changes: Vec<ApprovalChange>) {
+        for change in changes {
+            self.ends.approval_changed(&change);
+        }
     }
 
     fn reserved(&self) -> (u64, Amount) {

@@ -1,5 +1,6 @@
 //! What an admitted call holds: it is settled with the outcome or, on every other exit, released.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -7,14 +8,15 @@ use smallvec::SmallVec;
 
 use crate::call::{RunId, Status, StopReason};
 use crate::clock::Now;
-use crate::ledger::Kills;
 use crate::ledger::Ledger;
 use crate::ledger::claim::{Bill, Claim, Taken, Used};
 use crate::ledger::run::DenialNote;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
+use crate::ledger::{ApprovalAnswer, Kills, Wanted};
 use crate::policy::amount::Usd;
 use crate::policy::history::{Captured, Step};
+use crate::policy::view::RunView;
 use crate::weaken::Hole;
 
 /// How an admitted call ended, as far as the run's memory is concerned.
@@ -38,13 +40,15 @@ pub struct Reservation {
     visit: Visit,
     asked: Asked,
     claims: SmallVec<[Claim; 4]>,
+    /// The approval that let the call pass.
+    approval: Option<Arc<str>>,
     sent: AtomicBool,
     settled: bool,
 }
 
 impl Reservation {
     pub(super) fn new(visit: Visit, asked: Asked, claims: SmallVec<[Claim; 4]>) -> Self {
-        Self { visit, asked, claims, sent: AtomicBool::new(false), settled: false }
+        Self { visit, asked, claims, approval: None, sent: AtomicBool::new(false), settled: false }
     }
 
     /// Position of this call in its run, from 1.
@@ -55,6 +59,25 @@ impl Reservation {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         self.visit.run_id()
+    }
+
+    /// Asks for a call that needs approval. One that passes has used the approval up, and gives it
+    /// back if it is never sent.
+    pub fn ask_approval(&mut self, wanted: Wanted, now: Now) -> ApprovalAnswer {
+        let ledger = &self.visit.ledger;
+        let (answer, changes) = ledger.approvals.ask(wanted, now);
+        ledger.report_approvals(changes);
+        if let ApprovalAnswer::Passes(id) = &answer {
+            self.approval = Some(Arc::clone(id));
+        }
+        answer
+    }
+
+    fn give_approval_back(&self, now: Now) {
+        if let Some(id) = &self.approval {
+            let ledger = &self.visit.ledger;
+            ledger.report_approvals(ledger.approvals.give_back(id, now));
+        }
     }
 
     /// The ledger that it is of.
@@ -101,10 +124,23 @@ impl Reservation {
         self.close(settlement, now);
     }
 
+    /// Shows the run as it is now, under its lock.
+    pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
+        self.visit.look(now, show)
+    }
+
+    /// Notes in the run that the answer of the call is withheld from the agent. The call has taken
+    /// place all the same: it is settled as it ended.
+    pub fn withhold(&self, denial: &Denial, now: Now) {
+        let mut state = self.visit.run.state.lock();
+        state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
+    }
+
     /// Takes the admission back, because a guard after the ledger refused: what was reserved is
     /// released, and the denial is noted in the run.
     pub fn refuse(mut self, denial: &Denial, now: Now) {
         self.settled = true;
+        self.give_approval_back(now);
         let mut state = self.visit.run.state.lock();
         state.usage.calls = state.usage.calls.saturating_sub(1);
         state.history.withdraw(self.step());
@@ -121,9 +157,12 @@ impl Reservation {
     }
 
     fn close(&self, settlement: Settlement, now: Now) {
+        let sent = self.was_sent();
+        if !sent {
+            self.give_approval_back(now);
+        }
         let Settlement { status, succeeded, result_key, captured, upstream, cost, tokens } =
             settlement;
-        let sent = self.was_sent();
         let bill = Bill { cost, tokens };
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);

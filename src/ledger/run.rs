@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::call::{Caller, RunEnd, RunId, Status, StopReason};
 use crate::clock::Now;
+use crate::ledger::ApprovalChange;
 use crate::ledger::draw::Sizes;
 use crate::ledger::keys::Shared;
 use crate::ledger::scope::Scope;
@@ -53,6 +54,9 @@ pub struct EndedRun {
 /// Told of every run's end, exactly once a run.
 pub trait RunEnds: Send + Sync {
     fn run_ended(&self, run: EndedRun);
+
+    /// Told of everything that becomes of approvals.
+    fn approval_changed(&self, _change: &ApprovalChange) {}
 }
 
 /// A run's fixed facts and its state behind a lock that is never held across an await.

@@ -1,8 +1,9 @@
 //! Writes of which nobody knows whether they happened: sent, and not answered. The same write is
 //! not sent again until somebody has looked.
 //!
-//! An entry goes when a declared read-back tool of the same caller succeeds, when the same write is
-//! repeated under the same idempotency key and answered, or when an operator clears it. Nothing goes
+//! An entry goes when a declared read-back tool succeeds in the same run, or when an operator clears
+//! it. Another run of the same caller may repeat the write when it has looked itself, and anybody may
+//! under the same idempotency key; that it was answered then ends the matter. Nothing goes
 //! by itself, and nothing is evicted: at the limit writes without a key are refused instead.
 
 use std::collections::HashMap;
@@ -20,6 +21,9 @@ use crate::weaken::Hole;
 /// Entries kept. At the limit, writes that carry no idempotency key are refused; those in flight at
 /// that moment may still become entries.
 const UNKNOWN_LIMIT: usize = 10_000;
+
+/// Runs remembered of one entry that have looked since.
+const LOOKED_LIMIT: usize = 32;
 
 /// All writes whose outcome is not known, and those in flight of tools that want each at most once.
 #[derive(Debug, Default)]
@@ -48,6 +52,8 @@ struct Entry {
     since: Now,
     idempotency_key: Option<Arc<str>>,
     read_back: Arc<[Arc<str>]>,
+    /// Other runs that have looked since.
+    looked: Vec<RunId>,
     stage: Stage,
 }
 
@@ -64,6 +70,8 @@ pub struct Write {
     run: RunId,
     /// Under which a repetition is the same request.
     idempotency_key: Option<Arc<str>>,
+    /// The agent chose the key: what differs by it was meant as another request.
+    chosen: bool,
     plan: Arc<Plan>,
 }
 
@@ -159,7 +167,7 @@ impl UnknownWrites {
 
     /// Whether the write may be sent. One that wants to be in flight alone is noted.
     fn begin(&self, write: &Write, now: Now) -> Result<(), Doubt> {
-        let alone = write.plan.resilience.at_most_once;
+        let alone = write.plan.resilience.at_most_once && !write.chosen;
         let nothing = self.count.load(Ordering::Acquire) == 0;
         if (nothing && !alone) || Hole::ForgetUnknown.is_open() {
             return Ok(());
@@ -167,6 +175,11 @@ impl UnknownWrites {
         let mut entries = self.entries.lock();
         match entries.get(&write.key) {
             Some(entry) if write.repeats(entry) => return Ok(()),
+            Some(entry) if entry.stage == Stage::Unknown && entry.looked.contains(&write.run) => {
+                entries.remove(&write.key);
+                self.count.store(entries.len(), Ordering::Release);
+            }
+            Some(entry) if entry.stage == Stage::InFlight && write.chosen => return Ok(()),
             Some(entry) if entry.stage == Stage::InFlight => return Err(Doubt::InFlight),
             Some(entry) => {
                 let read_back = Arc::clone(&entry.read_back);
@@ -174,11 +187,10 @@ impl UnknownWrites {
             }
             None => {}
         }
-        if write.idempotency_key.is_some() {
-            return Ok(());
-        }
         if entries.len() >= UNKNOWN_LIMIT {
-            return Err(Doubt::Full);
+            // Under a key it can be repeated without harm.
+            let keyed = write.idempotency_key.is_some();
+            return if keyed { Ok(()) } else { Err(Doubt::Full) };
         }
         if alone {
             self.put(&mut entries, write, Stage::InFlight, now);
@@ -193,6 +205,7 @@ impl UnknownWrites {
             since: now,
             idempotency_key: write.idempotency_key.clone(),
             read_back: Arc::clone(&write.plan.resilience.read_back),
+            looked: Vec::new(),
             stage,
         };
         entries.insert(write.key.clone(), entry);
@@ -217,8 +230,9 @@ impl UnknownWrites {
         }
     }
 
-    /// Forgets what a success of `tool`, asked for at `asked`, has shown.
-    pub fn read_back(&self, caller: &Caller, tool: &str, asked: Duration) {
+    /// Notes what a success of `tool`, asked for at `asked` by the run `run`, has shown: the run
+    /// that wrote knows now, and so it is over; another may repeat the write, and no third one.
+    pub fn read_back(&self, caller: &Caller, tool: &str, run: &RunId, asked: Duration) {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
@@ -229,7 +243,13 @@ impl UnknownWrites {
                 && key.tenant == caller.tenant
                 && key.agent == caller.agent
                 && entry.read_back.iter().any(|name| **name == *tool);
-            !shows
+            if shows && entry.run != *run && !entry.looked.contains(run) {
+                if entry.looked.len() >= LOOKED_LIMIT {
+                    entry.looked.remove(0);
+                }
+                entry.looked.push(run.clone());
+            }
+            !(shows && entry.run == *run)
         });
         self.count.store(entries.len(), Ordering::Release);
     }
@@ -263,16 +283,16 @@ impl Entry {
 
 impl Write {
     /// A write of the run `run`. `call` is its loop key.
-    pub fn new(
-        caller: &Caller,
-        tool: &Arc<str>,
-        call: u64,
-        run: &RunId,
-        idempotency_key: Option<Arc<str>>,
-        plan: &Arc<Plan>,
-    ) -> Self {
+    pub fn new(caller: &Caller, tool: &Arc<str>, call: u64, run: &RunId, plan: &Arc<Plan>) -> Self {
         let key = Key::new(caller, tool, call);
-        Self { key, run: run.clone(), idempotency_key, plan: Arc::clone(plan) }
+        let plan = Arc::clone(plan);
+        Self { key, run: run.clone(), idempotency_key: None, chosen: false, plan }
+    }
+
+    /// The same under an idempotency key. `chosen`: by the agent.
+    pub fn under(mut self, key: Arc<str>, chosen: bool) -> Self {
+        (self.idempotency_key, self.chosen) = (Some(key), chosen);
+        self
     }
 
     /// Whether it is the same request as an earlier one, and not only an identical one.

@@ -79,9 +79,11 @@ pub enum Judgement<Granted, Refused> {
 }
 
 impl Denial {
-    /// A refusal without a rule of the operator's.
+    /// A refusal that no look at the run led to.
     pub fn of(refusal: &Refusal) -> Self {
-        Self { key: Arc::from(refusal.reason.name()), stop: None }
+        let key = refusal.rule.clone().unwrap_or_else(|| Arc::from(refusal.reason.name()));
+        let stop = refusal.ends_run.then(|| (refusal.reason, refusal.rule.clone()));
+        Self { key, stop }
     }
 }
 
@@ -205,6 +207,12 @@ impl Visit {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         &self.run.id
+    }
+
+    /// Shows the run as it is now, under its lock.
+    pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
+        let state = self.run.state.lock();
+        show(state.view(&self.run.id.0, now))
     }
 
     /// What operators have switched off.

@@ -36,6 +36,15 @@ impl Window {
 
     /// Counts one event.
     pub fn note(&mut self, marked: bool, now: Now) {
+        self.add(Counts { all: 1, marked: u64::from(marked) }, now);
+    }
+
+    /// Marks an event that was counted before without a mark.
+    pub fn mark(&mut self, now: Now) {
+        self.add(Counts { all: 0, marked: 1 }, now);
+    }
+
+    fn add(&mut self, more: Counts, now: Now) {
         let at = self.part_of(now);
         let slots = u64::try_from(PARTS).unwrap_or(u64::MAX);
         let slot = usize::try_from(at % slots).unwrap_or_default();
@@ -43,10 +52,8 @@ impl Window {
         if part.at != at {
             *part = Part { at, counts: Counts::default() };
         }
-        part.counts.all = part.counts.all.saturating_add(1);
-        if marked {
-            part.counts.marked = part.counts.marked.saturating_add(1);
-        }
+        part.counts.all = part.counts.all.saturating_add(more.all);
+        part.counts.marked = part.counts.marked.saturating_add(more.marked);
     }
 
     /// What was counted within the window that ends now.

@@ -1,6 +1,7 @@
 //! From policy files to a policy set: everything that is wrong is found at once, and nothing is
 //! half-loaded.
 
+mod approving;
 mod arguments;
 pub mod codes;
 mod limits;
@@ -173,11 +174,12 @@ impl Compiler<'_> {
 
     /// `allow` and `default: deny` need each other.
     fn check_allowing(&mut self) {
-        let allows = self.parts.rules.iter().any(|rule| rule.then == Verb::Allow);
+        let lifts = |then: Verb| matches!(then, Verb::Allow | Verb::Approve);
+        let allows = self.parts.rules.iter().any(|rule| lifts(rule.then));
         if let (Some(default), false) = (&self.default_at, allows) {
             let fault = Diagnostic::warning(codes::NO_EFFECT, "every call is refused")
                 .at(&default.source, default.span)
-                .help("add a rule with `then: allow`");
+                .help("add a rule with `then: allow` or `then: approve`");
             self.faults.push(fault);
         }
         if self.default_at.is_none() {

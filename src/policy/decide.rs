@@ -49,39 +49,38 @@ impl Ruling {
     }
 }
 
+/// What makes `default: deny` give way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lifting {
+    /// A rule in any mode would allow the call, or have it approved.
+    would_allow: bool,
+    /// An enforced rule has the call approved.
+    approvable: bool,
+}
+
 /// Asks every applicable rule about the call.
 ///
 /// An expression that cannot be evaluated does not pass: its rule refuses as
 /// [`StopReason::RuleError`], whatever its verb is.
 pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
     let mut ruling = Ruling::default();
-    let mut would_allow = false;
-    for rule in &applicable.rules {
-        let finding = match (fires(rule, env), rule.then) {
-            (Ok(false), _) => continue,
-            (Ok(true), Verb::Allow) => {
-                would_allow = true;
-                if rule.mode == Mode::Enforce && ruling.allowed_by.is_none() {
-                    ruling.allowed_by = Some(rule.name.clone());
-                }
-                continue;
-            }
-            (Ok(true), Verb::Warn | Verb::Approve | Verb::Deny | Verb::Stop) => fired(rule, env),
-            (Err(error), _) => unevaluable(rule, &error),
-        };
-        ruling.add(rule.mode, finding);
-    }
-    ruling.findings.sort_by(by_precedence);
-    ruling.observed.sort_by(by_precedence);
+    let lifting = ruling.ask(&applicable.rules, env);
     if let Some(default) = &applicable.default_deny {
         let lifted = match default.mode {
-            Mode::Enforce => ruling.allowed_by.is_some(),
-            Mode::Observe | Mode::Off => would_allow,
+            Mode::Enforce => lifting.approvable || ruling.allowed_by.is_some(),
+            Mode::Observe | Mode::Off => lifting.would_allow,
         };
         if !lifted {
             ruling.add_default(default, env);
         }
     }
+    ruling
+}
+
+/// Asks every rule of `phase: result` about the answer, which `env` has; otherwise like [`judge`].
+pub fn judge_answer(applicable: &Applicable, env: &Env<'_>) -> Ruling {
+    let mut ruling = Ruling::default();
+    ruling.ask(&applicable.result_rules, env);
     ruling
 }
 
@@ -94,6 +93,35 @@ fn by_precedence(a: &Finding, b: &Finding) -> Ordering {
 }
 
 impl Ruling {
+    /// Asks rules and adds what they find, sorted.
+    fn ask(&mut self, rules: &[Arc<Rule>], env: &Env<'_>) -> Lifting {
+        let mut lifting = Lifting::default();
+        for rule in rules {
+            let finding = match (fires(rule, env), rule.then) {
+                (Ok(false), _) => continue,
+                (Ok(true), Verb::Allow) => {
+                    lifting.would_allow = true;
+                    if rule.mode == Mode::Enforce && self.allowed_by.is_none() {
+                        self.allowed_by = Some(rule.name.clone());
+                    }
+                    continue;
+                }
+                (Ok(true), Verb::Approve) => {
+                    // Whoever approves a call allows it: `default: deny` gives way.
+                    lifting.would_allow = true;
+                    lifting.approvable |= rule.mode == Mode::Enforce;
+                    fired(rule, env)
+                }
+                (Ok(true), Verb::Warn | Verb::Deny | Verb::Stop) => fired(rule, env),
+                (Err(error), _) => unevaluable(rule, &error),
+            };
+            self.add(rule.mode, finding);
+        }
+        self.findings.sort_by(by_precedence);
+        self.observed.sort_by(by_precedence);
+        lifting
+    }
+
     fn add(&mut self, mode: Mode, finding: Finding) {
         match mode {
             Mode::Enforce => self.findings.push(finding),

@@ -74,8 +74,25 @@ pub struct Rule {
     pub mode: Mode,
     /// May a refusal say which values would have passed?
     pub explain: bool,
+    /// With `then: approve`: who may approve, and until when.
+    pub approving: Approving,
     /// What a refusal by this rule is recorded as.
     pub reason: StopReason,
+}
+
+/// Who may approve what a rule or limit holds back, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approving {
+    /// As the operator names them; shown to whoever decides.
+    pub approvers: Arc<[Arc<str>]>,
+    /// How long an approval may stay undecided and, once decided, unused.
+    pub expires: Duration,
+}
+
+impl Default for Approving {
+    fn default() -> Self {
+        Self { approvers: Arc::from([]), expires: Duration::from_secs(3_600) }
+    }
 }
 
 /// A precondition over completed, successful calls of the same run.
@@ -112,6 +129,8 @@ pub struct Limit {
     pub mode: Mode,
     /// May a refusal say what the maximum is?
     pub explain: bool,
+    /// With `then: approve`: who may approve, and until when.
+    pub approving: Approving,
 }
 
 /// What a limit counts together.

@@ -19,11 +19,7 @@ pub const SHAPE: Shape = Shape {
         ("RawRequirement", &["call"]),
         ("RawLimit", &["id", "per", "max", "then"]),
     ],
-    planned: &[
-        ("RawRule", &["approvers", "expires"]),
-        ("RawVerb", &["approve"]),
-        ("RawLimit", &["approvers", "expires"]),
-    ],
+    planned: &[],
 };
 
 /// The version of the format.
@@ -40,7 +36,7 @@ pub enum PolicyKind {
 }
 
 /// Rules and limits over the calls of a run. The order of files and of rules never matters:
-/// stop outranks deny, deny outranks warn, warn outranks allow.
+/// stop outranks deny, deny outranks approve, approve outranks warn, warn outranks allow.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawPolicy {
@@ -108,10 +104,16 @@ pub struct RawRule {
     pub set: Option<Field<Entries<Text>>>,
     /// What is taken out of the arguments or the result.
     pub redact: Option<Field<RawRedact>>,
-    /// What the model is told; `{…}` interpolates CEL. Required with `deny` and `stop`.
+    /// What the model is told; `{…}` interpolates CEL. Required with `approve`, `deny`
+    /// and `stop`.
     pub message: Option<Text>,
     /// Overrides the policy's mode.
     pub mode: Option<Field<RawMode>>,
+    /// With `then: approve`: who may approve; shown to whoever decides.
+    pub approvers: Option<Field<Vec<Field<String>>>>,
+    /// With `then: approve`: how long an approval may stay undecided and, once decided, unused.
+    /// Default 1h.
+    pub expires: Option<Field<Period>>,
     /// `none`: a refusal does not say which values would have passed.
     pub explain: Option<Field<RawExplain>>,
 }
@@ -178,6 +180,8 @@ pub enum RawVerb {
     Allow,
     /// Let the call pass and tell the agent.
     Warn,
+    /// Refuse the call until a human has approved it.
+    Approve,
     /// Refuse the call.
     Deny,
     /// Refuse the call and end the run.
@@ -233,6 +237,11 @@ pub struct RawLimit {
     pub message: Option<Text>,
     /// Overrides the policy's mode.
     pub mode: Option<Field<RawMode>>,
+    /// With `then: approve`: who may approve; shown to whoever decides.
+    pub approvers: Option<Field<Vec<Field<String>>>>,
+    /// With `then: approve`: how long an approval may stay undecided and, once decided, unused.
+    /// Default 1h.
+    pub expires: Option<Field<Period>>,
     /// `none`: a refusal does not say what the maximum is.
     pub explain: Option<Field<RawExplain>>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::call::Attempt;
+use crate::call::{Attempt, Observed, StopReason};
 use crate::ledger::Usage;
 use crate::policy::amount::Usd;
 
@@ -60,6 +60,9 @@ pub struct Event<'a> {
     pub protocol: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
+    /// Of a request that no tool takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<&'a str>,
     /// Attempts made to reach the tool; absent when none was.
@@ -97,8 +100,11 @@ pub struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
     /// Rules and limits in observe mode that would have acted.
-    #[serde(skip_serializing_if = "<[Arc<str>]>::is_empty")]
-    pub rules_observed: &'a [Arc<str>],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules_observed: Vec<&'a str>,
+    /// What each of them would have done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedRule<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +140,26 @@ pub struct Event<'a> {
     /// Who did it, of kinds that an operator brings about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<&'a str>,
+}
+
+/// What a rule or limit in observe mode would have done.
+#[derive(Debug, Serialize)]
+pub struct ObservedRule<'a> {
+    pub rule: &'a str,
+    pub verdict: &'a str,
+    /// Why it would have refused. `rule_error`: it could not be evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a Observed> for ObservedRule<'a> {
+    fn from(observed: &'a Observed) -> Self {
+        Self {
+            rule: &observed.rule,
+            verdict: observed.verdict.name(),
+            stop_reason: observed.stop_reason().map(StopReason::name),
+        }
+    }
 }
 
 /// Totals of a run, on its stop event.

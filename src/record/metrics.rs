@@ -16,8 +16,9 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use self::costs::Costs;
-use crate::call::{Caller, ErrorClass, Verdict};
+use crate::call::{Caller, ErrorClass, Observed, StopReason, Verdict};
 use crate::ledger::BreakerState;
+use crate::record::rules::{RuleCount, RuleCounts};
 
 /// Series of tool durations; calls to tools beyond them are counted under `other`, because tool
 /// names may come from callers.
@@ -25,6 +26,10 @@ const TOOL_SERIES_LIMIT: usize = 1_024;
 
 /// What stands for a label's value beyond the cap.
 const OTHER: &str = "other";
+
+/// Whether a decision was acted on.
+const ENFORCED: &str = "enforce";
+const OBSERVED: &str = "observe";
 
 type ToolKey = (Arc<str>, Arc<str>, Option<ErrorClass>);
 
@@ -42,6 +47,11 @@ struct ToolLabels {
     r#type: &'static str,
     agent: String,
     error_type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabels {
+    rule: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -79,6 +89,8 @@ struct AgentLabels {
 pub(super) struct Metrics {
     registry: Registry,
     decisions: Family<DecisionLabels, Counter>,
+    redactions: Family<RuleLabels, Counter>,
+    rules: RuleCounts,
     /// The series of nearly every call, looked up once.
     allowed: Counter,
     tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram>,
@@ -102,7 +114,7 @@ struct Levels {
 }
 
 /// What the ledger holds at the moment of a scrape.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Held {
     /// Calls admitted and neither settled nor released, counted once a limit.
     pub reserved_calls: u64,
@@ -119,8 +131,10 @@ pub(super) struct Observation<'a> {
     /// Absent when the call ended before it was judged.
     pub verdict: Option<Verdict>,
     pub rule: &'a str,
-    pub stop_reason: &'static str,
-    pub observed: &'a [Arc<str>],
+    pub stop_reason: Option<StopReason>,
+    pub observed: &'a [Observed],
+    /// Values taken out, by rule.
+    pub redacted: &'a [(Arc<str>, u64)],
     /// Tool, agent and time of a call that was forwarded.
     pub forwarded: Option<(&'a Arc<str>, &'a Arc<str>, Duration)>,
     pub error_class: Option<ErrorClass>,
@@ -185,6 +199,7 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::default();
         let decisions = Family::<DecisionLabels, Counter>::default();
+        let redactions = Family::<RuleLabels, Counter>::default();
         let tool_duration: Family<ToolLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 14)));
         let gate_duration = Histogram::new(exponential_buckets(0.000_005, 2.0, 16));
@@ -194,6 +209,11 @@ impl Metrics {
         let run_duration: Family<AgentLabels, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.1, 2.0, 13)));
         registry.register("toolgate_decisions", "Decisions over calls", decisions.clone());
+        registry.register(
+            "toolgate_redactions",
+            "Values taken out of arguments and results",
+            redactions.clone(),
+        );
         registry.register(
             "gen_ai_execute_tool_duration_seconds",
             "Time of forwarded tool calls, from arrival to the end of the answer, in seconds",
@@ -222,13 +242,15 @@ impl Metrics {
                 verdict: Verdict::Allow.name(),
                 rule: String::new(),
                 stop_reason: "",
-                mode: "enforce",
+                mode: ENFORCED,
             })
             .clone();
         let reloads = reloads(&mut registry);
         Self {
             registry,
             decisions,
+            redactions,
+            rules: RuleCounts::default(),
             allowed,
             tool_duration,
             tool_series: DashMap::default(),
@@ -257,10 +279,15 @@ impl Metrics {
             Some(Verdict::Allow) if seen.rule.is_empty() => {
                 self.allowed.inc();
             }
-            Some(verdict) => self.decided(verdict, seen.rule, seen.stop_reason, "enforce"),
+            Some(verdict) => self.decided(verdict, seen.rule, seen.stop_reason, ENFORCED),
         }
-        for rule in seen.observed {
-            self.decided(Verdict::Deny, rule, "", "observe");
+        for (rule, count) in seen.redacted {
+            let labels = RuleLabels { rule: rule.to_string() };
+            self.redactions.get_or_create(&labels).inc_by(*count);
+        }
+        for observed in seen.observed {
+            let Observed { rule, verdict, .. } = observed;
+            self.decided(*verdict, rule, observed.stop_reason(), OBSERVED);
         }
         self.gate_duration.observe(seen.gate.as_secs_f64());
         if let Some((tool, agent, duration)) = seen.forwarded {
@@ -268,10 +295,26 @@ impl Metrics {
         }
     }
 
-    fn decided(&self, verdict: Verdict, rule: &str, stop_reason: &'static str, mode: &'static str) {
-        let labels =
-            DecisionLabels { verdict: verdict.name(), rule: rule.to_owned(), stop_reason, mode };
+    fn decided(
+        &self,
+        verdict: Verdict,
+        rule: &str,
+        stop_reason: Option<StopReason>,
+        mode: &'static str,
+    ) {
+        let counted =
+            rule.is_empty() || self.rules.count(rule, stop_reason, mode == OBSERVED).is_some();
+        let labels = DecisionLabels {
+            verdict: verdict.name(),
+            rule: if counted { rule.to_owned() } else { OTHER.to_owned() },
+            stop_reason: stop_reason.map(StopReason::name).unwrap_or_default(),
+            mode,
+        };
         self.decisions.get_or_create(&labels).inc();
+    }
+
+    pub fn rule_counts(&self) -> Vec<RuleCount> {
+        self.rules.all()
     }
 
     fn tool_histogram(

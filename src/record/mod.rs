@@ -9,6 +9,7 @@ mod ids;
 mod journal;
 mod metrics;
 mod page;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -20,12 +21,13 @@ use std::time::Duration;
 use crate::call::{Caller, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
-use crate::ledger::{EndedRun, RunEnds};
+use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
-pub use event::{Event, Kind, UsageTotals};
+pub use event::{Event, Kind, ObservedRule, UsageTotals};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
 pub use page::Page;
+pub use rules::RuleCount;
 
 use journal::Journal;
 use metrics::Metrics;
@@ -111,6 +113,12 @@ impl Recorder {
         self.metrics.render(held, open_metrics)
     }
 
+    /// How often each rule and limit has acted or would have, since the start, by name. One that
+    /// never did is absent.
+    pub fn rule_counts(&self) -> Vec<RuleCount> {
+        self.metrics.rule_counts()
+    }
+
     /// Calls whose record is open.
     pub fn open_calls(&self) -> i64 {
         self.metrics.in_flight()
@@ -150,5 +158,31 @@ impl RunEnds for Recorder {
         self.metrics.run_cost(usage.cost_usd.dollars());
         self.metrics.run_ended(end.name(), &caller.agent, usage.calls, duration);
         self.journal.append(&event);
+    }
+
+    fn approval_changed(&self, change: &ApprovalChange) {
+        let ApprovalChange { what, record, actor } = change;
+        let subject = &record.subject;
+        let caller = &subject.caller;
+        let args_sha = subject.args.map(|(digest, _)| digest.to_string());
+        self.journal.append(&Event {
+            ts_ms: self.clock.now().wall_ms,
+            kind: Kind::Approval,
+            run_id: Some(&subject.run),
+            tenant: event::given(&caller.tenant),
+            project: event::given(&caller.project),
+            user: event::given(&caller.user),
+            agent: event::given(&caller.agent),
+            tool: Some(&subject.tool),
+            method: Some(&subject.method),
+            args_sha: args_sha.as_deref(),
+            args_bytes: subject.args.map(|(_, bytes)| bytes),
+            rule: record.rules.first().map(|rule| &**rule),
+            policy_version: event::given(&record.policy_version),
+            approval: Some(&record.id),
+            detail: Some(what),
+            actor: actor.as_deref(),
+            ..Event::default()
+        });
     }
 }

@@ -82,6 +82,28 @@ impl Page {
         });
     }
 
+    /// Closes the record of a call that took place and whose result the agent did not get.
+    pub fn withheld(mut self, refusal: &Refusal, ending: &Ending) {
+        let Ending { outcome, result, upstream, attempts, cost_usd } = *ending;
+        let outcome = Outcome {
+            status: Status::Denied,
+            error_class: Some(ErrorClass::of_refusal(refusal.reason)),
+            http_status: outcome.http_status,
+        };
+        self.close(&Close {
+            outcome,
+            verdict: Some(refusal.verdict()),
+            rule: refusal.rule.as_deref(),
+            stop_reason: Some(refusal.reason),
+            retry_scope: Some(refusal.retry_scope()),
+            // Of a result that was not read to its end there is no digest.
+            result: result.filter(|_| refusal.reason != StopReason::ResultTooLarge),
+            upstream,
+            attempts: Some(attempts),
+            cost_usd,
+        });
+    }
+
     /// Closes the record of a forwarded call.
     pub fn ended(mut self, ending: &Ending) {
         let Ending { outcome, result, upstream, attempts, cost_usd } = *ending;
@@ -131,6 +153,7 @@ impl Page {
             tool_version: tool.and_then(|tool| event::given(&tool.version)),
             protocol: event::given(known.protocol),
             method: event::given(&known.method),
+            path: known.path.as_deref(),
             effect: tool.map(|tool| tool.effect.name()),
             attempt: close.attempts,
             args_sha: args_sha.as_deref(),
@@ -145,7 +168,8 @@ impl Page {
             http_status: close.outcome.http_status,
             verdict: close.verdict.map(Verdict::name),
             rule: close.rule,
-            rules_observed: &known.observed,
+            rules_observed: known.observed.iter().map(|observed| &*observed.rule).collect(),
+            observed: known.observed.iter().map(Into::into).collect(),
             stop_reason: close.stop_reason.map(StopReason::name),
             retry_scope: close.retry_scope.map(RetryScope::name),
             policy_version: event::given(&known.policy_version),
@@ -161,8 +185,9 @@ impl Page {
         self.recorder.metrics.closed(&Observation {
             verdict: close.verdict,
             rule: close.rule.unwrap_or_default(),
-            stop_reason: close.stop_reason.map(StopReason::name).unwrap_or_default(),
+            stop_reason: close.stop_reason,
             observed: &known.observed,
+            redacted: &known.redacted_by,
             forwarded: match (close.attempts, tool) {
                 (Some(_), Some(tool)) => Some((&tool.name, &self.caller.agent, duration)),
                 (Some(_), None) | (None, _) => None,

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::codes;
 use super::raw::{RawExpect, RawStep};
 use super::suite::Loader;
@@ -22,6 +24,10 @@ pub(super) struct Expected {
     pub message: Option<Field<String>>,
     /// Exactly the rules in observe mode that would have acted.
     pub observed: Option<Field<BTreeSet<Arc<str>>>>,
+    /// The arguments as the tool gets them.
+    pub args: Option<Field<Value>>,
+    /// The result as the agent gets it.
+    pub result: Option<Field<Value>>,
 }
 
 /// What the gate said to one call.
@@ -34,6 +40,10 @@ pub(super) struct Said {
     pub message: String,
     pub violations: Vec<Violation>,
     pub observed: BTreeSet<Arc<str>>,
+    /// What reached the tool; absent when nothing did.
+    pub args: Option<String>,
+    /// What reached the agent; absent when nothing did.
+    pub result: Option<String>,
 }
 
 impl Loader<'_> {
@@ -52,6 +62,8 @@ impl Loader<'_> {
             reason: raw.reason.as_ref().and_then(|reason| self.reason(reason)),
             message: raw.message.clone(),
             observed,
+            args: raw.expect_args.clone(),
+            result: raw.expect_result.clone(),
         }
     }
 
@@ -63,7 +75,8 @@ impl Loader<'_> {
             let message = "`rule` and `message` go with `expect: warn`, `deny` or `stop`";
             self.fault(codes::CONTRADICTION, message, field.span);
         }
-        let refused = matches!(expect, Some(RawExpect::Deny | RawExpect::Stop));
+        let refused =
+            matches!(expect, Some(RawExpect::Approve | RawExpect::Deny | RawExpect::Stop));
         if let (false, Some(reason)) = (refused, &raw.reason) {
             let message = "`reason` goes with `expect: deny` or `stop`";
             self.fault(codes::CONTRADICTION, message, reason.span);
@@ -89,6 +102,7 @@ impl From<RawExpect> for Verdict {
         match raw {
             RawExpect::Allow => Self::Allow,
             RawExpect::Warn => Self::Warn,
+            RawExpect::Approve => Self::Approve,
             RawExpect::Deny => Self::Deny,
             RawExpect::Stop => Self::Stop,
         }
@@ -158,8 +172,24 @@ impl Expected {
             );
             return Some((what, observed.span));
         }
-        None
+        differs("arguments", self.args.as_ref(), said.args.as_deref())
+            .or_else(|| differs("result", self.result.as_ref(), said.result.as_deref()))
     }
+}
+
+/// How what passed differs from what was expected. A text that is no JSON is a text.
+fn differs(
+    what: &str,
+    expected: Option<&Field<Value>>,
+    got: Option<&str>,
+) -> Option<(String, Span)> {
+    let expected = expected?;
+    let Some(text) = got else {
+        return Some((format!("expected the {what} to pass, got none"), expected.span));
+    };
+    let got = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+    let message = format!("expected the {what} {}, got {got}", expected.value);
+    (got != expected.value).then_some((message, expected.span))
 }
 
 fn list(rules: &BTreeSet<Arc<str>>) -> String {

@@ -17,7 +17,7 @@ const SEARCH_LIMIT_FILES: usize = 10_000;
 /// Which files of a folder are meant. A path to a file is always taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// `*.yaml` and `*.yml` that are no tests, in the folder itself, as the config takes them.
+    /// `*.yaml` and `*.yml` that are no tests, in folders below it too, as the config takes them.
     Policies,
     /// `*.test.yaml` and `*.test.yml`, in folders below it too.
     Tests,
@@ -119,11 +119,7 @@ fn search(path: &Path, wanted: Wanted, level: usize, found: &mut Vec<PathBuf>) -
             return Err(io::Error::other(format!("more than {SEARCH_LIMIT_FILES} files")));
         }
         let below = entry.path();
-        let taken = match fs::metadata(&below)?.is_dir() {
-            true => wanted == Wanted::Tests,
-            false => wanted.takes(&name),
-        };
-        if taken {
+        if fs::metadata(&below)?.is_dir() || wanted.takes(&name) {
             search(&below, wanted, level + 1, found)?;
         }
     }

@@ -99,6 +99,11 @@ pub struct RawStep {
     pub args: Map<String, Value>,
     /// What the tool answers; `{}` when absent.
     pub result: Option<Field<Value>>,
+    /// The arguments as the tool must get them, after `set` and `redact`.
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub expect_args: Option<Field<Value>>,
+    /// The result as the agent must get it, after `redact`.
+    pub expect_result: Option<Field<Value>>,
     /// The status the tool answers with; 200 when absent. From 400 on the call has failed.
     pub status: Option<Field<u16>>,
     /// How the call fails without an answer.
@@ -143,6 +148,8 @@ pub enum RawExpect {
     Allow,
     /// It passes with a warning.
     Warn,
+    /// It is refused until a human has approved it.
+    Approve,
     /// It is refused.
     Deny,
     /// It is refused and the run ends.

@@ -49,7 +49,8 @@ pub(super) struct Step {
     pub span: Span,
     pub tool: Arc<ToolFacts>,
     pub args: json::Document,
-    pub args_bytes: u64,
+    /// The arguments as JSON.
+    pub text: String,
     pub advance: Duration,
     pub repeat: u32,
     /// What the call costs and how many tokens it uses, reserved and settled alike.
@@ -61,6 +62,7 @@ pub(super) struct Step {
 /// How the tool answers.
 pub(super) struct Answer {
     pub status: Status,
+    pub http_status: u16,
     /// `None` when there is no answer.
     pub body: Option<Bytes>,
 }
@@ -176,7 +178,7 @@ impl Loader<'_> {
             span: raw.call.span,
             tool: Arc::new(self.tool(&raw.call.value)),
             args,
-            args_bytes: u64::try_from(text.len()).unwrap_or(u64::MAX),
+            text,
             advance: raw.advance.map_or(Duration::ZERO, |advance| advance.0),
             repeat,
             sizes: self.sizes(raw),
@@ -208,7 +210,8 @@ impl Loader<'_> {
         };
         let body =
             raw.result.as_ref().map_or_else(|| "{}".to_owned(), |result| result.value.to_string());
-        Answer { status, body: raw.error.is_none().then(|| Bytes::from(body)) }
+        let http_status = raw.status.map_or(200, |status| status.value);
+        Answer { status, http_status, body: raw.error.is_none().then(|| Bytes::from(body)) }
     }
 
     /// What is known of a tool: what the file says, else what the config says, else nothing.
@@ -228,6 +231,9 @@ impl Loader<'_> {
     pub(super) fn rule(&mut self, field: &Field<String>) -> Option<Arc<str>> {
         let mut names: BTreeMap<&str, Arc<str>> = BTreeMap::new();
         let rules = self.set.rules().iter().map(|rule| (&rule.id, &rule.name));
+        let later = self.set.result_rules().iter().map(|rule| (&rule.id, &rule.name));
+        let rewrites = self.set.rewrites().iter().map(|rule| (&rule.id, &rule.name));
+        let rules = rules.chain(later).chain(rewrites);
         let limits = self.set.limits().iter().map(|limit| (&limit.id, &limit.name));
         for (id, name) in rules.chain(limits) {
             names.insert(id, name.clone());

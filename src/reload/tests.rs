@@ -35,6 +35,7 @@ impl World {
         fs::create_dir(folder.path().join("policies")).unwrap();
         fs::write(folder.path().join("toolgate.yaml"), CONFIG).unwrap();
         fs::write(folder.path().join("token"), "one").unwrap();
+        fs::write(folder.path().join("admin-token"), "a token of the admin side").unwrap();
         fs::write(folder.path().join("policies/p.yaml"), policy("One.")).unwrap();
         let reads = Reads::default();
         let path = folder.path().join("toolgate.yaml");
@@ -87,8 +88,8 @@ impl World {
     }
 
     fn reloads(&self) -> String {
-        let held = crate::record::Held { reserved_calls: 0, live_runs: 0 };
-        let text = self.gate.recorder.render_metrics(held, false);
+        let held = crate::record::Held::default();
+        let text = self.gate.recorder.render_metrics(&held, false);
         let lines = text.lines().filter_map(|line| {
             line.strip_prefix("toolgate_policy_reloads_total{result=").map(str::to_owned)
         });
@@ -155,6 +156,13 @@ fn what_cannot_change_is_refused_by_name_and_nothing_of_the_rest_is_taken() {
         ("runs.idle_end", "policies: [", "runs: { idle_end: 1m }\npolicies: ["),
         ("bounds.live_runs", "body: 1MiB", "live_runs: 5"),
         ("bounds.drain", "body: 1MiB", "drain: 1s"),
+        ("admin_hosts", "policies: [", "admin_hosts: [gate.internal]\npolicies: ["),
+        ("state", "policies: [", "state: ./elsewhere\npolicies: ["),
+        (
+            "admin_tokens",
+            "policies: [",
+            "admin_tokens: { write: \"${file:./admin-token}\" }\npolicies: [",
+        ),
     ] {
         let mut world = World::new();
         let before = world.version();

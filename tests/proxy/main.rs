@@ -13,12 +13,17 @@
 mod harness;
 
 mod admin;
+mod approvals;
 mod contracts;
+mod faults;
 mod input;
 mod kill;
 mod limits;
+mod operate;
 mod record;
 mod reload;
+mod resilience;
+mod results;
 mod rules;
 mod run_id;
 mod slow;

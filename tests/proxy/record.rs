@@ -98,7 +98,7 @@ async fn a_client_that_goes_away_in_its_answer() {
     while !wire.has_read(b"0123456789").await {}
     drop(wire);
     let event = &gate.calls(1).await[0];
-    assert_eq!(end_of(event), ("cancelled", "cancelled"));
+    assert_eq!(end_of(event), ("unknown", "cancelled"), "the agent does not know what it wrote");
     assert_eq!((&event["http_status"], &event["result_bytes"]), (&json!(200), &json!(10)));
     drop(pieces);
     gate.end().await;
@@ -231,4 +231,20 @@ async fn events_are_appended() {
         let text = std::fs::read_to_string(&path).expect("events");
         assert_eq!(text.lines().count(), 2 * count, "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_request_that_no_tool_takes_says_where_it_went() {
+    let tool = Tool::start().await;
+    let gate = Setup::before(&tool).start().await;
+    let long = format!("/v1/{}", "x".repeat(4_000));
+    for path in ["/items/7?token=hush", "/svc/nowhere", "/svc/items/7?a=1", &long] {
+        gate.send(get(path)).await;
+    }
+    let calls = gate.calls(4).await;
+    let paths: Vec<_> = calls.iter().map(|call| call["path"].as_str()).collect();
+    assert_eq!(paths[..3], [Some("/items/7"), Some("/svc/nowhere"), None]);
+    assert!(paths[3].expect("a path").len() < 300, "{paths:?}");
+    assert_eq!(calls[0]["method"], "GET");
+    assert!(!gate.everything_said().await.contains("hush"), "never its query");
 }

@@ -230,11 +230,28 @@ async fn observed_rules_are_recorded_and_do_not_act() {
     assert_eq!(answer.header("toolgate-warning"), None);
     assert_eq!(tool.count(), 1);
     let event = &gate.calls(1).await[0];
-    assert_eq!(event["rules_observed"], json!(["trial/refund-over-500"]));
+    let rule = "trial/refund-over-500";
+    assert_eq!(event["rules_observed"], json!([rule]));
+    let would = |reason| json!([{ "rule": rule, "verdict": "deny", "stop_reason": reason }]);
+    assert_eq!(event["observed"], would("args_denied"));
     assert_eq!(event["verdict"], "allow");
+    // Another that it cannot be evaluated over: no refusal to expect, but a fault to mend.
+    let answer = gate.send(post("/svc/refunds", &json!({ "sum": 900 }))).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(gate.calls(2).await[1]["observed"], would("rule_error"));
     let decisions = "toolgate_decisions_total";
-    assert_eq!(gate.metric(decisions, "mode=\"observe\"").await, 1.0);
-    assert_eq!(gate.metric(decisions, "mode=\"enforce\"").await, 1.0);
+    for (labels, count) in [
+        (
+            r#"verdict="deny",rule="trial/refund-over-500",stop_reason="args_denied",mode="observe""#,
+            1.0,
+        ),
+        (r#"stop_reason="rule_error",mode="observe""#, 1.0),
+        (r#"mode="observe""#, 2.0),
+        (r#"mode="enforce""#, 2.0),
+    ] {
+        assert_eq!(gate.metric(decisions, labels).await, count, "{labels}");
+    }
+    assert!(gate.stderr().contains("rules and limits: 0 enforce, "), "{}", gate.stderr());
 }
 
 #[tokio::test]

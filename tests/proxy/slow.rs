@@ -131,7 +131,8 @@ async fn a_tool_that_falls_silent_or_breaks_off_in_its_answer() {
     );
     assert_eq!(
         (&events[1]["status"], &events[1]["error_class"]),
-        (&json!("error"), &json!("malformed_response"))
+        (&json!("unknown"), &json!("malformed_response")),
+        "a write that was half answered may have happened, or may not"
     );
     for event in &events {
         assert_eq!((&event["http_status"], &event["result_bytes"]), (&json!(200), &json!(10)));

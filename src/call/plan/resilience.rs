@@ -6,8 +6,10 @@ use std::time::Duration;
 use http::HeaderName;
 use smallvec::SmallVec;
 
+use crate::policy::expr::Program;
+
 /// What the config says of a tool that fails. Nothing of it is on unless it was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Resilience {
     pub retry: Option<RetryPlan>,
     pub breaker: Option<BreakerPlan>,
@@ -21,6 +23,8 @@ pub struct Resilience {
     pub read_back: Arc<[Arc<str>]>,
     /// An identical call waits until the one in flight has ended.
     pub at_most_once: bool,
+    /// Whether an answer says that the call failed, whatever its status.
+    pub tool_error: Option<Arc<Program>>,
     /// Longest wait for the head of an answer, in place of the upstream's.
     pub timeout: Option<Duration>,
 }

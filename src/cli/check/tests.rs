@@ -115,3 +115,28 @@ fn tests_pass_fail_or_cannot_be_played() {
     let nothing = TestOptions { paths: Vec::new(), format: Format::Text, color: false };
     assert_eq!(test::run(&nothing, None, &mut Vec::new(), &mut Vec::new()), Exit::Usage);
 }
+
+#[test]
+fn tests_take_what_they_do_not_say_of_tools_from_the_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let policy = "apiVersion: toolgate/v1\nkind: Policy\nmetadata: { name: p }\nmode: enforce\n\
+        rules: [{ id: r, tools: [\"tag:money\"], when: tool.effect == \"read\", then: deny, message: No. }]\n";
+    let test = "apiVersion: toolgate/v1\nkind: PolicyTest\npolicies: [p.yaml]\ntests:\n\
+        - name: money\n  steps: [{ call: crm.get, args: {}, expect: deny, rule: r }]\n";
+    let config = "apiVersion: toolgate/v1\nkind: Config\nupstreams:\n  crm:\n    http: http://crm\n    \
+        auth: { bearer: \"${env:NOT_SET_HERE}\" }\n    \
+        tools: [{ name: get, match: GET /x, tags: [money] }]\n";
+    for (name, text) in [("p.yaml", policy), ("p.test.yaml", test), ("toolgate.yaml", config)] {
+        fs::write(at(name), text).unwrap();
+    }
+    let options =
+        TestOptions { paths: vec![at("p.test.yaml")], format: Format::Text, color: false };
+    let known = test::catalogue(Some(&at("toolgate.yaml")), &mut Vec::new()).unwrap();
+    assert_eq!(test::run(&options, known.as_ref(), &mut Vec::new(), &mut Vec::new()), Exit::Ok);
+    assert_eq!(test::run(&options, None, &mut Vec::new(), &mut Vec::new()), Exit::Findings);
+    fs::write(at("toolgate.yaml"), "kind: Confg\n").unwrap();
+    let mut said = Vec::new();
+    assert_eq!(test::catalogue(Some(&at("toolgate.yaml")), &mut said).err(), Some(Exit::Usage));
+    assert!(String::from_utf8(said).unwrap().contains("Confg"));
+}

@@ -133,11 +133,19 @@ impl Story {
 
     /// Rules in observe mode that would have acted, and how often.
     pub fn observed(&self) -> Vec<(&str, &str, u64)> {
-        let mut by_rule: BTreeMap<&str, u64> = BTreeMap::new();
-        for rule in self.calls.iter().flat_map(|call| &call.rules_observed) {
-            *by_rule.entry(rule).or_default() += 1;
+        let mut by_rule: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for call in &self.calls {
+            // Earlier versions recorded the names alone.
+            let bare = if call.observed.is_empty() { call.rules_observed.as_slice() } else { &[] };
+            let said = call.observed.iter().map(|seen| {
+                let why = seen.stop_reason.as_deref().unwrap_or(&seen.verdict);
+                (seen.rule.as_str(), why)
+            });
+            for seen in said.chain(bare.iter().map(|rule| (rule.as_str(), ""))) {
+                *by_rule.entry(seen).or_default() += 1;
+            }
         }
-        most_first(by_rule.into_iter().map(|(rule, count)| (rule, "", count)))
+        most_first(by_rule.into_iter().map(|((rule, why), count)| (rule, why, count)))
     }
 
     /// Milliseconds in which no call was in the gate: the agent's own time.

@@ -89,7 +89,7 @@ fn line(
     let (word, tone) = outcome(call);
     let step = call.step_id.map(|step| step.to_string()).unwrap_or_default();
     let at = format!("+{}", duration(offset));
-    let tool = fit(name(call), tool_width);
+    let tool = fit(&name(call), tool_width);
     let bar = bar(bar_width, total, offset, call);
     let took_text = if call.is_refused() { String::new() } else { duration(took(call)) };
     let text = format!(
@@ -126,15 +126,19 @@ fn why(call: &Event) -> String {
     match (&call.error_class, call.http_status) {
         (Some(class), Some(status)) if class.starts_with("http_") => format!("HTTP {status}"),
         (Some(class), _) => class.clone(),
-        (None, _) => match call.rules_observed.first() {
-            Some(rule) => format!("would: {}", id(rule)),
-            None => String::new(),
+        (None, _) => match (call.observed.first(), call.rules_observed.first()) {
+            (Some(seen), _) => format!("would {}: {}", seen.verdict, id(&seen.rule)),
+            (None, Some(rule)) => format!("would: {}", id(rule)),
+            (None, None) => String::new(),
         },
     }
 }
 
-fn name(call: &Event) -> &str {
-    call.tool.as_deref().unwrap_or("(no tool)")
+/// The tool, or the request that is none.
+fn name(call: &Event) -> String {
+    let request = || Some(format!("{} {}", call.method.as_deref()?, call.path.as_deref()?));
+    let tool = call.tool.clone().or_else(request);
+    tool.unwrap_or_else(|| "(no tool)".to_owned())
 }
 
 /// The call's place in the run's time: `██` while it ran, `×` where it was refused.

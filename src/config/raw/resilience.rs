@@ -42,6 +42,9 @@ pub struct Breaker {
     pub open_for: Option<Field<Period>>,
     /// Calls that are let through then, and must all succeed. Default 1.
     pub probes: Option<Field<u64>>,
+    /// Whether an answer that says that it failed (`tool_error` of the tool) is such a failure.
+    /// Default false.
+    pub tool_errors: Option<Field<bool>>,
 }
 
 /// The last good answer, given again when the tool is down.

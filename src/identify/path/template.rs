@@ -114,6 +114,30 @@ impl PathTemplate {
         Some(captures)
     }
 
+    /// The path that has other values where parameters of these names stand; the others keep those
+    /// they have in `path`. Whether it can be sent is for [`path::canonical`] to say. `None` when
+    /// `path` does not match.
+    pub fn refill(&self, path: &PathBelow<'_>, values: &[(String, String)]) -> Option<String> {
+        let captures = self.captures(path)?;
+        let mut filled = String::new();
+        for part in &self.segments {
+            filled.push('/');
+            match part {
+                Part::Literal(literal) => filled.push_str(&path::encoded(literal)),
+                Part::Parameter { prefix, name, suffix } => {
+                    let new = values.iter().find(|(known, _)| **known == **name);
+                    let old = captures.iter().find(|(known, _)| *known == &**name);
+                    let value = new.map(|(_, value)| &**value).or(old.map(|(_, value)| *value))?;
+                    filled.push_str(&path::encoded(&format!("{prefix}{value}{suffix}")));
+                }
+            }
+        }
+        if self.ends_with_slash {
+            filled.push('/');
+        }
+        Some(filled)
+    }
+
     /// Whether a server that is less strict than this gate may take a path for one of this
     /// template: one that ignores case or a slash at the end, or that cuts off formats
     /// (`export.json`), blanks, and what a second decoding would make of `%`, `?`, `#`.

@@ -36,7 +36,11 @@ impl World {
     fn write_of(&self, agent: &str, call: u64, key: Option<&str>) -> Write {
         let caller = Caller { agent: agent.into(), ..Caller::default() };
         let run = RunId("r".into());
-        Write::new(&caller, &"crm.put".into(), call, &run, key.map(Arc::from), &self.plan)
+        let write = Write::new(&caller, &"crm.put".into(), call, &run, &self.plan);
+        match key {
+            Some(key) => write.under(key.into(), key != "gate"),
+            None => write,
+        }
     }
 
     fn begin(&self, write: Write) -> Result<Watched, Doubt> {
@@ -58,9 +62,13 @@ impl World {
         self.begin(self.write(call, key)).is_ok()
     }
 
+    fn look_in(&self, run: &str, tool: &str, asked: Duration) {
+        self.ledger.unknown.read_back(&Caller::default(), tool, &RunId(run.into()), asked);
+    }
+
     fn look(&self, tool: &str) {
         self.clock.advance(Duration::from_secs(1));
-        self.ledger.unknown.read_back(&Caller::default(), tool, self.now().mono);
+        self.look_in("r", tool, self.now().mono);
     }
 }
 
@@ -84,13 +92,16 @@ fn a_write_in_doubt_is_refused_until_somebody_has_looked() {
     world.ledger.unknown.read_back(
         &Caller { agent: "other".into(), ..Caller::default() },
         "crm.get",
+        &RunId("r".into()),
         world.now().mono,
     );
     assert!(!world.passes(1, None), "somebody else looked");
     let early = before.saturating_sub(Duration::from_millis(1));
     world.ends(7, None, Status::Unknown);
-    world.ledger.unknown.read_back(&Caller::default(), "crm.get", early);
+    world.look_in("r", "crm.get", early);
     assert!(!world.passes(7, None), "asked before it was in doubt");
+    world.look_in("another", "crm.get", world.now().mono);
+    assert!(!world.passes(1, None), "another run looked");
     world.look("crm.get");
     assert!(world.passes(1, None) && world.passes(7, None));
     assert_eq!(world.ledger.unknown.count(), 0);
@@ -133,6 +144,22 @@ fn the_same_key_is_the_same_request() {
 }
 
 #[test]
+fn another_run_may_repeat_what_it_has_looked_after() {
+    let world = World::new(with_read_back());
+    world.ends(1, None, Status::Unknown);
+    let again = || Write { run: RunId("another".into()), ..world.write(1, None) };
+    assert!(world.begin(again()).is_err());
+    for number in 0..100 {
+        world.look_in(&format!("run{number}"), "crm.get", world.now().mono);
+    }
+    assert!(world.begin(again()).is_err());
+    world.look_in("another", "crm.get", world.now().mono);
+    assert_eq!(world.ledger.unknown.count(), 1);
+    assert!(world.begin(again()).is_ok());
+    assert_eq!(world.ledger.unknown.count(), 0);
+}
+
+#[test]
 fn an_operator_sees_and_clears_them() {
     let world = World::new(with_read_back());
     world.ends(1, None, Status::Unknown);
@@ -151,6 +178,9 @@ fn an_operator_sees_and_clears_them() {
 fn one_at_a_time_where_it_was_asked_for() {
     let world = World::new(Resilience { at_most_once: true, ..Resilience::default() });
     let first = world.begin(world.write(1, None)).ok().unwrap();
+    assert_eq!(world.refused(1, None), Doubt::InFlight);
+    assert_eq!(world.refused(1, Some("gate")), Doubt::InFlight);
+    assert!(world.passes(1, Some("chosen by the agent")));
     assert_eq!(world.refused(1, None), Doubt::InFlight);
     assert_eq!(world.ledger.unknown.count(), 0);
     first.mark(true);

@@ -53,7 +53,7 @@ impl Compiler<'_> {
         let then = Verb::from(raw.then.value);
         if raw.then.value == RawVerb::Allow {
             let fault = Diagnostic::error(codes::CONTRADICTION, "a limit cannot allow");
-            self.fault(file, raw.then.span, fault.help("`warn`, `deny` or `stop`"));
+            self.fault(file, raw.then.span, fault.help("`warn`, `approve`, `deny` or `stop`"));
         }
         // Without one, the guard says what was used up.
         let message = raw.message.as_ref().map(|text| self.message(file, text)).unwrap_or_default();
@@ -87,6 +87,7 @@ impl Compiler<'_> {
                 self.capture_of(program, None);
             }
         }
+        let approving = self.approving(file, then, raw.approvers.as_ref(), raw.expires.as_ref());
         self.parts.limits.push(Limit {
             name: file.name(&id),
             id,
@@ -100,6 +101,7 @@ impl Compiler<'_> {
             message,
             mode,
             explain: raw.explain.is_none(),
+            approving,
         });
     }
 

@@ -186,6 +186,9 @@ impl Compiler<'_> {
             None => None,
         };
         if detector.is_none() && path.is_none() {
+            if !file.is_whole(raw.span) {
+                return None;
+            }
             let fault = Diagnostic::error(codes::EMPTY, "`redact` says neither what nor where");
             let fault = fault.help("add `detector: card_number` or `path: result.customer.ssn`");
             self.fault(file, raw.span, fault);

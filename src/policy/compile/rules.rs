@@ -11,6 +11,8 @@ use crate::yaml::{Diagnostic, Field, codes as yaml_codes};
 impl Compiler<'_> {
     pub(super) fn rule(&mut self, file: &File<'_>, raw: &Field<RawRule>) {
         if raw.value.set.is_some() || raw.value.redact.is_some() {
+            let (approvers, expires) = (&raw.value.approvers, &raw.value.expires);
+            self.approving(file, Verb::Allow, approvers.as_ref(), expires.as_ref());
             return self.rewrite(file, &raw.value);
         }
         let place = raw.span;
@@ -51,6 +53,7 @@ impl Compiler<'_> {
             mode,
             // Of a result nothing can be changed so that it passes.
             explain: raw.explain.is_none() && phase == Phase::Call,
+            approving: self.approving(file, then, raw.approvers.as_ref(), raw.expires.as_ref()),
             reason,
         };
         self.capture(&rule);
@@ -62,7 +65,8 @@ impl Compiler<'_> {
         let id = &raw.id;
         let Some(then) = then else {
             let fault = Diagnostic::error(yaml_codes::MISSING_KEY, "missing key `then`");
-            let fault = fault.help("what the rule does: `allow`, `warn`, `deny` or `stop`");
+            let fault =
+                fault.help("what the rule does: `allow`, `warn`, `approve`, `deny` or `stop`");
             return self.fault(file, id.span, fault);
         };
         let message = raw.message.as_ref().map(|message| message.value.trim());
@@ -173,6 +177,7 @@ impl From<RawVerb> for Verb {
         match raw {
             RawVerb::Allow => Self::Allow,
             RawVerb::Warn => Self::Warn,
+            RawVerb::Approve => Self::Approve,
             RawVerb::Deny => Self::Deny,
             RawVerb::Stop => Self::Stop,
         }

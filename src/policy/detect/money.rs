@@ -100,10 +100,11 @@ pub(super) fn card_number(text: &str, from: usize) -> Option<Range<usize>> {
     let mut at = from;
     loop {
         let start = at + text.as_bytes().get(at..)?.iter().position(|byte| digit(*byte))?;
-        if begins(text, start) && !follows_a_point(text, start) {
-            if let Some(end) = card_at(text, start) {
-                return Some(start..end);
-            }
+        if begins(text, start)
+            && !follows_a_point(text, start)
+            && let Some(end) = card_at(text, start)
+        {
+            return Some(start..end);
         }
         at = start + run(text, start, digit);
     }

@@ -92,8 +92,8 @@ impl Type {
     pub fn fields(&self) -> &'static [&'static str] {
         match self {
             Self::Step(_) => &["tool", "args", "result", "age"],
-            Self::Command => &["name", "args", "flags", "paths"],
-            Self::Statement => &["kind", "tables"],
+            Self::Command => &["name", "args", "flags", "paths", "writes"],
+            Self::Statement => &["kind", "tables", "functions"],
             Self::Url => &["scheme", "host", "port", "path", "query", "user"],
             Self::Email => &["local", "domain"],
             Self::Dyn
@@ -123,9 +123,8 @@ impl Type {
             return Some((**values).clone());
         }
         self.fields().contains(&name).then(|| match (self, name) {
-            (Self::Command, "args" | "flags" | "paths") | (Self::Statement, "tables") => {
-                Self::list(Self::Text)
-            }
+            (Self::Command, "args" | "flags" | "paths" | "writes")
+            | (Self::Statement, "tables" | "functions") => Self::list(Self::Text),
             (Self::Step(_), "age") => Self::Duration,
             (Self::Step(_), "args" | "result") => Self::Dyn,
             (Self::Url, "port") => Self::Int,

@@ -7,9 +7,46 @@
 use std::sync::Arc;
 
 use super::{Redaction, Rewrite};
+use crate::json;
 use crate::json::splice::{self, Found, Step};
 use crate::policy::expr::EvalError;
+use crate::policy::lookalike::reads_as;
+use crate::policy::model::Mode;
 use crate::policy::view::Env;
+
+/// What came of asking the rules of one phase.
+#[derive(Default)]
+pub struct Asked<'r> {
+    /// What is to be changed.
+    pub wanted: Wanted<'r>,
+    /// What would be, if rules in observe mode acted.
+    pub would: Wanted<'r>,
+    /// Rules in observe mode that would have refused, because they cannot be evaluated.
+    pub observed: Vec<Arc<str>>,
+}
+
+/// Asks every rule what it wants changed.
+///
+/// # Errors
+/// The first enforced rule that cannot be evaluated, and why.
+pub fn ask<'r>(
+    rules: &'r [Arc<Rewrite>],
+    env: &Env<'_>,
+) -> Result<Asked<'r>, (Arc<str>, EvalError)> {
+    let mut asked = Asked::default();
+    for rule in rules {
+        match rule.mode {
+            Mode::Enforce => {
+                asked.wanted.ask(rule, env).map_err(|error| (rule.name.clone(), error))?;
+            }
+            Mode::Observe if asked.would.ask(rule, env).is_err() => {
+                asked.observed.push(rule.name.clone());
+            }
+            Mode::Observe | Mode::Off => {}
+        }
+    }
+    Ok(asked)
+}
 
 /// What rules of one phase want changed in one call.
 #[derive(Default)]
@@ -38,7 +75,7 @@ impl<'r> Wanted<'r> {
     ///
     /// # Errors
     /// When its condition or a value cannot be evaluated.
-    pub fn ask(&mut self, rule: &'r Rewrite, env: &Env<'_>) -> Result<(), EvalError> {
+    fn ask(&mut self, rule: &'r Rewrite, env: &Env<'_>) -> Result<(), EvalError> {
         if !rule.fires(env)? {
             return Ok(());
         }
@@ -59,19 +96,38 @@ impl<'r> Wanted<'r> {
         self.rules.is_empty()
     }
 
-    /// Whether something must be looked for inside values.
-    pub fn redacts(&self) -> bool {
-        !self.redactions.is_empty()
-    }
-
-    /// Whether a value at some path must go, whatever it is.
-    pub fn redacts_paths(&self) -> bool {
-        self.redactions.iter().any(|(_, redaction)| redaction.path.is_some())
-    }
-
     /// The values to be set: names of the path below the arguments, and the value as JSON.
     pub fn sets(&self) -> impl Iterator<Item = (usize, &[Box<str>], &str)> {
         self.sets.iter().map(|(place, names, json)| (*place, &**names, json.as_str()))
+    }
+
+    /// A name beside one on the way to a value to be set which the tool could take for it.
+    pub fn ambiguous(&self, args: json::Value<'_>) -> Option<String> {
+        self.sets.iter().find_map(|(_, names, _)| {
+            let mut value = Some(args);
+            for name in names {
+                let Some(json::Value::Object(object)) = value else { return None };
+                if object.names().any(|other| reads_as(other, name)) {
+                    return Some(name.to_string());
+                }
+                value = object.get(name);
+            }
+            None
+        })
+    }
+
+    /// All changes to arguments that stand in one JSON text. `None` when it has no place for a
+    /// value to be set.
+    pub fn rewrite_json(&self, text: &str, tally: &mut [Changed]) -> Option<String> {
+        let mut current = text.to_owned();
+        for (place, names, json) in self.sets() {
+            let after = splice::assign(&current, names, json)?;
+            if let Some(changed) = tally.get_mut(place) {
+                changed.any |= after != current;
+            }
+            current = after;
+        }
+        Some(self.redact_json(&current, tally).unwrap_or(current))
     }
 
     /// A list to note changes in.

@@ -5,7 +5,7 @@ mod path;
 
 use std::sync::Arc;
 
-pub use apply::{Changed, Wanted};
+pub use apply::{Asked, Changed, Wanted, ask};
 pub use path::{PathFault, Segment, ValuePath};
 
 use crate::policy::detect::Detector;

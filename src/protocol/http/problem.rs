@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::call::Approval;
 use crate::policy::expr::Violation;
 
 /// Longest reason phrase, in bytes; longer ones are cut.
@@ -28,6 +29,8 @@ pub struct Shown<'a> {
     pub retry_after_ms: Option<u64>,
     pub rule: Option<&'a str>,
     pub violations: &'a [Violation],
+    /// The approval that the call waits for.
+    pub approval: Option<&'a Approval>,
     pub run_id: Option<&'a str>,
 }
 
@@ -48,6 +51,8 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<ShownViolation<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ShownApproval<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<&'a str>,
 }
 
@@ -56,6 +61,12 @@ struct Retry {
     scope: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     after_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownApproval<'a> {
+    id: &'a str,
+    status: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +102,9 @@ impl<'a> Problem<'a> {
             retry: Retry { scope: shown.retry_scope, after_ms: shown.retry_after_ms },
             rule: shown.rule,
             violations: violations.collect(),
+            approval: shown
+                .approval
+                .map(|approval| ShownApproval { id: &approval.id, status: approval.status }),
             run_id: shown.run_id,
         }
     }

@@ -118,6 +118,19 @@ impl Routes {
         Err(unknown())
     }
 
+    /// The path below the upstream's prefix of a request that [`Routes::find`] has found, with other
+    /// values for the parameters of these names.
+    pub(crate) fn refill(
+        &self,
+        method: &Method,
+        target: &Target,
+        values: &[(String, String)],
+    ) -> Option<String> {
+        let (prefix, below) = target.path.split_first()?;
+        let routes = self.servers.get(prefix)?.iter().filter(|route| route.method == *method);
+        routes.filter_map(|route| route.template.refill(&below, values)).next()
+    }
+
     fn named_by_path(
         &self,
         server: &Arc<str>,

@@ -33,11 +33,12 @@ fn found(paths: &[PathBuf], wanted: Wanted, root: &Path) -> (Vec<String>, Vec<St
 }
 
 #[test]
-fn policies_are_taken_as_the_config_takes_them_and_tests_from_all_folders() {
+fn policies_and_tests_are_taken_from_all_folders_as_the_config_takes_them() {
     let folder = folder();
     let root = folder.path();
     let (policies, faults) = found(&[root.to_owned()], Wanted::Policies, root);
-    assert_eq!((policies, faults.len()), (vec!["a.yml".to_owned(), "b.yaml".to_owned()], 0));
+    let expected = ["a.yml", "b.yaml", "below/c.yaml"].map(str::to_owned).to_vec();
+    assert_eq!((policies, faults.len()), (expected, 0));
     let (tests, faults) = found(&[root.to_owned()], Wanted::Tests, root);
     let expected = vec!["a.test.yaml".to_owned(), "below/c.test.yml".to_owned()];
     assert_eq!((tests, faults.len()), (expected, 0));

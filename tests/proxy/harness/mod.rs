@@ -1,6 +1,7 @@
 //! What the tests stand on: a gate, tools, and clients of several degrees of politeness.
 
 mod client;
+pub mod faulty;
 mod gate;
 mod tool;
 mod wire;

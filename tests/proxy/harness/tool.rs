@@ -93,6 +93,12 @@ impl Reply {
         self
     }
 
+    /// Another type than JSON.
+    pub fn kind(mut self, kind: &str) -> Self {
+        self.headers.retain(|(name, _)| *name != "content-type");
+        self.header("content-type", kind)
+    }
+
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self

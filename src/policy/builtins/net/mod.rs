@@ -29,7 +29,8 @@ pub struct Url {
     pub path: String,
     /// Percent-encoded, without the question mark.
     pub query: Option<String>,
-    /// What stands before `@`, without a password; percent-encoded.
+    /// What stands before `@`, without a password; percent-encoded. Empty where a password alone, or
+    /// nothing, stands there.
     pub user: Option<String>,
 }
 
@@ -38,7 +39,8 @@ pub struct Url {
 /// # Errors
 /// Text that is not an absolute URL, or that two parsers could read in two ways: blanks, control
 /// and non-ASCII characters, backslashes, slashes missing or to spare after the scheme, several `@`,
-/// an `@` behind a host without a path, percent-encoded hosts, `.` and `..` segments.
+/// an `@` behind a host without a path, percent-encoded hosts, hosts with any of
+/// `!$&'()*+,;=`, `.` and `..` segments.
 pub fn url(text: &str) -> Result<Url, BuiltinError> {
     if text.len() > URL_LIMIT_BYTES {
         return Err(BuiltinError::new(format!("the URL is longer than {URL_LIMIT_BYTES} bytes")));
@@ -58,7 +60,7 @@ pub fn url(text: &str) -> Result<Url, BuiltinError> {
         port: parsed.port_or_known_default(),
         path: path.to_owned(),
         query: parsed.query().map(str::to_owned),
-        user: Some(parsed.username()).filter(|user| !user.is_empty()).map(str::to_owned),
+        user: has_user(rest).then(|| parsed.username().to_owned()),
     })
 }
 
@@ -111,6 +113,10 @@ fn check_authority(parsed: &url::Url, rest: &str) -> Result<String, BuiltinError
     if host.contains('%') {
         return differs("a percent sign in a host");
     }
+    // RFC 3986 lets them stand in names, DNS does not, and readers cut the host at some of them.
+    if host.contains(['!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '=']) {
+        return differs("such a character in a host");
+    }
     let lower = authority.to_ascii_lowercase();
     if ["%2f", "%5c", "%23", "%3f"].iter().any(|delimiter| lower.contains(delimiter)) {
         return differs("an encoded delimiter before the host");
@@ -130,6 +136,12 @@ fn check_authority(parsed: &url::Url, rest: &str) -> Result<String, BuiltinError
         return differs("dots to spare in a host");
     }
     Ok(host.to_ascii_lowercase())
+}
+
+/// Whether there is an `@` before the host.
+fn has_user(rest: &str) -> bool {
+    let authority = rest.strip_prefix("//").map(|after| after.split(['/', '?', '#']));
+    authority.and_then(|mut parts| parts.next()).is_some_and(|authority| authority.contains('@'))
 }
 
 /// The path as written, from what follows the scheme.

@@ -65,12 +65,14 @@ impl Reader<'_, '_> {
             if redirects.files.is_empty() {
                 return Ok(());
             }
-            let paths = redirects.files.clone();
-            return self.sink.push(Command { name: ":".to_owned(), paths, ..Command::default() });
+            let (paths, writes) = (redirects.files.clone(), redirects.written.clone());
+            let name = ":".to_owned();
+            return self.sink.push(Command { name, paths, writes, ..Command::default() });
         };
         let mut command = command(first, rest);
         let name = command.name.clone();
         command.paths.extend_from_slice(&redirects.files);
+        command.writes.extend_from_slice(&redirects.written);
         self.sink.push(command)?;
         self.depth = deeper(self.depth)?;
         for inner in inner(&name, rest) {
@@ -89,7 +91,7 @@ impl Reader<'_, '_> {
         let depth = deeper(self.depth)?;
         match inner {
             Inner::Argv(fields) => {
-                let redirects = Redirects { files: Vec::new(), input: input.clone() };
+                let redirects = Redirects { input: input.clone(), ..Redirects::default() };
                 self.run(&fields, &redirects, guessed)
             }
             Inner::Script { text, expanded } => {

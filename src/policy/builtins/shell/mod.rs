@@ -67,6 +67,9 @@ pub struct Command {
     /// Operands (arguments that are not flags), then the files of redirections, the bit buckets and
     /// standard streams under `/dev` excepted.
     pub paths: Vec<String>,
+    /// Those files of redirections that are opened for writing (`>`, `>>`, `>|`, `<>`, `&>`), also
+    /// among `paths`; expansions stand as written.
+    pub writes: Vec<String>,
 }
 
 impl Command {

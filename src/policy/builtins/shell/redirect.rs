@@ -36,6 +36,8 @@ pub(super) enum Input {
 pub(super) struct Redirects {
     /// Files read and written, in order.
     pub(super) files: Vec<String>,
+    /// Those of them that are written.
+    pub(super) written: Vec<String>,
     pub(super) input: Input,
 }
 
@@ -89,7 +91,12 @@ impl Reader<'_, '_> {
                 let mut fields = Vec::new();
                 word.fields(false, &mut fields);
                 let files = fields.into_iter().map(|field| field.text);
-                redirects.files.extend(files.filter(|file| !HARMLESS.contains(&file.as_str())));
+                let files: Vec<String> =
+                    files.filter(|file| !HARMLESS.contains(&file.as_str())).collect();
+                if operator.contains('>') {
+                    redirects.written.extend_from_slice(&files);
+                }
+                redirects.files.extend(files);
             }
         }
         Ok(true)

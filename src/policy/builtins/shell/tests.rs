@@ -346,3 +346,25 @@ fn reading_is_bounded() {
     assert!(only(&braces).has(UNKNOWN));
     assert!(shell(&format!("echo -{}", "abc".repeat(4_000))).is_ok());
 }
+
+#[test]
+fn files_that_redirections_write_are_told_from_those_they_read() {
+    for (text, writes) in [
+        ("cat x >> /etc/passwd", vec!["/etc/passwd"]),
+        ("cat < /etc/passwd", vec![]),
+        ("> a", vec!["a"]),
+        ("make &> log 2>| errors", vec!["log", "errors"]),
+        ("cmd <> both", vec!["both"]),
+        ("echo hi >$HOME/x", vec!["$HOME/x"]),
+        ("cmd > /dev/null 2>&1", vec![]),
+        ("{ echo a; } >> b", vec!["b"]),
+        ("bash -c 'echo 1 > c'", vec!["c"]),
+        ("cat <<END > d\ntext\nEND\n", vec!["d"]),
+    ] {
+        let found: Vec<String> =
+            read(text).into_iter().flat_map(|command| command.writes).collect();
+        assert_eq!(found, writes, "{text}");
+        let paths: Vec<String> = read(text).into_iter().flat_map(|command| command.paths).collect();
+        assert!(writes.iter().all(|file| paths.iter().any(|path| path == file)), "{text}");
+    }
+}

@@ -1,8 +1,8 @@
 //! What a text of SQL does, and to which tables.
 //!
 //! A heuristic: it sees what statements say, not what the functions, views and triggers they touch
-//! do (`pg_sleep`, `lo_import`, `load_file`, `dblink`); a rule for those names the tool's account,
-//! not its text. Text that databases read differently is refused rather than guessed at.
+//! do (`pg_sleep`, `lo_import`, `load_file`, `dblink`): rules may name functions, and the tool's
+//! account should not be able to run those that matter. Text that databases read differently is refused rather than guessed at.
 
 mod lexical;
 mod statement;
@@ -39,6 +39,9 @@ pub struct Statement {
     /// Tables it names, in lower case, `schema.table` where written so, each once, in order of
     /// appearance. Names that `WITH` introduces and table functions are among them.
     pub tables: Vec<String>,
+    /// Functions it calls, in lower case, `schema.function` where written so, each once, in order of
+    /// appearance; procedures of `CALL` and table functions too. What they do is not known here.
+    pub functions: Vec<String>,
 }
 
 /// The statements of `text`; those inside another one (`PREPARE`, `BEGIN … END`) follow it.

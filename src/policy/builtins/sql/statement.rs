@@ -43,10 +43,10 @@ pub(super) fn list(
         ast::Statement::Query(_) | ast::Statement::Explain { .. } => Vec::new(),
         _ => facts.kinds.split_off(facts.kinds.len().min(1)),
     };
-    statements.push(Statement { kind, tables: facts.tables.clone() });
-    for kind in inner {
-        statements.push(Statement { kind: kind.to_owned(), tables: facts.tables.clone() });
-    }
+    let of_kind =
+        |kind| Statement { kind, tables: facts.tables.clone(), functions: facts.functions.clone() };
+    statements.push(of_kind(kind));
+    statements.extend(inner.into_iter().map(|kind| of_kind(kind.to_owned())));
     facts.keywords
 }
 
@@ -154,6 +154,7 @@ struct Facts {
     /// Where a name is one of [`STATEMENT_WORDS`].
     keywords: Vec<Location>,
     tables: Vec<String>,
+    functions: Vec<String>,
 }
 
 impl Facts {
@@ -169,13 +170,16 @@ impl Facts {
     }
 
     fn name_table(&mut self, name: &ObjectName) {
-        let parts = name.0.iter().map(|part| match part {
-            ObjectNamePart::Identifier(part) => part.value.to_lowercase(),
-            ObjectNamePart::Function(part) => part.name.value.to_lowercase(),
-        });
-        let name = parts.collect::<Vec<_>>().join(".");
+        let name = written(name);
         if !self.tables.contains(&name) {
             self.tables.push(name);
+        }
+    }
+
+    fn name_function(&mut self, name: &ObjectName) {
+        let name = written(name);
+        if !self.functions.contains(&name) {
+            self.functions.push(name);
         }
     }
 
@@ -192,6 +196,7 @@ impl Facts {
     fn name_tables(&mut self, statement: &ast::Statement) {
         use ast::Statement as S;
         match statement {
+            S::Call(function) => self.name_function(&function.name),
             S::Drop { names, .. } => names.iter().for_each(|name| self.name_table(name)),
             S::AlterView { name, .. } | S::AlterIndex { name, .. } => self.name_table(name),
             S::Copy { source: CopySource::Table { table_name, .. }, .. } => {
@@ -215,6 +220,15 @@ impl Facts {
             names.iter().for_each(|name| self.name_table(name));
         }
     }
+}
+
+/// A name as rules see it.
+fn written(name: &ObjectName) -> String {
+    let parts = name.0.iter().map(|part| match part {
+        ObjectNamePart::Identifier(part) => part.value.to_lowercase(),
+        ObjectNamePart::Function(part) => part.name.value.to_lowercase(),
+    });
+    parts.collect::<Vec<_>>().join(".")
 }
 
 impl Visitor for Facts {
@@ -252,8 +266,20 @@ impl Visitor for Facts {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Function { name, .. } = factor {
-            self.name_table(name);
+        match factor {
+            TableFactor::Function { name, .. } => {
+                self.name_table(name);
+                self.name_function(name);
+            }
+            TableFactor::Table { name, args: Some(_), .. } => self.name_function(name),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expression {
+            self.name_function(&function.name);
         }
         ControlFlow::Continue(())
     }

@@ -452,3 +452,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn functions_are_named_wherever_they_are_called() {
+    for (text, functions) in [
+        ("SELECT pg_read_file('/etc/passwd')", vec!["pg_read_file"]),
+        ("SELECT * FROM pg_read_file('/etc/passwd')", vec!["pg_read_file"]),
+        ("SELECT * FROM a, LATERAL pg_ls_dir(a.path)", vec!["pg_ls_dir"]),
+        ("SELECT Pg_Catalog.\"pg_read_file\"('x')", vec!["pg_catalog.pg_read_file"]),
+        ("SELECT 1 WHERE length(load_file('x')) > 1", vec!["length", "load_file"]),
+        (
+            "WITH x AS (SELECT dblink('y')) SELECT count(*), count(1) FROM x",
+            vec!["dblink", "count"],
+        ),
+        ("SELECT a FROM t ORDER BY pg_sleep(9)", vec!["pg_sleep"]),
+        ("CALL drop_everything(1)", vec!["drop_everything"]),
+        ("SELECT 'pg_read_file(1)', pg_read_file FROM t", vec![]),
+    ] {
+        let found: Vec<String> = read(text).into_iter().flat_map(|s| s.functions).collect();
+        assert_eq!(found, functions, "{text}");
+    }
+}
