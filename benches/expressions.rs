@@ -67,6 +67,8 @@ fn evaluate(criterion: &mut Criterion) {
             calls: 100,
             errors: 0,
             denials: 0,
+            tokens: 0,
+            cost_usd: toolgate::policy::amount::Usd::ZERO,
             history: &history,
         },
         prior: None,

@@ -1,6 +1,7 @@
 //! The nouns: what a call, its verdict, its refusal and its outcome are.
 
 mod attempt;
+pub mod budget;
 pub mod plan;
 
 use std::sync::Arc;
@@ -125,6 +126,8 @@ pub struct Known {
     pub warned_by: Option<Arc<str>>,
     /// Rules and limits in observe mode that would have acted.
     pub observed: Vec<Observed>,
+    /// What is left of the budgets that the call draws on.
+    pub budgets: Vec<budget::Budget>,
     /// The request may have reached the tool.
     pub sent: bool,
     /// The key under which a repetition of the request is the same request, if it carries one.
@@ -332,7 +335,12 @@ impl Refusal {
 
     /// What the agent may do next: nothing, when the run ends.
     pub fn retry_scope(&self) -> RetryScope {
-        if self.ends_run { RetryScope::None } else { self.reason.retry_scope() }
+        match self.retry_after {
+            _ if self.ends_run => RetryScope::None,
+            // A window that lets go, whatever was used up.
+            Some(_) if self.reason.class() == Class::Limit => RetryScope::SameArgsLater,
+            Some(_) | None => self.reason.retry_scope(),
+        }
     }
 
     /// What was decided.

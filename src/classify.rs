@@ -6,12 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
+use crate::call::plan::Cost;
 use crate::call::{Ending, ErrorClass, Outcome, Status};
 use crate::clock::Now;
 use crate::forward::{Measure, Tail, Trip};
 use crate::guard::{Admitted, AdmittedParts};
+use crate::identify::Call;
 use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
 use crate::ledger::{Reservation, Settlement};
+use crate::policy::amount::Usd;
 use crate::policy::history::Captured;
 use crate::policy::view::{AnswerView, Env};
 use crate::protocol;
@@ -61,7 +64,7 @@ impl Completed {
         };
         let outcome = told(outcome, &admitted, &measure, trip, now);
         let answered_whole = matches!(measure.tail, Tail::Whole);
-        let ending = Ending {
+        let mut ending = Ending {
             outcome: doubted(outcome, &admitted, answered_whole, trip),
             result: Some((measure.digest, measure.bytes)),
             upstream: now.since(sent.mono),
@@ -77,7 +80,7 @@ impl Completed {
             }
         }
         let result_key = measure.digest.short();
-        settle(admitted, &ending, result_key, measure.kept, sent, now);
+        settle(admitted, &mut ending, result_key, measure.kept, sent, now);
         Self { ending }
     }
 
@@ -89,7 +92,7 @@ impl Completed {
         trip: Trip,
         now: Now,
     ) -> Self {
-        let ending = Ending {
+        let mut ending = Ending {
             outcome,
             result: None,
             upstream: now.since(sent.mono),
@@ -99,7 +102,7 @@ impl Completed {
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
-        settle(admitted, &ending, result_key, None, sent, now);
+        settle(admitted, &mut ending, result_key, None, sent, now);
         Self { ending }
     }
 }
@@ -164,13 +167,15 @@ fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outc
 
 fn settle(
     admitted: Admitted,
-    ending: &Ending,
+    ending: &mut Ending,
     result_key: u64,
     body: Option<Bytes>,
     sent: Now,
     now: Now,
 ) {
     let AdmittedParts { call, reservation, applicable, leave, watched } = admitted.into_parts();
+    let cost = cost(&call, &reservation, body.clone());
+    ending.cost_usd = cost.map(Usd::dollars);
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
         status: ending.outcome.status,
@@ -182,6 +187,8 @@ fn settle(
         result_key,
         captured,
         upstream: ending.upstream,
+        cost,
+        tokens: None,
     };
     if let Some(watched) = watched {
         watched.end(settlement.status, now);
@@ -196,6 +203,29 @@ fn settle(
     }
     Reservation::settle(reservation, settlement, now);
     drop(leave);
+}
+
+/// What a call cost that was sent; `None` when nothing says. A result that is not known as a whole
+/// costs the maximum.
+fn cost(call: &Call, reservation: &Reservation, body: Option<Bytes>) -> Option<Usd> {
+    let plan = &call.plan.cost;
+    if !reservation.was_sent() {
+        return None;
+    }
+    let result = body.filter(|_| plan.reads_result()).and_then(decoded);
+    let cost = plan.of(result.as_ref().map(Document::root));
+    let tool = &call.tool.name;
+    match cost {
+        Cost::Unknown(max) => {
+            tracing::warn!(%tool, charged_usd = max.dollars(), "the result does not say its cost");
+        }
+        Cost::Known(usd) if usd > plan.max() => {
+            let (usd, max) = (usd.dollars(), plan.max().dollars());
+            tracing::warn!(%tool, usd, max, "the call cost more than the configured maximum");
+        }
+        Cost::Known(_) | Cost::Free => {}
+    }
+    cost.charged()
 }
 
 /// The values of a call that loaded rules read later. `body` is the whole result, if it was kept.

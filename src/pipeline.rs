@@ -260,6 +260,7 @@ fn about(page: &Page) -> About<'_> {
         call_id: page.call_id(),
         run_id: page.known.run.as_ref().map(|(id, _)| &*id.0),
         tool: page.known.tool.as_deref(),
+        budgets: &page.known.budgets,
     }
 }
 
@@ -267,6 +268,6 @@ fn about(page: &Page) -> About<'_> {
 fn unrecordable() -> Response<AnswerBody> {
     let message = "The gate cannot record more calls at this moment.";
     let refusal = Refusal::without_rule(StopReason::GateUnavailable, message);
-    let about = About { call_id: "none", run_id: None, tool: None };
+    let about = About { call_id: "none", run_id: None, tool: None, budgets: &[] };
     respond::refuse(&refusal, about).map(Either::<Metered, Full<Bytes>>::Right)
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 use hyper::ext::ReasonPhrase;
 
+use crate::call::budget::{self, Budget};
 use crate::call::{
     ErrorClass, Outcome, Refusal, RetryScope, Status, StatusHint, StopReason, ToolFacts, Verdict,
 };
@@ -22,6 +23,9 @@ pub const WARNING_HEADER: &str = "toolgate-warning";
 /// The age, in seconds, of an answer that was given before and is given again: the tool is down.
 pub const STALE_HEADER: &str = "toolgate-stale";
 
+/// What is left of the budgets that the call draws on, as structured fields.
+pub const BUDGET_HEADER: &str = "toolgate-budget";
+
 /// Longest warning passed on in a header, in bytes.
 const WARNING_LIMIT_BYTES: usize = 512;
 
@@ -31,6 +35,7 @@ pub struct About<'a> {
     pub call_id: &'a str,
     pub run_id: Option<&'a str>,
     pub tool: Option<&'a ToolFacts>,
+    pub budgets: &'a [Budget],
 }
 
 fn status_of(refusal: &Refusal) -> StatusCode {
@@ -308,6 +313,9 @@ pub fn mark(headers: &mut HeaderMap, verdict: Verdict, about: About<'_>) {
     let decision = [verdict.name(), "; id=", about.call_id].concat();
     if let Ok(value) = HeaderValue::try_from(decision) {
         headers.insert(DECISION, value);
+    }
+    if let Some(value) = budget::field(about.budgets).and_then(|text| text.try_into().ok()) {
+        headers.insert(BUDGET_HEADER, value);
     }
     if let Some(value) = about.run_id.and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(RUN_ID, value);

@@ -8,7 +8,7 @@ use toolgate::call::{Caller, Effect, RunId, Status, ToolFacts};
 use toolgate::clock::{Clock, ManualClock};
 use toolgate::guard::{self, Granted, Refused};
 use toolgate::json::{Document, loop_key};
-use toolgate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement};
+use toolgate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes};
 use toolgate::policy::compile::compile;
 use toolgate::policy::set::{Applicable, PolicySet};
 use toolgate::policy::view::CallView;
@@ -86,8 +86,9 @@ impl World {
         let now = self.clock.now();
         let visit = self.ledger.enter(run.clone(), "header", &self.caller, now);
         let view = self.view(visit.step());
-        let asked = Asked { tool: self.tool.name.clone(), call_key: self.key };
-        visit.decide(asked, &applicable.limits, now, |look| {
+        let asked =
+            Asked { tool: self.tool.name.clone(), call_key: self.key, sizes: Sizes::default() };
+        visit.decide(asked, view, &applicable.limits, now, |look| {
             guard::judge(view, self.key, applicable, look, now)
         })
     }
@@ -101,6 +102,8 @@ impl World {
             result_key,
             captured: Vec::new(),
             upstream: Duration::ZERO,
+            cost: None,
+            tokens: None,
         };
         reservation.settle(settlement, self.clock.now());
     }

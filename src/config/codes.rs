@@ -24,6 +24,8 @@ pub const RANGE: &str = "TG110";
 pub const CONFLICT: &str = "TG111";
 /// Not the name or value of a header, or one that is not the user's to set.
 pub const HEADER: &str = "TG112";
+/// No amount of money.
+pub const COST: &str = "TG113";
 /// A key that a gate cannot change while it runs.
 pub const RESTART: &str = "TG121";
 /// A valid config that cannot be put to work.

@@ -8,6 +8,7 @@ mod address;
 mod admin;
 pub mod codes;
 mod contracts;
+mod cost;
 pub mod fixed;
 mod labels;
 pub mod load;

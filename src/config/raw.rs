@@ -121,6 +121,11 @@ pub struct Upstream {
     pub fallback: Option<Field<resilience::Fallback>>,
     /// How a repeated write is told from a new one, by all its tools.
     pub idempotency: Option<Field<resilience::Idempotency>>,
+    /// What a call to one of its tools costs, in US dollars; with `cost_from`, at most. It is reserved
+    /// before the call is forwarded, and charged when the result does not say what the call cost.
+    pub cost_usd: Option<Text>,
+    /// A CEL number over `result` that is the cost of a call in US dollars: `result.usage.cost`.
+    pub cost_from: Option<Text>,
 }
 
 /// What is done about answers that break their schema.
@@ -235,6 +240,11 @@ pub struct Tool {
     /// Whether the same write is refused while one is in flight, unless the agent gives each its own
     /// idempotency key. Default: of tools with `read_back` or `idempotency`.
     pub at_most_once: Option<Field<bool>>,
+    /// What a call costs, in US dollars; with `cost_from`, at most. It is reserved before the call is
+    /// forwarded, and charged when the result does not say what the call cost.
+    pub cost_usd: Option<Text>,
+    /// A CEL number over `result` that is the cost of a call in US dollars: `result.usage.cost`.
+    pub cost_from: Option<Text>,
 }
 
 /// Whether an operation changes anything.
@@ -345,8 +355,8 @@ pub const SHAPE: Shape = Shape {
     ],
     planned: &[
         ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
-        ("Upstream", &["mcp", "llm", "url", "listen", "cost_usd"]),
-        ("Tool", &["cost_usd", "in_flight"]),
+        ("Upstream", &["mcp", "llm", "url", "listen"]),
+        ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
         ("Bodies", &["redacted", "full"]),
     ],

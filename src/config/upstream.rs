@@ -13,7 +13,7 @@ use super::raw;
 use super::reads::Reads;
 use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret, size};
-use super::{address, codes, labels, resilience};
+use super::{address, codes, cost, labels, resilience};
 use crate::call::Plan;
 use crate::call::plan::OutputPlan;
 use crate::contract::{Definition, OnBreach};
@@ -35,6 +35,7 @@ pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
 struct Common {
     tags: Vec<Arc<str>>,
     resilience: resilience::Shared,
+    cost: cost::Written,
     output: OutputPlan,
 }
 
@@ -127,6 +128,7 @@ fn tools(
     let common = Common {
         tags: tags(&raw.tags, check),
         resilience: resilience::shared(raw, check),
+        cost: cost::shared(raw, check),
         output: output(raw.output.as_ref(), check).unwrap_or_default(),
     };
     let mut drafts = Drafts { raw, common, drafts: Vec::new() };
@@ -235,6 +237,7 @@ fn tool(
         }),
     };
     let new = own.iter().filter(|tag| !common.tags.contains(tag));
+    let cost = cost::of_tool(raw, &common.cost, check);
     let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
     let output = output(raw.output.as_ref(), check).unwrap_or(common.output);
     let tool = Tool {
@@ -245,7 +248,7 @@ fn tool(
         tags: common.tags.iter().chain(new).cloned().collect(),
         effect,
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),
-        plan: Arc::new(Plan { contract, resilience, output }),
+        plan: Arc::new(Plan { cost, contract, resilience, output }),
     };
     Some(Draft { name, source, span, pattern, tool })
 }

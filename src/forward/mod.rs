@@ -45,9 +45,10 @@ pub struct Trip {
 }
 
 /// Whether a loaded rule reads results of the tool, now or at a later call, its schema is held
-/// against them, or they are asked whether they say that they failed.
+/// against them, its cost is read from them, or they are asked whether they say that they failed.
 pub fn keeps_result(applicable: &Applicable, plan: &Plan) -> bool {
     applicable.reads_results()
+        || plan.cost.reads_result()
         || plan.contract.as_ref().is_some_and(|contract| contract.has_responses())
         || plan.resilience.tool_error.is_some()
 }

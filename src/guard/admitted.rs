@@ -9,7 +9,7 @@ use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
 use crate::guard::{self, Granted, Refused, approval, budget, kill, rewrite};
 use crate::identify::{Call, Headers, Identified, Terms};
-use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
+use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Sizes, Watched};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
 
@@ -62,17 +62,20 @@ pub fn admit(
         }
     };
     let view = call.view(visit.step());
-    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key };
-    let decided = visit.decide(asked, &applicable.limits, now, |look| {
+    let sizes = Sizes { cost: call.plan.cost.max(), tokens: 0 };
+    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes };
+    let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });
-    let (Granted { mut warnings, needs_approval, observed }, reservation) =
-        decided.map_err(|refused| {
-            let Refused { refusal, observed } = refused;
+    let (Granted { mut warnings, needs_approval, observed, budgets }, reservation) = decided
+        .map_err(|refused| {
+            let Refused { refusal, observed, budgets } = refused;
             known.observed = changes.observed.iter().cloned().chain(observed).collect();
+            known.budgets = budgets;
             refusal
         })?;
     known.observed = changes.observed.into_iter().chain(observed).collect();
+    known.budgets = budgets;
     warnings.extend(changes.notes);
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     // From here on a refusal takes the admission back.
@@ -206,6 +209,8 @@ impl Admitted {
             result_key: 0,
             captured: Vec::new(),
             upstream: Duration::ZERO,
+            cost: None,
+            tokens: None,
         };
         reservation.settle(settlement, now);
     }

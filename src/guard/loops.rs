@@ -1,54 +1,152 @@
 //! Repetition, judged with results: a poll whose answer changes is not a loop.
 
-use std::sync::Arc;
-
 use crate::call::StopReason;
 use crate::guard::Findings;
 use crate::guard::limits::{self, Excess};
-use crate::policy::history::History;
+use crate::ledger::Look;
+use crate::policy::amount::Amount;
+use crate::policy::history::{History, Step};
 use crate::policy::model::{Limit, Maximum, Within};
 use crate::policy::view::Env;
+use crate::weaken::Hole;
 
-/// Finds the limits on `identical_calls` that the call would break.
-pub(super) fn judge(limits: &[Arc<Limit>], call_key: u64, env: &Env<'_>, found: &mut Findings) {
-    for limit in limits {
-        for maximum in &limit.max {
-            let Maximum::IdenticalCalls(max) = maximum else { continue };
-            let window = match limit.within {
-                Some(Within::Steps(steps)) => steps,
-                Some(Within::Duration(_)) | None => usize::MAX,
+/// Longest cycle that is looked for, in calls.
+const PERIOD_LIMIT: usize = 6;
+
+/// What repeats, and how often it has.
+struct Repetition {
+    count: u64,
+    /// What the agent is told.
+    said: String,
+}
+
+/// Finds the limits on repetition that the call would break.
+pub(super) fn judge(look: &Look<'_>, call_key: u64, env: &Env<'_>, found: &mut Findings) {
+    for drawn in look.draws() {
+        for maximum in &drawn.limit.max {
+            let (max, repetition) = match maximum {
+                Maximum::IdenticalCalls(max) => (*max, identical_calls(drawn.limit, call_key, env)),
+                Maximum::CycleRepeats(max) => {
+                    (*max, cycle(env.run.history, call_key, *max, window(drawn.limit)))
+                }
+                Maximum::Calls(_)
+                | Maximum::CostUsd(_)
+                | Maximum::Tokens(_)
+                | Maximum::WallTime(_)
+                | Maximum::Rate(_)
+                | Maximum::InFlight(_)
+                | Maximum::Errors(_)
+                | Maximum::Denials(_)
+                | Maximum::DenialsSameRule(_)
+                | Maximum::Sum(_)
+                | Maximum::Distinct(_) => continue,
             };
-            let repeated = identical_calls(env.run.history, call_key, window);
-            if repeated >= u64::from(*max) {
-                let excess = Excess {
-                    reason: StopReason::LoopDetected,
-                    path: "/run/identical_calls",
-                    limit: u64::from(*max),
-                    actual: repeated,
-                    default_message: format!(
-                        "{} was called {repeated} times with the same arguments and gave the same \
-                         result each time. Change the arguments, or say what blocks you.",
-                        env.call.tool.name
-                    ),
-                };
-                limits::report(limit, excess, env, found);
+            if let Some(repetition) = repetition {
+                judge_one(drawn.limit, maximum, u64::from(max), repetition, env, found);
             }
         }
     }
 }
 
-/// Earlier calls, among the last `window` steps, with the same tool and arguments and with the
-/// result that the latest of them gave.
-fn identical_calls(history: &History, call_key: u64, window: usize) -> u64 {
+/// A first word of advice, then the limit's verb.
+fn judge_one(
+    limit: &Limit,
+    maximum: &Maximum,
+    max: u64,
+    repetition: Repetition,
+    env: &Env<'_>,
+    found: &mut Findings,
+) {
+    let Repetition { count, said } = repetition;
+    if count >= max {
+        let excess = Excess {
+            reason: StopReason::LoopDetected,
+            path: format!("/run/{}", &*maximum.measure()),
+            limit: max.to_string(),
+            actual: count.to_string(),
+            passes: format!("< {max}"),
+            default_message: said,
+            wait: None,
+        };
+        limits::report(limit, excess, env, found);
+    } else if limits::near(limit, Amount::from(count), Amount::from(max)) {
+        limits::advise(limit, StopReason::LoopDetected, said, found);
+    }
+}
+
+fn window(limit: &Limit) -> usize {
+    match limit.within {
+        Some(Within::Steps(steps)) => steps,
+        Some(Within::Duration(_)) | None => usize::MAX,
+    }
+}
+
+/// Earlier calls, among the latest steps, with the same tool and arguments and with the result that
+/// the latest of them gave.
+fn identical_calls(limit: &Limit, call_key: u64, env: &Env<'_>) -> Option<Repetition> {
     let mut latest = None;
     let mut count = 0_u64;
-    for step in history.steps().rev().take(window) {
+    for step in env.run.history.steps().rev().take(window(limit)) {
         if step.call_key != call_key {
             continue;
         }
-        if *latest.get_or_insert(step.result_key) == step.result_key {
+        if *latest.get_or_insert(step.result_key) == step.result_key
+            || Hole::BlindToResults.is_open()
+        {
             count = count.saturating_add(1);
         }
     }
-    count
+    (count > 0).then(|| Repetition {
+        count,
+        said: format!(
+            "{} was called {count} times with the same arguments and gave the same result each \
+             time. Change the arguments, or say what blocks you.",
+            env.call.tool.name
+        ),
+    })
+}
+
+/// The shortest cycle at the end of the history that the asked call would go on with, and how often
+/// it stands there: at least `wanted` times, else the one that stands there most often.
+fn cycle(history: &History, call_key: u64, wanted: u32, window: usize) -> Option<Repetition> {
+    let mut best: Option<(usize, u64)> = None;
+    for period in 1..=PERIOD_LIMIT {
+        let count = repeats(history, call_key, period, window);
+        if count >= 2 && best.is_none_or(|(_, most)| count > most) {
+            best = Some((period, count));
+        }
+        if count >= u64::from(wanted) {
+            best = Some((period, count));
+            break;
+        }
+    }
+    let (period, count) = best?;
+    let mut tools: Vec<&str> = history.steps().rev().take(period).map(|step| &*step.tool).collect();
+    tools.reverse();
+    let what = match period {
+        1 => format!("{} was called", tools.concat()),
+        _ => format!("The calls {} were made", tools.join(", ")),
+    };
+    Some(Repetition {
+        count,
+        said: format!(
+            "{what} {count} times in a row with the same arguments and the same results, and this \
+             call begins it again. Do something else, or say what blocks you."
+        ),
+    })
+}
+
+/// How often the last `period` steps stand at the end of the history, when the asked call would be
+/// the first of them again.
+fn repeats(history: &History, call_key: u64, period: usize, window: usize) -> u64 {
+    let latest = || history.steps().rev().take(window);
+    if latest().nth(period.saturating_sub(1)).is_none_or(|first| first.call_key != call_key) {
+        return 0;
+    }
+    let same = |(one, other): &(&Step, &Step)| {
+        one.call_key == other.call_key
+            && (one.result_key == other.result_key || Hole::BlindToResults.is_open())
+    };
+    let alike = latest().zip(latest().skip(period)).take_while(same).count();
+    u64::try_from(alike / period).unwrap_or(u64::MAX).saturating_add(1)
 }

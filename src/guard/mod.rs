@@ -17,6 +17,7 @@ mod unknown;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use admitted::AdmittedParts;
 pub use admitted::{Admitted, admit};
@@ -24,13 +25,18 @@ pub use breaker::Leave;
 pub use rewrite::{finding, note};
 pub use unknown::Begun;
 
+use crate::call::budget::Budget;
 use crate::call::{Observed, Refusal, StopReason};
 use crate::clock::Now;
 use crate::ledger::{Denial, Judgement, Look};
+use crate::policy::amount::Amount;
 use crate::policy::decide::{self, Finding};
-use crate::policy::model::Verb;
+use crate::policy::model::{Limit, Mode, Verb};
 use crate::policy::set::Applicable;
 use crate::policy::view::{CallView, Env};
+
+/// Budgets that an agent is told of at once.
+const BUDGETS_LIMIT: usize = 8;
 
 /// What the guards let pass, with what the agent and the record should hear of it.
 #[derive(Debug, Default)]
@@ -41,6 +47,8 @@ pub struct Granted {
     pub needs_approval: Vec<Finding>,
     /// Rules and limits in observe mode that would have acted.
     pub observed: Vec<Observed>,
+    /// What is left of the budgets, this call taken.
+    pub budgets: Vec<Budget>,
 }
 
 /// What the guards refused.
@@ -49,6 +57,8 @@ pub struct Refused {
     pub refusal: Refusal,
     /// Rules and limits in observe mode that would have acted.
     pub observed: Vec<Observed>,
+    /// What is left of the budgets.
+    pub budgets: Vec<Budget>,
 }
 
 /// What limits and loops found, told apart by whether they act.
@@ -56,6 +66,36 @@ pub struct Refused {
 struct Findings {
     acting: Vec<Finding>,
     observed: Vec<Finding>,
+    /// When limits that were exceeded let go: how long that takes of all maxima of each.
+    waits: Vec<(Arc<str>, Option<Duration>)>,
+    /// Budgets that the agent may know of, with what the call takes of each.
+    budgets: Vec<(Budget, Amount)>,
+}
+
+impl Findings {
+    fn add(&mut self, mode: Mode, finding: Finding) {
+        match mode {
+            Mode::Enforce => self.acting.push(finding),
+            Mode::Observe => self.observed.push(finding),
+            Mode::Off => {}
+        }
+    }
+
+    /// Notes when a limit lets go: with the last of its maxima, and never when one of them does not.
+    fn wait(&mut self, rule: &Arc<str>, wait: Option<Duration>) {
+        match self.waits.iter_mut().find(|(known, _)| known == rule) {
+            Some((_, known)) => *known = known.zip(wait).map(|(one, other)| one.max(other)),
+            None => self.waits.push((rule.clone(), wait)),
+        }
+    }
+
+    /// Notes a budget, unless its limit keeps its maximum to itself.
+    fn show(&mut self, limit: &Limit, takes: Amount, budget: impl FnOnce() -> Budget) {
+        let shown = limit.mode == Mode::Enforce && limit.explain;
+        if shown && self.budgets.len() < BUDGETS_LIMIT {
+            self.budgets.push((budget(), takes));
+        }
+    }
 }
 
 /// Judges one call. `call_key` is the loop key of its tool and arguments.
@@ -82,10 +122,10 @@ pub fn judge(
     found.observed.extend(ruling.observed);
     // Loops read the history, budgets the counters; neither changes anything yet, so that the
     // strongest of all findings decides and not the first.
-    loops::judge(&applicable.limits, call_key, &env, &mut found);
-    limits::judge(&applicable.limits, look, &env, &mut found);
+    loops::judge(look, call_key, &env, &mut found);
+    limits::judge(look, &env, &mut found);
     // Last, because it counts what the others refuse.
-    spiral::escalate(&applicable.limits, look, &env, &mut found);
+    spiral::escalate(look, &env, &mut found);
     conclude(found)
 }
 
@@ -97,11 +137,18 @@ fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
     if !refuses {
         let of = |verb| found.acting.iter().filter(move |finding| finding.verb == verb).cloned();
         let (warnings, needs_approval) = (of(Verb::Warn).collect(), of(Verb::Approve).collect());
-        return Judgement::Admit(Granted { warnings, needs_approval, observed });
+        let budgets = found
+            .budgets
+            .into_iter()
+            .map(|(budget, takes)| Budget { used: budget.used.saturating_add(takes), ..budget });
+        let budgets = budgets.collect();
+        return Judgement::Admit(Granted { warnings, needs_approval, observed, budgets });
     }
     let Some(first) = found.acting.into_iter().next() else {
         return Judgement::Admit(Granted { observed, ..Granted::default() });
     };
+    let wait = found.waits.iter().find(|(rule, _)| *rule == first.rule).and_then(|(_, wait)| *wait);
+    let budgets = found.budgets.into_iter().map(|(budget, _)| budget).collect();
     let ends_run = first.verb == Verb::Stop;
     let stop = ends_run.then(|| (first.reason, Some(first.rule.clone())));
     let denial = Denial { key: first.rule.clone(), stop };
@@ -111,12 +158,12 @@ fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
         rule: Some(first.rule),
         message: first.message,
         violations: first.violations,
-        retry_after: None,
+        retry_after: wait.filter(|_| !ends_run),
         status_hint: None,
         approval: None,
         executed: false,
     };
-    Judgement::Refuse(Refused { refusal, observed }, denial)
+    Judgement::Refuse(Refused { refusal, observed, budgets }, denial)
 }
 
 fn lookalike(rule: &Arc<str>, operation: &str) -> Finding {
@@ -143,5 +190,6 @@ fn stopped(reason: StopReason) -> Refusal {
 fn run_stopped(reason: StopReason) -> Judgement<Granted, Refused> {
     let refusal = stopped(reason);
     let denial = Denial::of(&refusal);
-    Judgement::Refuse(Refused { refusal, observed: Vec::new() }, denial)
+    let refused = Refused { refusal, observed: Vec::new(), budgets: Vec::new() };
+    Judgement::Refuse(refused, denial)
 }

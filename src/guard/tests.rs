@@ -7,7 +7,7 @@ use crate::call::{Caller, Effect, Refusal, RunId, Status, StopReason, ToolFacts}
 use crate::clock::{Clock, ManualClock};
 use crate::guard::{Granted, Refused, judge};
 use crate::json::{Document, loop_key};
-use crate::ledger::{Asked, Bounds, EndedRun, Ledger, RunEnds, Settlement};
+use crate::ledger::{Asked, Bounds, EndedRun, Ledger, RunEnds, Settlement, Sizes};
 use crate::policy::compile::{Catalogue, compile};
 use crate::policy::set::PolicySet;
 use crate::policy::view::CallView;
@@ -72,8 +72,8 @@ impl World {
             tool: &facts,
             caller: &caller,
         };
-        let asked = Asked { tool: tool.into(), call_key };
-        let decided = visit.decide(asked, &applicable.limits, now, |look| {
+        let asked = Asked { tool: tool.into(), call_key, sizes: Sizes::default() };
+        let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
             judge(view, call_key, &applicable, look, now)
         });
         let (granted, reservation) = decided.map_err(|Refused { refusal, .. }| refusal)?;
@@ -84,6 +84,8 @@ impl World {
             result_key: result,
             captured: Vec::new(),
             upstream: Duration::ZERO,
+            cost: None,
+            tokens: None,
         };
         reservation.settle(settlement, now);
         Ok(granted)

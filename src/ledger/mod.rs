@@ -6,7 +6,11 @@
 
 mod approvals;
 mod breakers;
+mod claim;
+mod draw;
+mod keys;
 mod kills;
+mod meter;
 mod minted;
 mod outside;
 mod reservation;
@@ -28,10 +32,10 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use parking_lot::Mutex;
 
-use crate::call::{Caller, RunId};
-use crate::clock::Clock;
+use crate::call::RunId;
+use crate::clock::{Clock, Now};
+use crate::policy::amount::Amount;
 use crate::policy::model::Per;
 
 pub use approvals::{
@@ -40,6 +44,8 @@ pub use approvals::{
     Undecidable, Wanted,
 };
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
+pub use draw::{Sizes, Unplaced};
+pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use minted::{Exhausted, MintError, MintSpec, Minted, MintedRun, RunBudget};
 pub use outside::LiveRun;
@@ -49,8 +55,9 @@ pub use scope::Scope;
 pub use stops::Stopped;
 pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
 pub use upstreams::{Load, Slot, Upstreams};
-pub use visit::{Asked, Denial, Judgement, Look, Visit};
+pub use visit::{Asked, Denial, Drawn, Judgement, Look, Visit};
 
+use keys::{ScopeKey, Scopes, Shared};
 use run::RunCell;
 
 /// Bounds of the memory kept of runs.
@@ -60,14 +67,6 @@ pub struct Bounds {
     pub live_runs: usize,
     /// A run that was not heard of for so long is over.
     pub idle_end: Duration,
-}
-
-/// A scope wider than one run.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum ScopeKey {
-    Agent { tenant: Arc<str>, agent: Arc<str> },
-    Tenant(Arc<str>),
-    Global,
 }
 
 /// The memory of one gate.
@@ -83,7 +82,7 @@ pub struct Ledger {
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
     /// INVARIANT: never smaller than `runs.len()`, so that the cap needs no walk over the shards.
     run_count: AtomicUsize,
-    scopes: DashMap<ScopeKey, Arc<Mutex<Scope>>, RandomState>,
+    scopes: Scopes,
     /// The run that an agent without any label is in, and when it was last heard of.
     unlabelled: DashMap<Arc<str>, (RunId, Duration), RandomState>,
     ends: Arc<dyn RunEnds>,
@@ -106,7 +105,7 @@ impl Ledger {
             bounds,
             runs: DashMap::default(),
             run_count: AtomicUsize::new(0),
-            scopes: DashMap::default(),
+            scopes: Scopes::default(),
             unlabelled: DashMap::default(),
             ends,
             breakers: Breakers::default(),
@@ -120,12 +119,21 @@ impl Ledger {
         self.runs.len()
     }
 
+    /// Scopes remembered beside those of runs.
+    pub fn wider_scopes(&self) -> usize {
+        self.scopes.len()
+    }
+
     /// Calls that are admitted and neither settled nor released, over all scopes.
     /// Zero when nothing is in flight.
     pub fn reserved_calls(&self) -> u64 {
-        let runs: u64 = self.runs.iter().map(|run| run.state.lock().scope.calls_reserved()).sum();
-        let wider: u64 = self.scopes.iter().map(|scope| scope.lock().calls_reserved()).sum();
-        runs.saturating_add(wider)
+        self.reserved().0
+    }
+
+    /// Everything that is reserved and neither settled nor released, whatever it is.
+    /// Zero when nothing is in flight.
+    pub fn reserved_amounts(&self) -> Amount {
+        self.reserved().1
     }
 
     /// Sees that the end of a run is recorded, and that its parent has what it did not use.
@@ -142,28 +150,33 @@ impl Ledger {
         }
     }
 
-    /// The scope that a limit of a run is kept by when it is wider than the run.
-    fn wider<'a>(&self, run: &'a RunCell, per: Per) -> Option<&'a Mutex<Scope>> {
-        let scope = match per {
-            Per::Run => return None,
-            Per::Agent => run.wider.agent.get_or_init(|| self.scope(ScopeKey::agent(&run.caller))),
-            Per::Tenant => run
-                .wider
-                .tenant
-                .get_or_init(|| self.scope(ScopeKey::Tenant(run.caller.tenant.clone()))),
-            Per::Global => run.wider.global.get_or_init(|| self.scope(ScopeKey::Global)),
+    fn reserved(&self) -> (u64, Amount) {
+        let mut all = (0_u64, 0);
+        let mut add = |scope: &Scope| {
+            let (calls, amounts) = scope.reserved();
+            all = (all.0.saturating_add(calls), Amount::saturating_add(all.1, amounts));
         };
-        Some(&**scope)
+        for run in &self.runs {
+            add(&run.state.lock().scope);
+        }
+        self.scopes.each(add);
+        all
     }
 
-    fn scope(&self, key: ScopeKey) -> Arc<Mutex<Scope>> {
-        let started = self.clock.now().mono;
-        self.scopes.entry(key).or_insert_with(|| Arc::new(Mutex::new(Scope::new(started)))).clone()
-    }
-}
-
-impl ScopeKey {
-    fn agent(caller: &Caller) -> Self {
-        Self::Agent { tenant: caller.tenant.clone(), agent: caller.agent.clone() }
+    /// The scope of a run's caller that a limit is kept by.
+    fn of_caller(&self, run: &RunCell, per: &Per, now: Now) -> Option<Arc<Shared>> {
+        let known = match per {
+            Per::Agent => &run.wider.agent,
+            Per::User => &run.wider.user,
+            Per::Project => &run.wider.project,
+            Per::Tenant => &run.wider.tenant,
+            Per::Global => &run.wider.global,
+            Per::Run | Per::Tool | Per::Key(_) => return None,
+        };
+        if let Some(known) = known.get() {
+            return Some(Arc::clone(known));
+        }
+        let shared = self.scopes.get(ScopeKey::of_caller(&run.caller, per)?, now)?;
+        Some(Arc::clone(known.get_or_init(|| shared)))
     }
 }

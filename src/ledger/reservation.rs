@@ -9,25 +9,15 @@ use smallvec::SmallVec;
 use crate::call::{RunId, Status, StopReason};
 use crate::clock::Now;
 use crate::ledger::Ledger;
+use crate::ledger::claim::{Bill, Claim, Taken, Used};
 use crate::ledger::run::DenialNote;
-use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
+use crate::policy::amount::Usd;
 use crate::policy::history::{Captured, Step};
-use crate::policy::model::Per;
 use crate::policy::view::RunView;
-
-/// What a call has to do with one limit once it has ended.
-#[derive(Clone, Debug)]
-pub(super) struct Claim {
-    pub per: Per,
-    pub limit: Arc<str>,
-    /// When one call was taken of it, as its scope noted it; absent when none was.
-    pub taken: Option<Duration>,
-    /// A failure is counted under it.
-    pub counts_errors: bool,
-}
+use crate::weaken::Hole;
 
 /// How an admitted call ended, as far as the run's memory is concerned.
 pub struct Settlement {
@@ -38,6 +28,10 @@ pub struct Settlement {
     pub captured: Vec<Captured>,
     /// Time spent waiting for the tool.
     pub upstream: Duration,
+    /// What it cost; when that is not known, what was reserved for it is charged.
+    pub cost: Option<Usd>,
+    /// Tokens it used; when they are not known, those reserved for it are charged.
+    pub tokens: Option<u64>,
 }
 
 /// Proof that a call was admitted. Dropped without [`Reservation::settle`] it is released if the
@@ -177,24 +171,29 @@ impl Reservation {
         state.usage.calls = state.usage.calls.saturating_sub(1);
         state.history.withdraw(self.step());
         for claim in &self.claims {
-            let Some(taken) = claim.taken else { continue };
-            match self.visit.ledger.wider(&self.visit.run, claim.per) {
-                None => state.scope.release_call(&claim.limit, taken),
-                Some(scope) => scope.lock().release_call(&claim.limit, taken),
-            }
+            let used = Used { sent: false, failed: false, real: None };
+            claim.on_scope(&mut state, |scope| {
+                scope.close(claim, used, now);
+                if matches!(claim.taken, Taken::Denials) && denial.key != claim.name {
+                    scope.note_refusal(&claim.limit, now.mono);
+                }
+            });
         }
         state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
     }
 
     fn close(&self, settlement: Settlement, now: Now) {
-        if !self.was_sent() {
+        let sent = self.was_sent();
+        if !sent {
             self.give_approval_back(now);
             self.give_budget_back();
         }
-        let Settlement { status, succeeded, result_key, captured, upstream } = settlement;
+        let Settlement { status, succeeded, result_key, captured, upstream, cost, tokens } =
+            settlement;
+        let bill = Bill { cost, tokens };
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);
-        if self.settled || self.was_sent() {
+        if self.settled || sent {
             let step = Step {
                 tool: self.asked.tool.clone(),
                 ended: now.mono,
@@ -207,29 +206,20 @@ impl Reservation {
         } else {
             state.history.withdraw(self.step());
         }
+        if sent {
+            state.note_bill(bill.or(self.asked.sizes));
+        }
         for claim in &self.claims {
-            match self.visit.ledger.wider(&self.visit.run, claim.per) {
-                None => self.finish(&mut state.scope, claim, status, now),
-                Some(scope) => self.finish(&mut scope.lock(), claim, status, now),
-            }
-        }
-    }
-
-    fn finish(&self, scope: &mut Scope, claim: &Claim, status: Status, now: Now) {
-        match claim.taken {
-            Some(_) if self.was_sent() => scope.settle_call(&claim.limit),
-            Some(taken) => scope.release_call(&claim.limit, taken),
-            None => {}
-        }
-        if claim.counts_errors && status != Status::Ok {
-            scope.note_error(&claim.limit, now.mono);
+            let real = bill.of(&claim.measure);
+            let used = Used { sent, failed: status != Status::Ok, real };
+            claim.on_scope(&mut state, |scope| scope.close(claim, used, now));
         }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if self.settled {
+        if self.settled || Hole::LeakReservation.is_open() {
             return;
         }
         let now = self.visit.ledger.clock.now();
@@ -241,6 +231,8 @@ impl Drop for Reservation {
             result_key: 0,
             captured: Vec::new(),
             upstream: Duration::ZERO,
+            cost: None,
+            tokens: None,
         };
         self.close(unknown, now);
     }

@@ -9,7 +9,10 @@ use parking_lot::Mutex;
 use crate::call::{Caller, RunEnd, RunId, Status, StopReason};
 use crate::clock::Now;
 use crate::ledger::ApprovalChange;
+use crate::ledger::draw::Sizes;
+use crate::ledger::keys::Shared;
 use crate::ledger::scope::Scope;
+use crate::policy::amount::Usd;
 use crate::policy::history::History;
 use crate::policy::view::RunView;
 
@@ -28,6 +31,10 @@ pub struct Usage {
     pub denials_by_rule: BTreeMap<Arc<str>, u64>,
     /// Time spent waiting for tools, in microseconds.
     pub upstream_us: u64,
+    /// What the ended calls cost, as far as that is known.
+    pub cost_usd: Usd,
+    /// Tokens that the ended calls used.
+    pub tokens: u64,
 }
 
 /// A run that has come to its end.
@@ -65,12 +72,14 @@ pub(super) struct RunCell {
 }
 
 /// The scopes beyond the run that its limits draw on, each looked up once: a run's caller never
-/// changes, and scopes live as long as the ledger.
+/// changes, and a scope that is held is not forgotten.
 #[derive(Debug, Default)]
 pub(super) struct WiderScopes {
-    pub agent: OnceLock<Arc<Mutex<Scope>>>,
-    pub tenant: OnceLock<Arc<Mutex<Scope>>>,
-    pub global: OnceLock<Arc<Mutex<Scope>>>,
+    pub agent: OnceLock<Arc<Shared>>,
+    pub user: OnceLock<Arc<Shared>>,
+    pub project: OnceLock<Arc<Shared>>,
+    pub tenant: OnceLock<Arc<Shared>>,
+    pub global: OnceLock<Arc<Shared>>,
 }
 
 #[derive(Debug)]
@@ -144,6 +153,8 @@ impl RunState {
             calls: self.usage.calls,
             errors: self.usage.errors,
             denials: self.usage.denials,
+            tokens: self.usage.tokens,
+            cost_usd: self.usage.cost_usd,
             history: &self.history,
         }
     }
@@ -156,6 +167,11 @@ impl RunState {
         if self.stopped.is_none() {
             self.stopped = note.stop;
         }
+    }
+
+    pub fn note_bill(&mut self, used: Sizes) {
+        self.usage.cost_usd = self.usage.cost_usd.plus(used.cost);
+        self.usage.tokens = self.usage.tokens.saturating_add(used.tokens);
     }
 
     pub fn note_outcome(&mut self, status: Status, upstream: Duration, now: Now) {

@@ -1,95 +1,56 @@
-//! What one key of a limit (a run, an agent, a tenant, everything) has used up.
+//! What one key of a limit (a run, a tool, an agent, a tenant, everything …) has used up.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use crate::clock::Now;
-use crate::policy::history::TIMES_LIMIT;
+use crate::ledger::claim::{Claim, Taken, Used};
+use crate::ledger::draw::{Draw, Sizes};
+use crate::ledger::meter::{Meter, Need, Occurrences, ValueDigest};
+use crate::policy::amount::Amount;
+use crate::policy::model::{Limit, Maximum, Measure};
 
 /// Rules whose denials are told apart in one scope; the rest are counted together.
 const DENIAL_RULES_LIMIT: usize = 4_096;
 
-/// Calls admitted under one limit.
-#[derive(Debug, Default)]
-struct CallCounter {
-    /// Sent, and so used up for good.
-    settled: u64,
-    /// Admitted and not yet sent or released.
-    reserved: u64,
-    /// Admission times; kept only for a limit with a window, and never more than its maximum,
-    /// because a full window admits nothing.
-    times: Times,
-}
+/// The counters of one limit, each under the name of its measure.
+type Account = SmallVec<[(Measure, Meter); 1]>;
 
-/// When things happened. INVARIANT: oldest first, so that a window is found by bisection.
-#[derive(Debug, Default)]
-struct Times(VecDeque<Duration>);
+/// The measure that refusals are counted under.
+const DENIALS: &str = "denials";
 
-impl Times {
-    /// Adds a time and says which one: a clock read before another thread's may arrive after it.
-    fn push(&mut self, at: Duration) -> Duration {
-        let at = self.0.back().map_or(at, |latest| at.max(*latest));
-        self.0.push_back(at);
-        at
-    }
-
-    /// How many lie within the window that ends now.
-    fn within(&self, window: Duration, now: Now) -> u64 {
-        let before = self.0.partition_point(|at| now.since(*at) >= window);
-        self.0.len().saturating_sub(before) as u64
-    }
-
-    fn forget_before(&mut self, window: Duration, now: Now) {
-        while self.0.front().is_some_and(|at| now.since(*at) >= window) {
-            self.0.pop_front();
-        }
-    }
-
-    fn remove(&mut self, at: Duration) {
-        if let Some(place) = self.0.iter().rposition(|noted| *noted == at) {
-            self.0.remove(place);
-        }
-    }
-}
-
-/// Things that happened: how many ever, and when the latest of them did.
-#[derive(Debug, Default)]
-struct Occurrences {
-    total: u64,
-    times: Times,
-}
-
-impl Occurrences {
-    fn note(&mut self, at: Duration) {
-        self.total = self.total.saturating_add(1);
-        if self.times.0.len() >= TIMES_LIMIT {
-            self.times.0.pop_front();
-        }
-        self.times.push(at);
-    }
-
-    fn count(&self, within: Option<Duration>, now: Now) -> u64 {
-        match within {
-            None => self.total,
-            Some(window) => self.times.within(window, now),
-        }
-    }
+/// How long a scope that nobody draws on must be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Keep {
+    /// So long after it was last touched: then its windows are empty and its rates are free.
+    For(Duration),
+    /// It holds a budget for life.
+    Forever,
 }
 
 /// The counters of one scope. Keyed by limit id, so that they survive a change of policies.
 #[derive(Debug)]
 pub struct Scope {
     started: Duration,
-    calls: BTreeMap<Arc<str>, CallCounter>,
-    errors: BTreeMap<Arc<str>, Occurrences>,
+    touched: Duration,
+    keep: Keep,
+    accounts: BTreeMap<Arc<str>, Account>,
     denials: BTreeMap<Arc<str>, Occurrences>,
 }
 
 impl Scope {
     /// An unused scope whose life begins at `started` (`clock::Now::mono`).
     pub fn new(started: Duration) -> Self {
-        Self { started, calls: BTreeMap::new(), errors: BTreeMap::new(), denials: BTreeMap::new() }
+        Self {
+            started,
+            touched: started,
+            keep: Keep::For(Duration::ZERO),
+            accounts: BTreeMap::new(),
+            denials: BTreeMap::new(),
+        }
     }
 
     /// Time since the scope's first call.
@@ -97,23 +58,21 @@ impl Scope {
         now.since(self.started)
     }
 
-    /// Calls used under the limit `id`, reservations included.
-    pub fn calls_used(&self, id: &str, within: Option<Duration>, now: Now) -> u64 {
-        let Some(counter) = self.calls.get(id) else { return 0 };
-        match within {
-            None => counter.settled.saturating_add(counter.reserved),
-            Some(window) => counter.times.within(window, now),
-        }
+    /// What is used up of one maximum of a limit, reservations included.
+    pub fn used(&self, limit: &Limit, maximum: &Maximum, now: Now) -> Amount {
+        let meter = self.meter(&limit.id, maximum);
+        meter.map_or(0, |meter| meter.used(maximum, limit.window(), now))
     }
 
-    /// Calls admitted under any limit and neither sent nor released yet.
-    pub fn calls_reserved(&self) -> u64 {
-        self.calls.values().map(|counter| counter.reserved).sum()
-    }
-
-    /// Failed calls that the limit `id` counts.
-    pub fn errors(&self, id: &str, within: Option<Duration>, now: Now) -> u64 {
-        self.errors.get(id).map_or(0, |errors| errors.count(within, now))
+    /// How long it takes until `need` fits under the maximum, if time alone brings that about.
+    pub fn wait(
+        &self,
+        limit: &Limit,
+        maximum: &Maximum,
+        need: Amount,
+        now: Now,
+    ) -> Option<Duration> {
+        self.meter(&limit.id, maximum)?.wait(maximum, need, limit.window(), now)
     }
 
     /// Denials by one rule.
@@ -121,43 +80,79 @@ impl Scope {
         self.denials.get(rule).map_or(0, |denials| denials.count(within, now))
     }
 
-    /// Takes one call of the limit `id`, and says when. The caller has checked under the same lock
-    /// that it fits.
-    pub(super) fn reserve_call(
-        &mut self,
-        id: &Arc<str>,
-        within: Option<Duration>,
-        now: Now,
-    ) -> Duration {
-        let counter = match self.calls.get_mut(id) {
-            Some(counter) => counter,
-            None => self.calls.entry(id.clone()).or_default(),
+    /// What is taken under any limit and neither settled nor released: calls, and everything.
+    pub fn reserved(&self) -> (u64, Amount) {
+        let meters = self.accounts.values().flatten();
+        meters.fold((0, 0), |(calls, all), (name, meter)| {
+            let reserved = meter.reserved();
+            let of_calls = if **name == *"calls" { reserved } else { 0 };
+            let of_calls = u64::try_from(of_calls).unwrap_or(u64::MAX);
+            (calls.saturating_add(of_calls), all.saturating_add(reserved))
+        })
+    }
+
+    /// Whether nothing would be lost if the scope were forgotten: nothing is reserved, and what was
+    /// used lies outside every window.
+    pub(super) fn is_idle(&self, now: Now) -> bool {
+        let over = match self.keep {
+            Keep::Forever => false,
+            Keep::For(time) => now.since(self.touched) >= time,
         };
-        counter.reserved = counter.reserved.saturating_add(1);
-        let Some(window) = within else { return now.mono };
-        counter.times.forget_before(window, now);
-        counter.times.push(now.mono)
+        over && self.reserved().1 == 0
     }
 
-    /// Turns one reservation of the limit `id` into use.
-    pub(super) fn settle_call(&mut self, id: &str) {
-        if let Some(counter) = self.calls.get_mut(id) {
-            counter.reserved = counter.reserved.saturating_sub(1);
-            counter.settled = counter.settled.saturating_add(1);
+    /// Whether the value that a call has under a `distinct` measure is among those used.
+    pub(super) fn has_value(
+        &self,
+        limit: &Limit,
+        maximum: &Maximum,
+        value: &ValueDigest,
+        now: Now,
+    ) -> bool {
+        match self.meter(&limit.id, maximum) {
+            Some(Meter::Values(values)) => values.has(value, limit.window(), now),
+            Some(Meter::Tally(_) | Meter::Bucket(_) | Meter::Gauge(_) | Meter::Occurrences(_))
+            | None => false,
         }
     }
 
-    /// Gives one reservation of the limit `id`, taken at `at`, back.
-    pub(super) fn release_call(&mut self, id: &str, at: Duration) {
-        if let Some(counter) = self.calls.get_mut(id) {
-            counter.reserved = counter.reserved.saturating_sub(1);
-            counter.times.remove(at);
+    /// Takes what the call draws on one maximum of a limit, whether it fits or not: that was judged
+    /// before, under the same lock.
+    pub(super) fn take(
+        &mut self,
+        draw: &Draw<'_>,
+        position: usize,
+        sizes: Sizes,
+        now: Now,
+    ) -> Option<Taken> {
+        let limit = draw.limit;
+        let maximum = limit.max.get(position)?;
+        let window = limit.window();
+        let amount = draw.amount(position, sizes);
+        let value = draw.value(position);
+        self.touch(limit, maximum, now);
+        let meter = self.meter_mut(&limit.id, maximum)?;
+        meter.take(maximum, Need { amount, value }, window, now)
+    }
+
+    /// Turns what an admitted call took into what it used, or gives it back.
+    pub(super) fn close(&mut self, claim: &Claim, used: Used, now: Now) {
+        self.touched = self.touched.max(now.mono);
+        let account = self.accounts.get_mut(&claim.limit);
+        if let Some(meter) = account.and_then(|account| find_mut(account, &claim.measure)) {
+            meter.close(&claim.taken, used, now);
         }
     }
 
-    /// Counts a failed call under the limit `id`.
-    pub(super) fn note_error(&mut self, id: &Arc<str>, at: Duration) {
-        self.errors.entry(id.clone()).or_default().note(at);
+    /// Counts a refusal under the measure `denials` of a limit.
+    pub(super) fn note_refusal(&mut self, limit: &Arc<str>, at: Duration) {
+        let account = self.account(limit);
+        if find_mut(account, DENIALS).is_none() {
+            account.push((Measure::Fixed(DENIALS), Meter::Occurrences(Occurrences::default())));
+        }
+        if let Some(Meter::Occurrences(denials)) = find_mut(account, DENIALS) {
+            denials.note(at);
+        }
     }
 
     pub(super) fn note_denial(&mut self, rule: &Arc<str>, at: Duration) {
@@ -168,4 +163,42 @@ impl Scope {
         };
         self.denials.entry(key).or_default().note(at);
     }
+
+    /// Notes that the scope was drawn on, and for how long that matters.
+    pub(super) fn touch(&mut self, limit: &Limit, maximum: &Maximum, now: Now) {
+        self.touched = self.touched.max(now.mono);
+        let keep = match (maximum, limit.window()) {
+            (Maximum::Rate(rate), _) => Keep::For(rate.interval.saturating_mul(rate.burst)),
+            (Maximum::InFlight(_), _) => Keep::For(Duration::ZERO),
+            (_, Some(window)) => Keep::For(window),
+            (_, None) => Keep::Forever,
+        };
+        self.keep = self.keep.max(keep);
+    }
+
+    fn meter(&self, limit: &str, maximum: &Maximum) -> Option<&Meter> {
+        let account = self.accounts.get(limit)?;
+        let measure = maximum.measure();
+        account.iter().find(|(name, _)| **name == *measure).map(|(_, meter)| meter)
+    }
+
+    fn meter_mut(&mut self, limit: &Arc<str>, maximum: &Maximum) -> Option<&mut Meter> {
+        let account = self.account(limit);
+        let measure = maximum.measure();
+        if find_mut(account, &measure).is_none() {
+            account.push((measure.clone(), Meter::of(maximum)?));
+        }
+        find_mut(account, &measure)
+    }
+
+    fn account(&mut self, limit: &Arc<str>) -> &mut Account {
+        if !self.accounts.contains_key(limit) {
+            self.accounts.insert(limit.clone(), Account::new());
+        }
+        self.accounts.entry(limit.clone()).or_default()
+    }
+}
+
+fn find_mut<'a>(account: &'a mut Account, measure: &str) -> Option<&'a mut Meter> {
+    account.iter_mut().find(|(name, _)| **name == *measure).map(|(_, meter)| meter)
 }

@@ -21,6 +21,7 @@ impl Ledger {
             self.end(&run, RunEnd::Idle);
         }
         self.minted.keep(|run| self.runs.contains_key(run));
+        self.scopes.sweep(now);
         self.report_approvals(self.approvals.expire(now));
         self.unlabelled.retain(|_, (_, seen)| now.since(*seen) < idle_end);
     }

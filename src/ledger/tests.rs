@@ -9,12 +9,14 @@ use parking_lot::Mutex;
 
 use crate::call::{Caller, Effect, RunEnd, RunId, Status, StopReason, ToolFacts};
 use crate::clock::{Clock, ManualClock, Now};
+use crate::json::Document;
 use crate::ledger::{
     Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement,
+    Sizes,
 };
 use crate::policy::compile::compile;
-use crate::policy::model::{Limit, Maximum, Within};
 use crate::policy::set::Applicable;
+use crate::policy::view::CallView;
 use crate::yaml::Source;
 
 #[derive(Default)]
@@ -63,20 +65,18 @@ fn run(name: &str) -> RunId {
     RunId(Arc::from(name))
 }
 
-/// The check that guards make, alone: a call fits when fewer than the maximum are used.
-fn fits(limits: &[Arc<Limit>], look: &Look<'_>, now: Now) -> Judgement<(), ()> {
-    for limit in limits {
-        let within = match limit.within {
-            Some(Within::Duration(window)) => Some(window),
-            Some(Within::Steps(_)) | None => None,
-        };
-        let scope = look.scope(limit.per).expect("asked for");
-        for max in &limit.max {
-            if let Maximum::Calls(max) = max
-                && scope.calls_used(&limit.id, within, now) >= *max
-            {
-                let denial = Denial { key: limit.name.clone(), stop: None };
-                return Judgement::Refuse((), denial);
+/// The check that guards make, alone: what is used and what the call needs fit the maximum.
+fn fits(look: &Look<'_>, now: Now) -> Judgement<(), ()> {
+    for drawn in look.draws() {
+        let denial = || Denial { key: drawn.limit.name.clone(), stop: None };
+        let Ok(scope) = drawn.scope else { return Judgement::Refuse((), denial()) };
+        for (position, maximum) in drawn.limit.max.iter().enumerate() {
+            let Some(max) = maximum.amount() else { continue };
+            let Ok(Some(need)) = drawn.need(position, now) else {
+                return Judgement::Refuse((), denial());
+            };
+            if scope.used(drawn.limit, maximum, now) + need > max {
+                return Judgement::Refuse((), denial());
             }
         }
     }
@@ -84,14 +84,39 @@ fn fits(limits: &[Arc<Limit>], look: &Look<'_>, now: Now) -> Judgement<(), ()> {
 }
 
 fn asked() -> Asked {
-    Asked { tool: "s.t".into(), call_key: 1 }
+    Asked { tool: "s.t".into(), call_key: 1, sizes: Sizes::default() }
+}
+
+/// A call of this caller to the tool without arguments.
+fn call<'a>(tool: &'a ToolFacts, args: &'a Document, caller: &'a Caller) -> CallView<'a> {
+    CallView {
+        args: args.root(),
+        args_bytes: 2,
+        protocol: "http",
+        method: "POST",
+        path: "/",
+        step: 1,
+        intended: None,
+        tool,
+        caller,
+    }
+}
+
+fn decide<Granted, Refused>(
+    world: &World,
+    id: &str,
+    applicable: &Applicable,
+    judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
+) -> Result<(Granted, Reservation), Refused> {
+    let (now, caller, tool) = (world.clock.now(), Caller::default(), tool());
+    let args = Document::from_text("{}").expect("it is JSON");
+    let visit = world.ledger.enter(run(id), "header", &caller, now);
+    visit.decide(asked(), call(&tool, &args, &caller), &applicable.limits, now, judge)
 }
 
 fn admit(world: &World, id: &str, applicable: &Applicable) -> Option<Reservation> {
     let now = world.clock.now();
-    let visit = world.ledger.enter(run(id), "header", &Caller::default(), now);
-    let decided =
-        visit.decide(asked(), &applicable.limits, now, |look| fits(&applicable.limits, look, now));
+    let decided = decide(world, id, applicable, |look| fits(look, now));
     decided.ok().map(|((), reservation)| reservation)
 }
 
@@ -102,6 +127,8 @@ fn settlement(status: Status) -> Settlement {
         result_key: 1,
         captured: Vec::new(),
         upstream: Duration::ZERO,
+        cost: None,
+        tokens: None,
     }
 }
 
@@ -212,7 +239,10 @@ fn a_run_ends_once_and_its_end_waits_for_calls_in_the_gate() {
     let stop = Some((StopReason::LoopDetected, Some(Arc::from("p/loop"))));
     first.refuse(&Denial { key: "p/loop".into(), stop }, now);
     assert!(world.ends.0.lock().is_empty(), "a call is still in the gate");
-    let seen = second.decide::<(), _>(asked(), &[], now, |look| {
+    let (args, caller, tool) =
+        (Document::from_text("{}").expect("it is JSON"), Caller::default(), tool());
+    let view = call(&tool, &args, &caller);
+    let seen = second.decide::<(), _>(asked(), view, &[], now, |look| {
         Judgement::Refuse(look.stopped, Denial { key: "run_stopped".into(), stop: None })
     });
     assert_eq!(seen.err(), Some(Some(StopReason::LoopDetected)));
@@ -262,20 +292,18 @@ fn rotating_run_ids_buys_neither_memory_nor_budget() {
 
 #[test]
 fn failures_are_counted_by_the_limits_that_cover_the_tool() {
-    let covered = limits("- { id: a, per: run, max: { errors: 2 }, then: deny, message: m }\n");
+    let covered = limits("- { id: a, per: run, max: { errors: 9 }, then: deny, message: m }\n");
     let other = limits(
-        "- { id: b, per: run, tools: [s.t], max: { errors: 2 }, within: 1m, then: deny, message: m }\n",
+        "- { id: b, per: run, tools: [s.t], max: { errors: 9 }, within: 1m, then: deny, message: m }\n",
     );
     let world = world(10);
     let errors = |applicable: &Applicable| {
         let now = world.clock.now();
-        let visit = world.ledger.enter(run("r"), "header", &Caller::default(), now);
-        let seen = visit.decide::<(), u64>(asked(), &applicable.limits, now, |look| {
-            let limit = &applicable.limits[0];
-            let scope = look.scope(limit.per).expect("the run's own");
-            let within = Some(Duration::from_secs(60));
-            let denial = Denial { key: "k".into(), stop: None };
-            Judgement::Refuse(scope.errors(&limit.id, within, now), denial)
+        let seen = decide::<(), _>(&world, "r", applicable, |look| {
+            let drawn = look.draws().next().expect("there is one");
+            let scope = drawn.scope.expect("the run's own");
+            let used = scope.used(drawn.limit, &drawn.limit.max[0], now);
+            Judgement::Refuse(used, Denial { key: "k".into(), stop: None })
         });
         seen.err().expect("refused")
     };
@@ -291,9 +319,7 @@ fn failures_are_counted_by_the_limits_that_cover_the_tool() {
 
 /// How often the run's history says that the tool was called, and how often with success.
 fn called(world: &World) -> (u64, u64) {
-    let now = world.clock.now();
-    let visit = world.ledger.enter(run("r"), "header", &Caller::default(), now);
-    let seen = visit.decide::<(), (u64, u64)>(asked(), &[], now, |look| {
+    let seen = decide::<(), (u64, u64)>(world, "r", &Applicable::default(), |look| {
         let tallies = look.run.history.tallies().map(|(_, tally)| tally);
         let sums =
             tallies.fold((0, 0), |sum, tally| (sum.0 + tally.called, sum.1 + tally.succeeded));

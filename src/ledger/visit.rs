@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
 use crate::clock::Now;
-use crate::ledger::reservation::{Claim, Reservation};
-use crate::ledger::run::{DenialNote, RunCell};
+use crate::ledger::claim::Claim;
+use crate::ledger::draw::{self, Draw, Draws, Place, Sizes, Unplaced};
+use crate::ledger::keys::Shared;
+use crate::ledger::reservation::Reservation;
+use crate::ledger::run::{DenialNote, RunCell, RunState};
 use crate::ledger::scope::Scope;
 use crate::ledger::{Kills, Ledger};
-use crate::policy::model::{Limit, Maximum, Per, Within};
-use crate::policy::view::RunView;
+use crate::policy::amount::Amount;
+use crate::policy::expr::EvalError;
+use crate::policy::model::{Limit, Maximum};
+use crate::policy::view::{CallView, RunView};
 
 /// A call inside its run. While it lives the run is neither swept nor evicted; when the last
 /// visit to a stopped run ends, the run's end is reported.
@@ -29,10 +33,23 @@ pub struct Look<'a> {
     pub run: RunView<'a>,
     /// Why the run was stopped, when it was.
     pub stopped: Option<StopReason>,
+    draws: &'a [Draw<'a>],
+    sizes: Sizes,
     run_scope: &'a Scope,
-    agent: Option<&'a Scope>,
-    tenant: Option<&'a Scope>,
-    global: Option<&'a Scope>,
+    wider: &'a [Held<'a>],
+}
+
+/// A scope beyond the run, locked, with its place in the order of locks.
+type Held<'a> = (u64, MutexGuard<'a, Scope>);
+
+/// One limit as the call draws on it, under the lock of its scope.
+#[derive(Clone, Copy)]
+pub struct Drawn<'a> {
+    pub limit: &'a Limit,
+    /// What the limit's key has used up.
+    pub scope: Result<&'a Scope, &'a Unplaced>,
+    draw: &'a Draw<'a>,
+    sizes: Sizes,
 }
 
 /// A refusal as the ledger notes it.
@@ -51,6 +68,8 @@ pub struct Asked {
     pub tool: Arc<str>,
     /// Tool and arguments, 1 and 1.0 being equal.
     pub call_key: u64,
+    /// What is reserved for it.
+    pub sizes: Sizes,
 }
 
 /// What the guards decided.
@@ -68,16 +87,40 @@ impl Denial {
     }
 }
 
-impl Look<'_> {
-    /// The counters of the scope that a limit is kept by. `None` when the decision was not asked
-    /// to look at it, which no limit handed to [`Visit::decide`] can bring about.
-    pub fn scope(&self, per: Per) -> Option<&Scope> {
-        match per {
-            Per::Run => Some(self.run_scope),
-            Per::Agent => self.agent,
-            Per::Tenant => self.tenant,
-            Per::Global => self.global,
+impl<'a> Look<'a> {
+    /// The limits that the call draws on, in their order.
+    pub fn draws(&self) -> impl Iterator<Item = Drawn<'a>> {
+        let Self { draws, sizes, run_scope, wider, .. } = *self;
+        draws.iter().map(move |draw| {
+            let scope = match &draw.place {
+                Place::Run => Ok(run_scope),
+                // What a draw names was locked: anything else is no place.
+                Place::Wider(shared) => held(wider, shared).ok_or(&Unplaced::Full),
+                Place::Nowhere(why) => Err(why),
+            };
+            Drawn { limit: draw.limit, scope, draw, sizes }
+        })
+    }
+}
+
+impl<'a> Drawn<'a> {
+    /// What the call needs at most of the maximum at `position` of the limit, of which `used` looks
+    /// at the same place: 0 of a value that was used before. `None` of a maximum that is not counted
+    /// up.
+    ///
+    /// # Errors
+    /// Why its expression has no value.
+    pub fn need(&self, position: usize, now: Now) -> Result<Option<Amount>, &'a EvalError> {
+        if let Some(fault) = self.draw.fault(position) {
+            return Err(fault);
         }
+        let value = self.draw.value(position);
+        let maximum = self.draw.limit.max.get(position);
+        if let (Some(value), Some(maximum), Ok(scope)) = (value, maximum, self.scope) {
+            let known = scope.has_value(self.limit, maximum, &value, now);
+            return Ok(Some(Amount::from(!known)));
+        }
+        Ok(self.draw.amount(position, self.sizes))
     }
 }
 
@@ -190,62 +233,42 @@ impl Visit {
     pub fn decide<Granted, Refused>(
         self,
         asked: Asked,
+        call: CallView<'_>,
         limits: &[Arc<Limit>],
         now: Now,
         judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
     ) -> Result<(Granted, Reservation), Refused> {
         let run = Arc::clone(&self.run);
-        let lock = |per| {
-            let drawn_on = limits.iter().any(|limit| limit.per == per);
-            drawn_on.then(|| self.ledger.wider(&run, per)).flatten().map(Mutex::lock)
-        };
         let mut state = run.state.lock();
-        // Locks are taken in the same order for every call, so two cannot wait for each other.
-        let mut agent = lock(Per::Agent);
-        let mut tenant = lock(Per::Tenant);
-        let mut global = lock(Per::Global);
+        let view = state.view(&run.id.0, now);
+        let draws = draw::draws(&self.ledger, &run, limits, call, view, now);
+        let shared = in_order(&draws);
+        let mut wider: SmallVec<[Held<'_>; 4]> =
+            shared.iter().map(|shared| (shared.order, shared.scope.lock())).collect();
         let judgement = judge(&Look {
             run: state.view(&run.id.0, now),
             stopped: state.stopped.as_ref().map(|(reason, _)| *reason),
+            draws: &draws,
+            sizes: asked.sizes,
             run_scope: &state.scope,
-            agent: agent.as_deref(),
-            tenant: tenant.as_deref(),
-            global: global.as_deref(),
+            wider: &wider,
         });
         match judgement {
             Judgement::Refuse(refused, denial) => {
-                for scope in [&mut agent, &mut tenant, &mut global].into_iter().flatten() {
-                    scope.note_denial(&denial.key, now.mono);
+                for draw in &draws {
+                    note_denial(draw, &denial, &mut state, &mut wider, now);
                 }
                 state.note_denial(DenialNote { key: &denial.key, stop: denial.stop }, now);
                 Err(refused)
             }
             Judgement::Admit(granted) => {
                 let mut claims = SmallVec::new();
-                for limit in limits {
-                    let owes = Owes::to(limit);
-                    if !owes.call && !owes.errors {
-                        continue;
-                    }
-                    let scope = match limit.per {
-                        Per::Run => Some(&mut state.scope),
-                        Per::Agent => inner(&mut agent),
-                        Per::Tenant => inner(&mut tenant),
-                        Per::Global => inner(&mut global),
-                    };
-                    let Some(scope) = scope else { continue };
-                    let taken =
-                        owes.call.then(|| scope.reserve_call(&limit.id, window(limit), now));
-                    claims.push(Claim {
-                        per: limit.per,
-                        limit: limit.id.clone(),
-                        taken,
-                        counts_errors: owes.errors,
-                    });
+                for draw in &draws {
+                    take(draw, asked.sizes, &mut state, &mut wider, &mut claims, now);
                 }
                 state.usage.calls = state.usage.calls.saturating_add(1);
                 state.history.open(self.step, &asked.tool);
-                drop((global, tenant, agent));
+                drop(wider);
                 drop(state);
                 Ok((granted, Reservation::new(self, asked, claims)))
             }
@@ -271,31 +294,88 @@ impl Drop for Visit {
     }
 }
 
-fn inner<'a>(guard: &'a mut Option<MutexGuard<'_, Scope>>) -> Option<&'a mut Scope> {
-    guard.as_deref_mut()
-}
-
-/// What a call that is admitted owes a limit; nothing, when the limit counts nothing that happens
-/// to admitted calls.
-struct Owes {
-    call: bool,
-    errors: bool,
-}
-
-impl Owes {
-    fn to(limit: &Limit) -> Self {
-        Self {
-            call: limit.max.iter().any(|max| matches!(max, Maximum::Calls(_))),
-            errors: limit.max.iter().any(|max| matches!(max, Maximum::Errors(_))),
+/// The scopes beyond the run, each once, in the order in which every call locks them.
+fn in_order(draws: &Draws<'_>) -> SmallVec<[Arc<Shared>; 4]> {
+    let mut shared: SmallVec<[Arc<Shared>; 4]> = SmallVec::new();
+    for draw in draws {
+        if let Place::Wider(scope) = &draw.place
+            && let Err(place) = shared.binary_search_by_key(&scope.order, |known| known.order)
+        {
+            shared.insert(place, Arc::clone(scope));
         }
+    }
+    shared
+}
+
+fn held<'a>(wider: &'a [Held<'_>], shared: &Shared) -> Option<&'a Scope> {
+    wider.iter().find(|(order, _)| *order == shared.order).map(|(_, scope)| &**scope)
+}
+
+/// The scope of a draw, to be written to.
+fn scope_mut<'a>(
+    place: &Place,
+    state: &'a mut RunState,
+    wider: &'a mut [Held<'_>],
+) -> Option<&'a mut Scope> {
+    match place {
+        Place::Run => Some(&mut state.scope),
+        Place::Wider(shared) => {
+            let held = wider.iter_mut().find(|(order, _)| *order == shared.order);
+            held.map(|(_, scope)| &mut **scope)
+        }
+        Place::Nowhere(_) => None,
     }
 }
 
-/// A limit's window in time, if it has one.
-pub(super) fn window(limit: &Limit) -> Option<Duration> {
-    match limit.within {
-        Some(Within::Duration(window)) => Some(window),
-        Some(Within::Steps(_)) | None => None,
+/// Takes what an admitted call draws on one limit.
+fn take(
+    draw: &Draw<'_>,
+    sizes: Sizes,
+    state: &mut RunState,
+    wider: &mut [Held<'_>],
+    claims: &mut SmallVec<[Claim; 4]>,
+    now: Now,
+) {
+    let Some(scope) = scope_mut(&draw.place, state, wider) else { return };
+    for (position, maximum) in draw.limit.max.iter().enumerate() {
+        let Some(taken) = scope.take(draw, position, sizes, now) else { continue };
+        let shared = match &draw.place {
+            Place::Wider(shared) => Some(Arc::clone(shared)),
+            Place::Run | Place::Nowhere(_) => None,
+        };
+        claims.push(Claim {
+            scope: shared,
+            limit: draw.limit.id.clone(),
+            name: draw.limit.name.clone(),
+            measure: maximum.measure(),
+            taken,
+        });
+    }
+}
+
+/// Counts a refusal where a limit counts refusals; its own it does not, or it would never let go.
+fn note_denial(
+    draw: &Draw<'_>,
+    denial: &Denial,
+    state: &mut RunState,
+    wider: &mut [Held<'_>],
+    now: Now,
+) {
+    let limit = draw.limit;
+    let of_a_rule = |maximum: &Maximum| matches!(maximum, Maximum::DenialsSameRule(_));
+    let of_all = |maximum: &Maximum| matches!(maximum, Maximum::Denials(_));
+    let beyond_run = matches!(draw.place, Place::Wider(_));
+    let Some(scope) = scope_mut(&draw.place, state, wider) else { return };
+    // The run notes every denial by its rule, whatever its limits are.
+    if let Some(maximum) = limit.max.iter().find(|max| of_a_rule(max)).filter(|_| beyond_run) {
+        scope.touch(limit, maximum, now);
+        scope.note_denial(&denial.key, now.mono);
+    }
+    if let Some(maximum) = limit.max.iter().find(|max| of_all(max))
+        && denial.key != limit.name
+    {
+        scope.touch(limit, maximum, now);
+        scope.note_refusal(&limit.id, now.mono);
     }
 }
 

@@ -5,6 +5,7 @@ mod approving;
 mod arguments;
 pub mod codes;
 mod limits;
+mod measures;
 mod names;
 mod rewrites;
 mod rules;

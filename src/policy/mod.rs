@@ -1,5 +1,6 @@
 //! What rules mean: the files' model, expressions, and the ruling over one call.
 
+pub mod amount;
 pub mod builtins;
 pub mod compile;
 pub mod decide;

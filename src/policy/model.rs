@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::policy::amount::{Amount, Usd};
 use crate::policy::expr::Program;
 use crate::policy::glob::Glob;
 use crate::policy::matcher::Matcher;
@@ -121,6 +122,8 @@ pub struct Limit {
     pub max: Vec<Maximum>,
     /// Absent means the lifetime of what `per` names.
     pub within: Option<Within>,
+    /// The share of the maximum, in billionths, from which on the agent is told.
+    pub warn_at: Option<Amount>,
     pub then: Verb,
     pub message: Message,
     pub mode: Mode,
@@ -131,50 +134,152 @@ pub struct Limit {
 }
 
 /// What a limit counts together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub enum Per {
     Run,
+    /// One tool, whoever calls it.
+    Tool,
     Agent,
+    User,
     Tenant,
+    Project,
     Global,
+    /// What an expression over the call gives.
+    Key(Program),
 }
 
 impl Per {
-    /// The name users see in YAML.
-    pub fn name(self) -> &'static str {
+    /// The name users see in YAML; of an expression, `key`.
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Run => "run",
+            Self::Tool => "tool",
             Self::Agent => "agent",
+            Self::User => "user",
             Self::Tenant => "tenant",
+            Self::Project => "project",
             Self::Global => "global",
+            Self::Key(_) => "key",
         }
     }
 }
 
 /// What a limit measures, with the value that must not be exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Maximum {
     /// Calls admitted.
     Calls(u64),
+    /// What calls cost.
+    CostUsd(Usd),
+    /// Tokens that calls used.
+    Tokens(u64),
     /// Time since the run's first call.
     WallTime(Duration),
-    /// Calls with the same tool, the same arguments and the same result.
-    IdenticalCalls(u32),
-    /// Refusals by one and the same rule.
-    DenialsSameRule(u64),
+    /// Calls admitted in a stretch of time, evenly.
+    Rate(Rate),
+    /// Calls admitted and not ended.
+    InFlight(u64),
     /// Forwarded calls that failed.
     Errors(u64),
+    /// Refused calls.
+    Denials(u64),
+    /// Refusals by one and the same rule.
+    DenialsSameRule(u64),
+    /// Calls with the same tool, the same arguments and the same result.
+    IdenticalCalls(u32),
+    /// Repetitions of the shortest cycle of calls at the end of the run.
+    CycleRepeats(u32),
+    /// The sum of an expression over admitted calls, in billionths.
+    Sum(Measured),
+    /// Different values of an expression over admitted calls.
+    Distinct(Measured),
+}
+
+/// A measure's name; cheap to copy.
+#[derive(Clone, Debug)]
+pub enum Measure {
+    Fixed(&'static str),
+    /// With an expression: `sum(args.amount)`.
+    Written(Arc<str>),
+}
+
+impl std::ops::Deref for Measure {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Fixed(name) => name,
+            Self::Written(name) => name,
+        }
+    }
+}
+
+/// A measure with an expression: `sum(args.amount)`.
+#[derive(Debug)]
+pub struct Measured {
+    /// The measure as written, without spaces around it.
+    pub name: Arc<str>,
+    pub program: Program,
+    /// Billionths of a sum; a number of values.
+    pub max: Amount,
+}
+
+/// A steady rate with room for a burst: the generic cell rate algorithm (ITU-T I.371, annex A).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Time in which one call comes free, rounded up.
+    pub interval: Duration,
+    /// Calls that may come at once, from 1.
+    pub burst: u32,
 }
 
 impl Maximum {
-    /// The name users see in YAML.
-    pub fn name(self) -> &'static str {
+    /// The measure, by the name that users see in YAML.
+    pub fn measure(&self) -> Measure {
         match self {
-            Self::Calls(_) => "calls",
-            Self::WallTime(_) => "wall_time",
-            Self::IdenticalCalls(_) => "identical_calls",
-            Self::DenialsSameRule(_) => "denials_same_rule",
-            Self::Errors(_) => "errors",
+            Self::Calls(_) => Measure::Fixed("calls"),
+            Self::CostUsd(_) => Measure::Fixed("cost_usd"),
+            Self::Tokens(_) => Measure::Fixed("tokens"),
+            Self::WallTime(_) => Measure::Fixed("wall_time"),
+            Self::Rate(_) => Measure::Fixed("rate"),
+            Self::InFlight(_) => Measure::Fixed("in_flight"),
+            Self::Errors(_) => Measure::Fixed("errors"),
+            Self::Denials(_) => Measure::Fixed("denials"),
+            Self::DenialsSameRule(_) => Measure::Fixed("denials_same_rule"),
+            Self::IdenticalCalls(_) => Measure::Fixed("identical_calls"),
+            Self::CycleRepeats(_) => Measure::Fixed("cycle_repeats"),
+            Self::Sum(measured) | Self::Distinct(measured) => {
+                Measure::Written(measured.name.clone())
+            }
+        }
+    }
+
+    /// The maximum of what is counted up; of a rate, the burst. `None` of what is read off the clock
+    /// or the history.
+    pub fn amount(&self) -> Option<Amount> {
+        match self {
+            Self::Calls(max)
+            | Self::Tokens(max)
+            | Self::InFlight(max)
+            | Self::Errors(max)
+            | Self::Denials(max) => Some(Amount::from(*max)),
+            Self::CostUsd(max) => Some(max.nanos()),
+            Self::Rate(rate) => Some(Amount::from(rate.burst)),
+            Self::Sum(measured) | Self::Distinct(measured) => Some(measured.max),
+            Self::WallTime(_)
+            | Self::DenialsSameRule(_)
+            | Self::IdenticalCalls(_)
+            | Self::CycleRepeats(_) => None,
+        }
+    }
+}
+
+impl Limit {
+    /// The window in time, if it has one.
+    pub fn window(&self) -> Option<Duration> {
+        match self.within {
+            Some(Within::Duration(window)) => Some(window),
+            Some(Within::Steps(_)) | None => None,
         }
     }
 }

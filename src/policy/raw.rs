@@ -3,7 +3,9 @@
 //! Keys and words that the format knows but this version does not act on stand in [`SHAPE`], so that
 //! they are refused by name.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::yaml::{Entries, Field, Period, Shape, Text};
@@ -17,7 +19,7 @@ pub const SHAPE: Shape = Shape {
         ("RawRequirement", &["call"]),
         ("RawLimit", &["id", "per", "max", "then"]),
     ],
-    planned: &[("RawLimit", &["warn_at"])],
+    planned: &[],
 };
 
 /// The version of the format.
@@ -215,7 +217,8 @@ pub struct RawRequirement {
 pub struct RawLimit {
     /// Unique among all policies; agents and records see it.
     pub id: Field<String>,
-    /// What is counted together: `run`, `agent`, `tenant` or `global`.
+    /// What is counted together: `run`, `tool`, `agent`, `user`, `tenant`, `project`, `global`, or what
+    /// a CEL expression gives, such as `args.account_id`.
     #[schemars(with = "PerSchema")]
     pub per: Text,
     /// Globs over `server.operation`, or `tag:NAME`; absent means every tool.
@@ -226,6 +229,8 @@ pub struct RawLimit {
     /// A sliding window: a duration such as `24h`, or `20 steps`. Absent means the lifetime of what
     /// `per` names.
     pub within: Option<Text>,
+    /// The share of the maximum from which on the agent is told, such as `0.8`.
+    pub warn_at: Option<Text>,
     /// What happens to a call beyond the maximum.
     pub then: Field<RawVerb>,
     /// What the model is told; `{…}` interpolates CEL.
@@ -241,28 +246,54 @@ pub struct RawLimit {
     pub explain: Option<Field<RawExplain>>,
 }
 
-/// The words that `per` takes, for editors.
-#[derive(JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[expect(dead_code, reason = "only its schema is used")]
-enum PerSchema {
-    Run,
-    Agent,
-    Tenant,
-    Global,
+/// What `per` takes, for editors.
+struct PerSchema;
+
+impl JsonSchema for PerSchema {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Per")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "examples": ["run", "tool", "agent", "user", "tenant", "project", "global", "args.id"]
+        })
+    }
 }
 
 /// The measures that `max` takes, for editors.
 #[derive(JsonSchema)]
+#[schemars(extend("patternProperties" = {
+    "^(sum|distinct)\\(.*\\)$": { "type": "number", "description": "Of an expression over admitted calls." }
+}))]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct MaxSchema {
     /// Calls admitted.
     calls: Option<u64>,
+    /// What calls cost, in US dollars.
+    cost_usd: Option<f64>,
+    /// Tokens that calls used.
+    tokens: Option<u64>,
     /// Time since the run's first call, such as `15m`.
     wall_time: Option<String>,
+    /// Calls in a time, such as `5/s`.
+    rate: Option<String>,
+    /// Calls of a `rate` that may come at once.
+    burst: Option<u32>,
+    /// Calls admitted and not ended.
+    in_flight: Option<u64>,
     /// Calls with the same tool, the same arguments and the same result.
     identical_calls: Option<u32>,
+    /// Repetitions of the shortest cycle of calls at the end of the run.
+    cycle_repeats: Option<u32>,
+    /// Refused calls.
+    denials: Option<u64>,
     /// Refusals by one and the same rule.
     denials_same_rule: Option<u64>,
     /// Forwarded calls that failed.

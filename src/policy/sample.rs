@@ -76,6 +76,8 @@ impl Sample {
                 calls: 0,
                 errors: 0,
                 denials: 0,
+                tokens: 0,
+                cost_usd: crate::policy::amount::Usd::ZERO,
                 history: &self.history,
             },
             prior: None,

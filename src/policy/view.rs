@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Now;
 use crate::json;
+use crate::policy::amount::Usd;
 use crate::policy::history::{History, Step};
 
 /// Whether an operation changes anything.
@@ -83,6 +84,9 @@ pub struct RunView<'a> {
     pub calls: u64,
     pub errors: u64,
     pub denials: u64,
+    /// Tokens and money that ended calls used.
+    pub tokens: u64,
+    pub cost_usd: Usd,
     pub history: &'a History,
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::call::{Attempt, Observed, StopReason};
 use crate::ledger::Usage;
+use crate::policy::amount::Usd;
 
 /// What an event tells of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -171,6 +172,12 @@ pub struct UsageTotals<'a> {
     pub denials: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub denials_by_rule: &'a BTreeMap<Arc<str>, u64>,
+    /// US dollars; absent when nothing cost anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Absent when none were used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
 }
 
 impl<'a> From<&'a Usage> for UsageTotals<'a> {
@@ -182,6 +189,8 @@ impl<'a> From<&'a Usage> for UsageTotals<'a> {
             errors: usage.errors,
             denials: usage.denials,
             denials_by_rule: &usage.denials_by_rule,
+            cost_usd: (usage.cost_usd > Usd::ZERO).then(|| usage.cost_usd.dollars()),
+            tokens: (usage.tokens > 0).then_some(usage.tokens),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
+mod costs;
+
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::call::{ErrorClass, Observed, StopReason, Verdict};
+use self::costs::Costs;
+use crate::call::{Caller, ErrorClass, Observed, StopReason, Verdict};
 use crate::ledger::BreakerState;
 use crate::record::rules::{RuleCount, RuleCounts};
 
@@ -94,6 +97,7 @@ pub(super) struct Metrics {
     tool_series: DashMap<ToolKey, Histogram, RandomState>,
     gate_duration: Histogram,
     levels: Levels,
+    costs: Costs,
     runs_ended: Family<RunEndLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     run_calls: Family<AgentLabels, Histogram, fn() -> Histogram>,
@@ -221,6 +225,7 @@ impl Metrics {
             gate_duration.clone(),
         );
         let levels = Levels::registered(&mut registry);
+        let costs = Costs::registered(&mut registry);
         registry.register("toolgate_runs_ended", "Runs that came to an end", runs_ended.clone());
         registry.register(
             "gen_ai_invoke_agent_tool_calls",
@@ -251,6 +256,7 @@ impl Metrics {
             tool_series: DashMap::default(),
             gate_duration,
             levels,
+            costs,
             reloads,
             runs_ended,
             run_calls,
@@ -346,6 +352,16 @@ impl Metrics {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         self.run_calls.get_or_create(&by_agent).observe(f64::from(calls));
         self.run_duration.get_or_create(&by_agent).observe(duration.as_secs_f64());
+    }
+
+    /// Counts what a call cost, where something says so.
+    pub fn call_cost(&self, caller: &Caller, cost_usd: Option<f64>) {
+        self.costs.of_call(caller, cost_usd);
+    }
+
+    /// Counts what a run cost, where something says so.
+    pub fn run_cost(&self, cost_usd: f64) {
+        self.costs.of_run(cost_usd);
     }
 
     pub fn render(&self, held: &Held, open_metrics: bool) -> String {

@@ -156,6 +156,7 @@ impl RunEnds for Recorder {
             usage: Some(UsageTotals::from(&usage)),
             ..Event::default()
         };
+        self.metrics.run_cost(usage.cost_usd.dollars());
         self.metrics.run_ended(end.name(), &caller.agent, usage.calls, duration);
         self.journal.append(&event);
     }

@@ -182,6 +182,7 @@ impl Page {
             cost_usd: close.cost_usd,
             ..Event::default()
         });
+        self.recorder.metrics.call_cost(&self.caller, close.cost_usd);
         self.recorder.metrics.closed(&Observation {
             verdict: close.verdict,
             rule: close.rule.unwrap_or_default(),

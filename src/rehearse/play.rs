@@ -79,13 +79,17 @@ impl Player<'_> {
             Ok(sent) => sent,
             Err(refusal) => {
                 visit.refuse(&Denial::of(&refusal), now);
-                return said_refusing(Refused { refusal: *refusal, observed: Vec::new() });
+                return said_refusing(Refused {
+                    refusal: *refusal,
+                    observed: Vec::new(),
+                    budgets: Vec::new(),
+                });
             }
         };
         let call = self.view(step, number, sent.args.root(), sent.text.len());
         let call_key = json::loop_key::<&str>(&step.tool.name, sent.args.root(), &[]);
-        let asked = Asked { tool: step.tool.name.clone(), call_key };
-        let decided = visit.decide(asked, &applicable.limits, now, |look| {
+        let asked = Asked { tool: step.tool.name.clone(), call_key, sizes: step.sizes };
+        let decided = visit.decide(asked, call, &applicable.limits, now, |look| {
             guard::judge(call, call_key, &applicable, look, now)
         });
         match decided {
@@ -192,7 +196,11 @@ fn answered(
         }
         Err(refusal) => {
             reservation.withhold(&Denial::of(&refusal), now);
-            said_refusing(Refused { refusal: *refusal, observed: granted.observed })
+            said_refusing(Refused {
+                refusal: *refusal,
+                observed: granted.observed,
+                budgets: granted.budgets,
+            })
         }
     }
 }
@@ -207,6 +215,8 @@ fn settlement(step: &Step, applicable: &Applicable, args: json::Value<'_>) -> Se
         result_key: hasher.finish().short(),
         captured: classify::captured(&applicable.captures, args, body.clone()),
         upstream: Duration::ZERO,
+        cost: Some(step.sizes.cost),
+        tokens: Some(step.sizes.tokens),
     }
 }
 
@@ -244,7 +254,7 @@ fn said_holding(granted: Granted) -> Said {
 }
 
 fn said_refusing(refused: Refused) -> Said {
-    let Refused { refusal, observed } = refused;
+    let Refused { refusal, observed, budgets: _ } = refused;
     Said {
         verdict: refusal.verdict(),
         rules: refusal.rule.into_iter().collect(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::policy::raw::ApiVersion;
-use crate::yaml::{Entries, Field, Period, ScalarFault, Shape, parse_scalar};
+use crate::yaml::{Entries, Field, Period, ScalarFault, Shape, Text, parse_scalar};
 
 /// What the types of a test file do not say.
 pub const SHAPE: Shape = Shape {
@@ -108,6 +108,10 @@ pub struct RawStep {
     pub status: Option<Field<u16>>,
     /// How the call fails without an answer.
     pub error: Option<Field<RawError>>,
+    /// What the call costs, in US dollars; nothing when absent.
+    pub cost_usd: Option<Text>,
+    /// Tokens that the call uses; none when absent.
+    pub tokens: Option<u64>,
     /// How much later than the call before.
     pub advance: Option<Period>,
     /// How often the call is made, each time with the same expectation; once when absent.

@@ -13,6 +13,8 @@ use super::raw::{RawCaller, RawEffect, RawError, RawPolicyTest, RawStep, RawTest
 use super::{codes, folder};
 use crate::call::Status;
 use crate::json;
+use crate::ledger::Sizes;
+use crate::policy::amount::Usd;
 use crate::policy::compile::{Catalogue, compile};
 use crate::policy::set::PolicySet;
 use crate::policy::view::{Caller, Effect, ToolFacts};
@@ -51,6 +53,8 @@ pub(super) struct Step {
     pub text: String,
     pub advance: Duration,
     pub repeat: u32,
+    /// What the call costs and how many tokens it uses, reserved and settled alike.
+    pub sizes: Sizes,
     pub answer: Answer,
     pub expected: Expected,
 }
@@ -177,9 +181,18 @@ impl Loader<'_> {
             text,
             advance: raw.advance.map_or(Duration::ZERO, |advance| advance.0),
             repeat,
+            sizes: self.sizes(raw),
             answer,
             expected,
         })
+    }
+
+    fn sizes(&mut self, raw: &RawStep) -> Sizes {
+        let cost = raw.cost_usd.as_ref().and_then(|text| {
+            let read = Usd::parse(&text.value);
+            read.map_err(|fault| self.fault(codes::CONTRADICTION, fault.message, text.span)).ok()
+        });
+        Sizes { cost: cost.unwrap_or_default(), tokens: raw.tokens.unwrap_or_default() }
     }
 
     fn answer(&mut self, raw: &RawStep) -> Answer {

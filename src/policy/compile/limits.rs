@@ -1,27 +1,40 @@
 //! Limits, checked and compiled.
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use super::measures::{self, count, most_within, repeats, unfit, window};
 use super::{Compiler, File, codes};
-use crate::policy::history::{HISTORY_LIMIT_STEPS, TIMES_LIMIT};
-use crate::policy::model::{Limit, Maximum, Mode, Per, Verb, Within};
+use crate::policy::amount::{self, Amount, BILLION, Usd};
+use crate::policy::expr::Site;
+use crate::policy::model::{Limit, Maximum, Measured, Mode, Per, Verb, Within};
 use crate::policy::raw::{RawLimit, RawVerb};
-use crate::yaml::{Diagnostic, Field, Period, Text, closest, codes as yaml_codes};
+use crate::yaml::{Diagnostic, Field, ScalarFault, Text, closest};
 
-const MEASURES: [&str; 5] =
-    ["calls", "wall_time", "identical_calls", "denials_same_rule", "errors"];
+/// Measures that stand alone.
+const MEASURES: [&str; 12] = [
+    "calls",
+    "cost_usd",
+    "tokens",
+    "wall_time",
+    "rate",
+    "burst",
+    "in_flight",
+    "errors",
+    "denials",
+    "denials_same_rule",
+    "identical_calls",
+    "cycle_repeats",
+];
 
-/// Measures that the format knows and this version does not.
-const PLANNED_MEASURES: [&str; 7] =
-    ["cost_usd", "tokens", "rate", "burst", "in_flight", "denials", "cycle_repeats"];
+/// Most values that `distinct(…)` tells apart in one window.
+const DISTINCT_LIMIT: Amount = 4_096;
 
-/// Measures with an expression, of which the same is true.
-const PLANNED_EXPRESSIONS: [&str; 2] = ["sum(", "distinct("];
-
-const PERS: [Per; 4] = [Per::Run, Per::Agent, Per::Tenant, Per::Global];
-
-/// Words of `per` that the format knows and this version does not.
-const PLANNED_PERS: [&str; 3] = ["tool", "user", "project"];
+/// What is done with the values of an expression.
+#[derive(Clone, Copy)]
+enum Measures {
+    Sum,
+    Distinct,
+}
 
 impl Compiler<'_> {
     pub(super) fn limit(&mut self, file: &File<'_>, raw: &Field<RawLimit>) {
@@ -34,15 +47,9 @@ impl Compiler<'_> {
             let fault = Diagnostic::error(codes::EMPTY, "`max` names no measure");
             self.fault(file, raw.max.span, fault.help("for example `max: { calls: 100 }`"));
         }
-        let mut max = Vec::new();
-        for (name, value) in &raw.max.value {
-            let Some(maximum) = self.maximum(file, name, value) else {
-                continue;
-            };
-            self.check_per(file, name, maximum, per);
-            max.push(maximum);
-        }
+        let max = self.maxima(file, raw, &per);
         let within = raw.within.as_ref().and_then(|text| self.within(file, text, &max));
+        let warn_at = raw.warn_at.as_ref().and_then(|text| self.warn_at(file, text));
         let then = Verb::from(raw.then.value);
         if raw.then.value == RawVerb::Allow {
             let fault = Diagnostic::error(codes::CONTRADICTION, "a limit cannot allow");
@@ -52,7 +59,31 @@ impl Compiler<'_> {
         let message = raw.message.as_ref().map(|text| self.message(file, text)).unwrap_or_default();
         let mode = Self::mode(file, raw.mode.as_ref());
         if mode != Mode::Off {
-            for program in message.programs() {
+            let keys = match &per {
+                Per::Key(program) => Some(program),
+                Per::Run
+                | Per::Tool
+                | Per::Agent
+                | Per::User
+                | Per::Tenant
+                | Per::Project
+                | Per::Global => None,
+            };
+            let measured = max.iter().filter_map(|maximum| match maximum {
+                Maximum::Sum(measured) | Maximum::Distinct(measured) => Some(&measured.program),
+                Maximum::Calls(_)
+                | Maximum::CostUsd(_)
+                | Maximum::Tokens(_)
+                | Maximum::WallTime(_)
+                | Maximum::Rate(_)
+                | Maximum::InFlight(_)
+                | Maximum::Errors(_)
+                | Maximum::Denials(_)
+                | Maximum::DenialsSameRule(_)
+                | Maximum::IdenticalCalls(_)
+                | Maximum::CycleRepeats(_) => None,
+            });
+            for program in message.programs().chain(keys).chain(measured) {
                 self.capture_of(program, None);
             }
         }
@@ -65,6 +96,7 @@ impl Compiler<'_> {
             tools,
             max,
             within,
+            warn_at,
             then,
             message,
             mode,
@@ -73,50 +105,142 @@ impl Compiler<'_> {
         });
     }
 
+    /// A word, or else an expression.
     fn per(&mut self, file: &File<'_>, text: &Text) -> Per {
+        const HELP: &str =
+            "`run`, `tool`, `agent`, `user`, `tenant`, `project`, `global` or an expression";
+        const WORDS: [&str; 7] = ["run", "tool", "agent", "user", "tenant", "project", "global"];
         let word = text.value.trim();
-        if let Some(per) = PERS.into_iter().find(|per| per.name() == word) {
-            return per;
+        match word {
+            "run" => return Per::Run,
+            "tool" => return Per::Tool,
+            "agent" => return Per::Agent,
+            "user" => return Per::User,
+            "tenant" => return Per::Tenant,
+            "project" => return Per::Project,
+            "global" => return Per::Global,
+            _ => {}
         }
-        let names = PERS.iter().map(|per| per.name());
-        let is_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let fault = if PLANNED_PERS.contains(&word) || !is_word {
-            let message = format!("`per: {word}` is not supported by this version");
-            let fault = Diagnostic::error(yaml_codes::UNSUPPORTED, message);
-            fault.help("`run`, `agent`, `tenant` or `global`")
-        } else {
+        if word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             let message = format!("limits cannot be counted per `{word}`");
-            Diagnostic::error(codes::PER, message).help(match closest(word, names) {
-                Some(close) => format!("did you mean `{close}`?"),
-                None => "`run`, `agent`, `tenant` or `global`".to_owned(),
-            })
-        };
-        self.fault(file, text.span, fault);
-        Per::Run
+            let fault = Diagnostic::error(codes::PER, message).help(
+                match closest(word, WORDS.into_iter()) {
+                    Some(close) => format!("did you mean `{close}`?"),
+                    None => HELP.to_owned(),
+                },
+            );
+            self.fault(file, text.span, fault);
+            return Per::Run;
+        }
+        self.expression(file, text, Site::Key).map_or(Per::Run, Per::Key)
     }
 
-    fn maximum(&mut self, file: &File<'_>, name: &Field<String>, value: &Text) -> Option<Maximum> {
+    fn maxima(&mut self, file: &File<'_>, raw: &RawLimit, per: &Per) -> Vec<Maximum> {
+        let entries = &raw.max.value;
+        let burst = entries.iter().find(|(name, _)| name.value == "burst").map(|(_, value)| value);
+        let mut max = Vec::new();
+        for (name, value) in entries {
+            if name.value == "burst" {
+                if !entries.iter().any(|(name, _)| name.value == "rate") {
+                    let fault = Diagnostic::error(codes::CONTRADICTION, "`burst` without `rate`");
+                    let help = "for example `max: { rate: 5/s, burst: 10 }`";
+                    self.fault(file, name.span, fault.help(help));
+                }
+                continue;
+            }
+            let Some(maximum) = self.maximum(file, name, value, burst) else { continue };
+            self.check_per(file, name, &maximum, per);
+            max.push(maximum);
+        }
+        max
+    }
+
+    fn maximum(
+        &mut self,
+        file: &File<'_>,
+        name: &Field<String>,
+        value: &Text,
+        burst: Option<&Text>,
+    ) -> Option<Maximum> {
         let read = match name.value.as_str() {
             "calls" => count(value).map(Maximum::Calls),
-            "denials_same_rule" => count(value).map(Maximum::DenialsSameRule),
-            "errors" => count(value).map(Maximum::Errors),
-            "identical_calls" => repeats(value).map(Maximum::IdenticalCalls),
-            "wall_time" => period(value).map(Maximum::WallTime),
-            unknown => {
-                self.fault(file, name.span, unknown_measure(unknown));
-                return None;
+            "cost_usd" => usd(value).map(Maximum::CostUsd),
+            "tokens" => count(value).map(Maximum::Tokens),
+            "wall_time" => measures::period(value).map(Maximum::WallTime),
+            "rate" => {
+                let burst = burst.and_then(|text| {
+                    count(text).map_err(|fault| self.fault(file, text.span, fault)).ok()
+                });
+                measures::rate(value, burst).map(Maximum::Rate)
             }
+            "in_flight" => count(value).map(Maximum::InFlight),
+            "errors" => count(value).map(Maximum::Errors),
+            "denials" => count(value).map(Maximum::Denials),
+            "denials_same_rule" => count(value).map(Maximum::DenialsSameRule),
+            "identical_calls" => repeats(value).map(Maximum::IdenticalCalls),
+            "cycle_repeats" => measures::cycles(value).map(Maximum::CycleRepeats),
+            other => return self.measured(file, other, name, value),
         };
         read.map_err(|fault| self.fault(file, value.span, fault)).ok()
     }
 
-    /// Some measures exist of runs only.
-    fn check_per(&mut self, file: &File<'_>, name: &Field<String>, maximum: Maximum, per: Per) {
-        let of_runs_only = match maximum {
-            Maximum::WallTime(_) | Maximum::IdenticalCalls(_) => true,
-            Maximum::Calls(_) | Maximum::DenialsSameRule(_) | Maximum::Errors(_) => false,
+    /// `sum(EXPR)` or `distinct(EXPR)`.
+    fn measured(
+        &mut self,
+        file: &File<'_>,
+        text: &str,
+        name: &Field<String>,
+        value: &Text,
+    ) -> Option<Maximum> {
+        let text = text.trim();
+        let inside = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix(')');
+        let (source, kind, site) = match (inside("sum("), inside("distinct(")) {
+            (Some(source), _) => (source, Measures::Sum, Site::Amount),
+            (None, Some(source)) => (source, Measures::Distinct, Site::Key),
+            (None, None) => {
+                self.fault(file, name.span, unknown_measure(text));
+                return None;
+            }
         };
-        if of_runs_only && per != Per::Run {
+        let max = match kind {
+            Measures::Sum => number(value),
+            Measures::Distinct => distinct(value),
+        };
+        let max = max.map_err(|fault| self.fault(file, value.span, fault)).ok();
+        let program = match crate::policy::expr::compile(source, site) {
+            Ok(program) => program,
+            Err(errors) => {
+                for error in errors {
+                    let mut fault = Diagnostic::error(error.code, error.message);
+                    fault.help = error.help;
+                    self.fault(file, name.span, fault);
+                }
+                return None;
+            }
+        };
+        let measured = Measured { name: Arc::from(text), program, max: max? };
+        Some(match kind {
+            Measures::Sum => Maximum::Sum(measured),
+            Measures::Distinct => Maximum::Distinct(measured),
+        })
+    }
+
+    /// Some measures exist of runs only.
+    fn check_per(&mut self, file: &File<'_>, name: &Field<String>, maximum: &Maximum, per: &Per) {
+        let of_runs_only = match maximum {
+            Maximum::WallTime(_) | Maximum::IdenticalCalls(_) | Maximum::CycleRepeats(_) => true,
+            Maximum::Calls(_)
+            | Maximum::CostUsd(_)
+            | Maximum::Tokens(_)
+            | Maximum::Rate(_)
+            | Maximum::InFlight(_)
+            | Maximum::Errors(_)
+            | Maximum::Denials(_)
+            | Maximum::DenialsSameRule(_)
+            | Maximum::Sum(_)
+            | Maximum::Distinct(_) => false,
+        };
+        if of_runs_only && !matches!(per, Per::Run) {
             let message = format!("`{}` is measured per run, not per {}", name.value, per.name());
             let fault = Diagnostic::error(codes::PER, message);
             self.fault(file, name.span, fault.help("write `per: run`"));
@@ -132,10 +256,10 @@ impl Compiler<'_> {
             }
         };
         for maximum in max {
-            if let Some(most) = most_within(*maximum, within).filter(|most| most.0 < most.1) {
+            if let Some(most) = most_within(maximum, within).filter(|most| most.0 < most.1) {
                 let message = format!(
                     "`{}` never comes to {} within {}: at most {} are remembered",
-                    maximum.name(),
+                    &*maximum.measure(),
                     most.1,
                     text.value,
                     most.0,
@@ -143,128 +267,64 @@ impl Compiler<'_> {
                 let fault = Diagnostic::error(codes::WITHIN, message);
                 self.fault(file, text.span, fault.help("a lower maximum"));
             }
-            if let Some(help) = unfit(*maximum, within) {
+            if let Some(help) = unfit(maximum, within) {
                 let message =
-                    format!("`{}` cannot be counted within {}", maximum.name(), text.value);
+                    format!("`{}` cannot be counted within {}", &*maximum.measure(), text.value);
                 let fault = Diagnostic::error(codes::WITHIN, message);
                 self.fault(file, text.span, fault.help(help));
             }
         }
         Some(within)
     }
+
+    /// A share of the maximum between 0 and 1.
+    fn warn_at(&mut self, file: &File<'_>, text: &Text) -> Option<Amount> {
+        let share = amount::billionths(&text.value);
+        if let Some(share) = share.ok().filter(|share| (1..BILLION).contains(share)) {
+            return Some(share);
+        }
+        let message = format!("expected a share between 0 and 1, found `{}`", text.value);
+        let fault = Diagnostic::error(codes::MEASURE, message);
+        self.fault(file, text.span, fault.help("for example `warn_at: 0.8`"));
+        None
+    }
 }
 
 fn unknown_measure(name: &str) -> Diagnostic {
-    let begins = |prefix: &&str| name.trim_start().starts_with(*prefix);
-    if PLANNED_MEASURES.contains(&name) || PLANNED_EXPRESSIONS.iter().any(begins) {
-        let message = format!("the measure `{name}` is not supported by this version");
-        return Diagnostic::error(yaml_codes::UNSUPPORTED, message)
-            .help(format!("supported: `{}`", MEASURES.join("`, `")));
-    }
     let fault = Diagnostic::error(codes::MEASURE, format!("there is no measure `{name}`"));
     fault.help(match closest(name, MEASURES.into_iter()) {
         Some(close) => format!("did you mean `{close}`?"),
-        None => format!("supported: `{}`", MEASURES.join("`, `")),
+        None => format!("`{}`, `sum(…)` or `distinct(…)`", MEASURES.join("`, `")),
     })
 }
 
-fn count(value: &Text) -> Result<u64, Diagnostic> {
-    match value.value.parse() {
-        Ok(0) => Err(Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass")
-            .help("refuse the tools with a rule instead")),
-        Ok(count) => Ok(count),
-        Err(_) => {
-            let message = format!("expected a whole number from 1, found `{}`", value.value);
-            Err(Diagnostic::error(codes::MEASURE, message))
-        }
+fn usd(value: &Text) -> Result<Usd, Diagnostic> {
+    match Usd::parse(&value.value) {
+        Ok(usd) if usd == Usd::ZERO => Err(measures::nothing_passes()),
+        Ok(usd) => Ok(usd),
+        Err(fault) => Err(diagnostic(fault)),
     }
 }
 
-/// A number of identical calls: no more than are remembered.
-fn repeats(value: &Text) -> Result<u32, Diagnostic> {
-    let wanted = count(value)?;
-    let repeats = u32::try_from(wanted).ok();
-    let remembered = |repeats: &u32| {
-        usize::try_from(*repeats).is_ok_and(|repeats| repeats <= HISTORY_LIMIT_STEPS)
-    };
-    repeats.filter(remembered).ok_or_else(|| {
-        let message = format!("a run remembers {HISTORY_LIMIT_STEPS} calls, fewer than {wanted}");
-        Diagnostic::error(codes::MEASURE, message)
-    })
-}
-
-fn period(value: &Text) -> Result<Duration, Diagnostic> {
-    match Period::parse(&value.value) {
-        Ok(Period(duration)) if duration.is_zero() => {
-            Err(Diagnostic::error(codes::EMPTY, "a maximum of 0 lets no call pass"))
-        }
-        Ok(Period(duration)) => Ok(duration),
-        Err(error) => {
-            let mut fault = Diagnostic::error(codes::MEASURE, error.message);
-            fault.help = error.help;
-            Err(fault)
-        }
+fn number(value: &Text) -> Result<Amount, Diagnostic> {
+    match amount::billionths(&value.value) {
+        Ok(0) => Err(measures::nothing_passes()),
+        Ok(number) => Ok(number),
+        Err(fault) => Err(diagnostic(fault)),
     }
 }
 
-/// `24h` or `20 steps`.
-fn window(text: &str) -> Result<Within, Diagnostic> {
-    let steps = text.trim().strip_suffix("steps").or_else(|| text.trim().strip_suffix("step"));
-    if let Some(number) = steps {
-        let steps = number.trim().parse::<usize>().ok();
-        let remembered = |steps: &usize| (1..=HISTORY_LIMIT_STEPS).contains(steps);
-        return steps.filter(remembered).map(Within::Steps).ok_or_else(|| {
-            let message = format!("expected 1 to {HISTORY_LIMIT_STEPS} steps, found `{text}`");
-            Diagnostic::error(codes::WITHIN, message)
-        });
+fn distinct(value: &Text) -> Result<Amount, Diagnostic> {
+    let wanted = Amount::from(count(value)?);
+    if wanted <= DISTINCT_LIMIT {
+        return Ok(wanted);
     }
-    match Period::parse(text) {
-        Ok(Period(duration)) if duration.is_zero() => {
-            Err(Diagnostic::error(codes::WITHIN, "a window of no length"))
-        }
-        Ok(Period(duration)) => Ok(Within::Duration(duration)),
-        Err(error) => {
-            let help = error.help.unwrap_or_else(|| "for example `24h` or `20 steps`".to_owned());
-            Err(Diagnostic::error(codes::WITHIN, error.message).help(help))
-        }
-    }
+    let message = format!("at most {DISTINCT_LIMIT} values are told apart, fewer than {wanted}");
+    Err(Diagnostic::error(codes::MEASURE, message))
 }
 
-/// How many a window can hold at most, and how many the limit waits for.
-fn most_within(maximum: Maximum, within: Within) -> Option<(u64, u64)> {
-    match (maximum, within) {
-        (Maximum::Errors(max) | Maximum::DenialsSameRule(max), Within::Duration(_)) => {
-            Some((u64::try_from(TIMES_LIMIT).unwrap_or(u64::MAX), max))
-        }
-        (Maximum::IdenticalCalls(max), Within::Steps(steps)) => {
-            Some((u64::try_from(steps).unwrap_or(u64::MAX), u64::from(max)))
-        }
-        (
-            Maximum::Calls(_)
-            | Maximum::WallTime(_)
-            | Maximum::IdenticalCalls(_)
-            | Maximum::Errors(_)
-            | Maximum::DenialsSameRule(_),
-            Within::Duration(_) | Within::Steps(_),
-        ) => None,
-    }
-}
-
-/// Why a measure cannot have this kind of window.
-fn unfit(maximum: Maximum, within: Within) -> Option<&'static str> {
-    match (maximum, within) {
-        (
-            Maximum::Calls(_) | Maximum::Errors(_) | Maximum::DenialsSameRule(_),
-            Within::Duration(_),
-        )
-        | (Maximum::IdenticalCalls(_), Within::Steps(_)) => None,
-        (Maximum::WallTime(_), Within::Duration(_) | Within::Steps(_)) => {
-            Some("it is the time since the run's first call: remove `within`")
-        }
-        (Maximum::IdenticalCalls(_), Within::Duration(_)) => Some("for example `within: 20 steps`"),
-        (
-            Maximum::Calls(_) | Maximum::Errors(_) | Maximum::DenialsSameRule(_),
-            Within::Steps(_),
-        ) => Some("for example `within: 24h`"),
-    }
+fn diagnostic(fault: ScalarFault) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(codes::MEASURE, fault.message);
+    diagnostic.help = fault.help;
+    diagnostic
 }

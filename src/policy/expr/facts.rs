@@ -26,6 +26,8 @@ pub enum Fact {
     RunCalls,
     RunErrors,
     RunDenials,
+    RunTokens,
+    RunCostUsd,
     CallerTenant,
     CallerProject,
     CallerUser,
@@ -38,7 +40,7 @@ pub enum Fact {
 }
 
 /// Every fact by group and field; `now` stands alone.
-pub const FACTS: [(&str, &str, Fact); 25] = [
+pub const FACTS: [(&str, &str, Fact); 27] = [
     ("tool", "name", Fact::ToolName),
     ("tool", "server", Fact::ToolServer),
     ("tool", "operation", Fact::ToolOperation),
@@ -56,6 +58,8 @@ pub const FACTS: [(&str, &str, Fact); 25] = [
     ("run", "calls", Fact::RunCalls),
     ("run", "errors", Fact::RunErrors),
     ("run", "denials", Fact::RunDenials),
+    ("run", "tokens", Fact::RunTokens),
+    ("run", "cost_usd", Fact::RunCostUsd),
     ("caller", "tenant", Fact::CallerTenant),
     ("caller", "project", Fact::CallerProject),
     ("caller", "user", Fact::CallerUser),
@@ -73,8 +77,7 @@ pub const GROUPS: [&str; 5] = ["tool", "call", "run", "caller", RESPONSE];
 pub const RESPONSE: &str = "response";
 
 /// Names of the language that this version does not have yet.
-pub const LATER_FIELDS: [(&str, &str); 4] =
-    [("run", "tokens"), ("run", "cost_usd"), ("run", "taint"), ("run", "labels")];
+pub const LATER_FIELDS: [(&str, &str); 2] = [("run", "taint"), ("run", "labels")];
 
 impl Fact {
     /// The fact of that name.
@@ -97,8 +100,10 @@ impl Fact {
             | Self::RunCalls
             | Self::RunErrors
             | Self::RunDenials
+            | Self::RunTokens
             | Self::ResponseStatus
             | Self::ResponseBytes => Type::Int,
+            Self::RunCostUsd => Type::Double,
             Self::CallIntended | Self::ResponseStale | Self::ResponseIsError => Type::Bool,
             Self::RunAge => Type::Duration,
             Self::Now => Type::Timestamp,
@@ -149,6 +154,8 @@ impl Fact {
             Self::RunCalls => count(env.run.calls),
             Self::RunErrors => count(env.run.errors),
             Self::RunDenials => count(env.run.denials),
+            Self::RunTokens => count(env.run.tokens),
+            Self::RunCostUsd => Value::Double(env.run.cost_usd.dollars()),
             Self::CallerTenant => text(&env.call.caller.tenant),
             Self::CallerProject => text(&env.call.caller.project),
             Self::CallerUser => text(&env.call.caller.user),

@@ -138,6 +138,8 @@ fn evaluate(node: &Node) -> Result<Option<Constant>, String> {
             calls: 0,
             errors: 0,
             denials: 0,
+            tokens: 0,
+            cost_usd: crate::policy::amount::Usd::ZERO,
             history: &history,
         },
         prior: None,

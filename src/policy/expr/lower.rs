@@ -107,12 +107,12 @@ impl Lowering {
         }
         let span = self.places.token(expr.id);
         match name {
-            "args" => {
+            _ if name == self.root_name() => {
                 self.reads_arguments = true;
                 let whole = Type::Map(Box::new(Type::Dyn));
                 return (Node::Argument(Box::default()), whole);
             }
-            "now" => {
+            "now" if self.site != Site::Cost => {
                 self.reads_now = true;
                 return (Node::Fact(super::facts::Fact::Now), Type::Timestamp);
             }
@@ -126,13 +126,31 @@ impl Lowering {
         if name == RESPONSE && !self.site.sees_response() {
             return self.unknown_name(name, span);
         }
-        if let Some(group) = GROUPS.iter().find(|group| **group == name) {
+        if let Some(group) = GROUPS.iter().find(|group| **group == name)
+            && self.site != Site::Cost
+        {
             let fields = FACTS.iter().filter(|(of, ..)| of == group).map(|(_, field, _)| *field);
             let help = format!("name one of its fields: {}", list_of(fields));
             let message = format!("`{name}` has no value of its own");
             return self.fail_with("TG204", message, span, Some(help));
         }
         self.unknown_name(name, span)
+    }
+
+    /// The name of the value that is read: the arguments of a call or, where its cost is read, what it
+    /// gave.
+    pub(super) fn root_name(&self) -> &'static str {
+        match self.site {
+            Site::Cost => "result",
+            Site::Rule
+            | Site::Where
+            | Site::Key
+            | Site::Amount
+            | Site::Message
+            | Site::Value
+            | Site::Answer
+            | Site::AnswerMessage => "args",
+        }
     }
 
     /// A variable of a comprehension, the innermost of that name.
@@ -142,6 +160,11 @@ impl Lowering {
     }
 
     fn unknown_name(&mut self, name: &str, span: Range<usize>) -> Typed {
+        if self.site == Site::Cost {
+            let message = format!("`{name}` is not known where a cost is read");
+            let help = "a cost is read from `result`, the decoded answer: `result.usage.cost`";
+            return self.fail_with("TG206", message, span, Some(help.to_owned()));
+        }
         if name == "prior" {
             let message = "`prior` is only known in `where` of a precondition";
             let help =
@@ -173,7 +196,13 @@ impl Lowering {
                 format!("`{name}` cannot be shown: the rule may withhold it"),
                 "a message may show `response.status` and `response.bytes`",
             ),
-            Site::Rule | Site::Key | Site::Message | Site::Value | Site::Answer => (
+            Site::Rule
+            | Site::Key
+            | Site::Amount
+            | Site::Cost
+            | Site::Message
+            | Site::Value
+            | Site::Answer => (
                 format!("`{name}` is only known once the tool has answered"),
                 "add `phase: result` to the rule, or read an earlier call: `prior.result`",
             ),

@@ -15,6 +15,7 @@ mod cost;
 mod eval;
 mod explain;
 mod facts;
+mod figures;
 mod fold;
 mod functions;
 mod history;
@@ -72,8 +73,12 @@ pub enum Site {
     Rule,
     /// `where` of a precondition: a boolean that also sees `prior`.
     Where,
-    /// `per` of a limit: text, a number or a boolean.
+    /// `per` of a limit, and `distinct(…)`: text, a number or a boolean.
     Key,
+    /// `sum(…)` of a limit: a number.
+    Amount,
+    /// What a call has cost: a number. Sees `result` and nothing else.
+    Cost,
     /// `{…}` in a message: anything that can be shown.
     Message,
     /// `set`: a value that JSON can hold.
@@ -92,6 +97,8 @@ impl Site {
             Self::Rule
             | Self::Where
             | Self::Key
+            | Self::Amount
+            | Self::Cost
             | Self::Message
             | Self::Value
             | Self::AnswerMessage => false,
@@ -102,7 +109,13 @@ impl Site {
     fn sees_response(self) -> bool {
         match self {
             Self::Answer | Self::AnswerMessage => true,
-            Self::Rule | Self::Where | Self::Key | Self::Message | Self::Value => false,
+            Self::Rule
+            | Self::Where
+            | Self::Key
+            | Self::Amount
+            | Self::Cost
+            | Self::Message
+            | Self::Value => false,
         }
     }
 }
@@ -195,6 +208,9 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
         let span = lowering.places.extent(&parsed.tree);
         lowering.fail("TG204", message, span);
     }
+    if site == Site::Cost && !lowering.tool_patterns.is_empty() {
+        lowering.fail("TG206", "a cost is read from `result` alone", 0..source.len());
+    }
     if !lowering.errors.is_empty() {
         lowering.errors.sort_by_key(|error| (error.span.start, error.span.end));
         return Err(lowering.errors);
@@ -221,14 +237,14 @@ fn compile_here(source: &str, site: Site) -> Result<Program, Vec<ExprError>> {
 fn unfit(site: Site, of: &Type) -> Option<String> {
     let fits = match site {
         Site::Rule | Site::Where | Site::Answer => matches!(of, Type::Bool | Type::Dyn),
-        Site::Key => {
-            matches!(of, Type::Text | Type::Int | Type::UInt | Type::Bool | Type::Dyn)
-        }
+        Site::Key => matches!(of, Type::Text | Type::Bool | Type::Dyn) || of.is_number(),
+        Site::Amount | Site::Cost => of.is_number() || *of == Type::Dyn,
         Site::Message | Site::AnswerMessage | Site::Value => showable(of),
     };
     let expected = match site {
         Site::Rule | Site::Where | Site::Answer => "a boolean",
-        Site::Key => "text, a whole number or a boolean",
+        Site::Key => "text, a number or a boolean",
+        Site::Amount | Site::Cost => "a number",
         Site::Message | Site::AnswerMessage => "a value that can be shown",
         Site::Value => "a value that JSON can hold",
     };
@@ -268,7 +284,7 @@ impl Program {
     ///
     /// # Errors
     /// See [`EvalErrorKind`]; also a value that cannot be shown, and for a key any value but text,
-    /// a whole number or a boolean, and text of more than [`KEY_LIMIT_BYTES`].
+    /// a number or a boolean, and text of more than [`KEY_LIMIT_BYTES`].
     pub fn eval_text(&self, env: &Env<'_>) -> Result<String, EvalError> {
         let value = Machine::new(env).eval(&self.root)?;
         if self.site != Site::Key {
@@ -277,18 +293,7 @@ impl Program {
                 .map(cut)
                 .ok_or_else(|| mismatch("a value that can be shown", value.kind()));
         }
-        let key = match &value {
-            Value::Text(text) => text.to_string(),
-            Value::Int(value) => value.to_string(),
-            Value::UInt(value) => value.to_string(),
-            Value::Bool(value) => value.to_string(),
-            other => return Err(mismatch("text, a whole number or a boolean", other.kind())),
-        };
-        if key.len() > KEY_LIMIT_BYTES {
-            let message = format!("a key may have {KEY_LIMIT_BYTES} bytes");
-            return Err(fault(EvalErrorKind::Cost, message));
-        }
-        Ok(key)
+        figures::key(&value)
     }
 
     /// Evaluates an expression of [`Site::Value`] to JSON.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 
+use super::Site;
 use super::facts::{FACTS, Fact, GROUPS, LATER_FIELDS, RESPONSE};
 use super::lower::{Lowering, Typed, list_of};
 use super::program::{Capture, Function, Node};
@@ -40,14 +41,14 @@ impl Lowering {
         if let Expr::Ident(name) = &base.expr
             && self.variable(name).is_none()
         {
-            if name == "args" {
+            if name == self.root_name() {
                 return self.argument(&segments, test);
             }
-            if name == RESPONSE && !self.site.sees_response() {
+            if name == RESPONSE && !self.site.sees_response() && self.site != Site::Cost {
                 let span = self.places.token(base.id);
                 return self.no_answer(name, span);
             }
-            if GROUPS.contains(&name.as_str()) {
+            if self.site != Site::Cost && GROUPS.contains(&name.as_str()) {
                 return self.fact(name, &segments, test);
             }
         }

@@ -75,6 +75,8 @@ impl World {
                 calls: self.calls,
                 errors: 1,
                 denials: 2,
+                tokens: 0,
+                cost_usd: crate::policy::amount::Usd::ZERO,
                 history: &self.history,
             },
             prior: self.prior.as_ref(),
