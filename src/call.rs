@@ -109,6 +109,8 @@ pub struct Known {
     pub method: String,
     /// The run, and where its id came from.
     pub run: Option<(RunId, &'static str)>,
+    /// The run that made it, if one did.
+    pub parent_run: Option<RunId>,
     /// The call's position in its run, from 1.
     pub step: Option<u64>,
     pub trace_id: String,
@@ -296,6 +298,9 @@ impl ErrorClass {
 
     /// The class of a refusal.
     pub fn of_refusal(reason: StopReason) -> Self {
+        if reason == StopReason::ContractViolation {
+            return Self::ContractViolation;
+        }
         match reason.class() {
             Class::Policy => Self::Policy,
             Class::Limit => Self::Limit,

@@ -149,7 +149,8 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
     }
-    if refusal.reason.class() == crate::call::Class::Request {
+    let understood = refusal.reason == StopReason::SchemaViolation;
+    if refusal.reason.class() == crate::call::Class::Request && !understood {
         // Where a request was not understood, its end may not be where it seems to be.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

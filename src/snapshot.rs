@@ -74,6 +74,7 @@ impl Snapshot {
         let terms = Terms {
             routes,
             caller: settings.caller.clone(),
+            require_token: settings.runs.require_token,
             run_header: settings.runs.header.clone(),
             body_limit_bytes: settings.bounds.body_limit_bytes,
             body_time: settings.bounds.body_time,

@@ -5,6 +5,7 @@ mod approvals;
 mod auth;
 mod health;
 mod kill;
+mod mint;
 mod reply;
 mod request;
 mod routes;
@@ -173,6 +174,7 @@ impl Admin {
             Change::Kill => self.kill(body),
             Change::Approve => self.decide(id, Decision::Approve, body),
             Change::Deny => self.decide(id, Decision::Deny, body),
+            Change::MintRun => self.mint_run(body),
             Change::StopRun => self.stop_run(id, body),
             Change::ClearUnknown => self.clear_unknown(id, request::UNNAMED_ACTOR),
             Change::LiftKill => self.lift_kill(id, request::UNNAMED_ACTOR),

@@ -47,6 +47,7 @@ pub(super) enum Change {
     LiftKill,
     Approve,
     Deny,
+    MintRun,
     StopRun,
     ClearUnknown,
 }
@@ -75,6 +76,7 @@ pub(super) const ROUTES: &[Route] = &[
     change("POST", "/v1/approvals/{id}/approve", Change::Approve),
     change("POST", "/v1/approvals/{id}/deny", Change::Deny),
     look("/v1/runs", Look::Runs),
+    change("POST", "/v1/runs", Change::MintRun),
     look("/v1/runs/{id}", Look::Run),
     change("POST", "/v1/runs/{id}/stop", Change::StopRun),
     look("/v1/policies", Look::Policies),

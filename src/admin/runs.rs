@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::admin::mint::ShownMinted;
 use crate::admin::reply::{self, Fault, Reply};
 use crate::admin::{Admin, request};
 use crate::call::{RunId, StopReason};
@@ -43,6 +44,8 @@ struct Shown<'a> {
     stop_reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minted: Option<ShownMinted<'a>>,
     /// Calls in the gate right now.
     in_flight: u32,
     age_ms: u64,
@@ -103,6 +106,7 @@ impl<'a> Shown<'a> {
             agent: &run.caller.agent,
             stop_reason: stopped.map(|(reason, _)| reason.name()),
             stopped_by: stopped.and_then(|(_, rule)| rule.as_deref()),
+            minted: run.minted.as_ref().map(ShownMinted::of),
             in_flight: run.active,
             age_ms: millis(run.age),
             idle_ms: millis(run.idle),

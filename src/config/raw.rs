@@ -263,6 +263,8 @@ pub enum Effect {
 pub struct Runs {
     /// A run without a call for this long has ended. Default 10m.
     pub idle_end: Option<Field<Period>>,
+    /// Refuses calls without the token of a run that was made with `POST /v1/runs`.
+    pub require_token: Option<Field<bool>>,
     /// A header whose value names the run, looked at before the well-known ones.
     pub header: Option<Field<String>>,
 }
@@ -355,7 +357,6 @@ pub const SHAPE: Shape = Shape {
         ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
         ("Upstream", &["mcp", "llm", "url", "listen"]),
         ("Tool", &["in_flight"]),
-        ("Runs", &["require_token"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
         ("Bodies", &["redacted", "full"]),
     ],

@@ -112,6 +112,8 @@ pub struct Auth {
 pub struct Runs {
     /// A run without a call for this long has ended.
     pub idle_end: Duration,
+    /// Calls without a run token are refused.
+    pub require_token: bool,
     /// Looked at before the well-known headers.
     pub header: Option<HeaderName>,
 }
@@ -161,7 +163,7 @@ impl Default for Timeouts {
 
 impl Default for Runs {
     fn default() -> Self {
-        Self { idle_end: Duration::from_secs(600), header: None }
+        Self { idle_end: Duration::from_secs(600), require_token: false, header: None }
     }
 }
 

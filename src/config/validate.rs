@@ -173,7 +173,8 @@ fn runs(raw: &raw::Runs, check: &mut Check<'_>) -> Runs {
     // Run ids are recorded and shown.
     let secret = ["authorization", "cookie", "proxy-authorization"];
     let header = raw.header.as_ref().and_then(|field| check.header(field, &secret));
-    Runs { idle_end, header }
+    let require_token = raw.require_token.is_some_and(|field| field.value);
+    Runs { idle_end, require_token, header }
 }
 
 fn reload(raw: &raw::Reload, check: &mut Check<'_>) -> Reload {

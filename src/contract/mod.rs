@@ -83,6 +83,14 @@ impl Contract {
         !self.responses.is_empty()
     }
 
+    /// Whether an answer that breaks its schema must not be handed on.
+    pub fn withholds(&self) -> bool {
+        match self.on_breach {
+            OnBreach::Observe => false,
+            OnBreach::Refuse => self.has_responses(),
+        }
+    }
+
     /// What is wrong with an answer. `body` is `None` when it is not JSON. An answer with a status
     /// for which nothing is declared is not judged.
     pub fn check_response(&self, status: u16, body: Option<json::Value<'_>>) -> Vec<Complaint> {

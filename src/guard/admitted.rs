@@ -7,7 +7,7 @@ use crate::call::{Known, Refusal, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused, approval, kill, rewrite};
+use crate::guard::{self, Granted, Refused, approval, budget, kill, rewrite};
 use crate::identify::{Call, Headers, Identified, Terms};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Sizes, Watched};
 use crate::policy::decide::Finding;
@@ -53,14 +53,7 @@ pub fn admit(
     }
     let applicable = policies.applicable(&call.tool);
     // Before anything judges them: arguments are judged as they will be sent.
-    let changes =
-        rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known).and_then(|changes| {
-            // What rules made of the arguments is held to the contract as what came was.
-            if !changes.notes.is_empty() {
-                call.keeps_to_contract()?;
-            }
-            Ok(changes)
-        });
+    let changes = rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known);
     let changes = match changes {
         Ok(changes) => changes,
         Err(refusal) => {
@@ -87,7 +80,8 @@ pub fn admit(
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     // From here on a refusal takes the admission back.
     let mut reservation = reservation;
-    let taken = held(&call, &reservation, now, known).and_then(|held| {
+    let budgeted = reservation.take_budget(now).map_err(budget::refusal);
+    let taken = budgeted.and_then(|()| held(&call, &reservation, now, known)).and_then(|held| {
         // Last, because an approval that lets a call pass is used up.
         approved(&call, &mut reservation, &applicable, &needs_approval, now, known)?;
         Ok(held)

@@ -5,6 +5,7 @@
 mod admitted;
 mod approval;
 mod breaker;
+mod budget;
 mod kill;
 mod limits;
 mod loops;

@@ -25,7 +25,10 @@ pub(super) fn textual(
 pub(super) fn keeps(call: &Call) -> Result<(), Refusal> {
     let declared = call.plan.contract.as_ref().and_then(|contract| contract.args());
     let Some(declared) = declared else { return Ok(()) };
-    let textual: Vec<&str> = call.textual.iter().map(String::as_str).collect();
+    // What a rule has added to a call without a body stands in its query.
+    let added = call.args.root().as_object().filter(|_| call.body.is_empty());
+    let added = added.into_iter().flat_map(|args| args.names());
+    let textual: Vec<&str> = call.textual.iter().map(String::as_str).chain(added).collect();
     let complaints = declared.check(call.args.root(), &textual);
     if complaints.is_empty() {
         return Ok(());

@@ -10,9 +10,12 @@ use crate::call::{Refusal, RunId, StatusHint, StopReason};
 use crate::clock::Now;
 use crate::identify::path::{self, CanonicalPath};
 use crate::identify::query::{self, Query};
-use crate::identify::run_id;
+use crate::identify::run_id::{self, RunIdSource};
 use crate::identify::trace::{self, TraceContext};
 use crate::identify::{Desk, fresh_run};
+
+/// Carries the token of a run that was made here.
+const TOKEN_HEADER: &str = "toolgate-run-token";
 
 /// A path that begins so names its run in the next segment.
 const RUN_PREFIX: &str = "/_run/";
@@ -54,6 +57,7 @@ pub(super) fn read(
     desk.known.parent_span_id = trace.parent_span_id().unwrap_or_default();
     let in_path = run_in_path(parts.uri.path());
     let terms = desk.terms;
+    let by_token = by_token(parts, desk, now)?;
     let resolved = run_id::resolve(
         &parts.headers,
         in_path,
@@ -62,6 +66,16 @@ pub(super) fn read(
     );
     let resolved = resolved.map_err(|fault| malformed(fault.to_string()))?;
     let (run, run_source) = match resolved {
+        _ if by_token.is_some() => {
+            let run = by_token.unwrap_or_else(|| fresh_run(now));
+            let outright = resolved.filter(|resolved| {
+                matches!(resolved.source, RunIdSource::Header | RunIdSource::Path)
+            });
+            if outright.is_some_and(|resolved| resolved.id != run.0) {
+                return Err(malformed("the run token and the request name different runs"));
+            }
+            (run, RunIdSource::Token.name())
+        }
         Some(resolved) => (RunId(resolved.id), resolved.source.name()),
         None => {
             let who = format!("{}\u{0}{}", terms.caller.agent, peer.ip());
@@ -71,6 +85,30 @@ pub(super) fn read(
     };
     desk.known.run = Some((run.clone(), run_source));
     Ok(Head { run, run_source, trace })
+}
+
+/// The run that a token names. Without a token there is none, which may be a refusal.
+fn by_token(parts: &Parts, desk: &Desk<'_>, now: Now) -> Result<Option<RunId>, Refusal> {
+    let mut tokens = parts.headers.get_all(TOKEN_HEADER).iter();
+    match (tokens.next(), tokens.next()) {
+        (None, _) if desk.terms.require_token => Err(token_refused()),
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(malformed("more than one run token")),
+        (Some(token), None) => {
+            let minted = &desk.ledger.minted;
+            let named = token.to_str().ok();
+            let run = named.and_then(|token| minted.verify(token, &desk.terms.caller, now));
+            let known = run.filter(|run| minted.get(run).is_some());
+            known.map(Some).ok_or_else(token_refused)
+        }
+    }
+}
+
+/// What is said to a call without a run token that holds.
+pub(super) fn token_refused() -> Refusal {
+    let message = "A valid run token is needed in the header Toolgate-Run-Token: whoever started \
+                   this run makes one with POST /v1/runs.";
+    Refusal::without_rule(StopReason::RunTokenRequired, message)
 }
 
 /// Refuses heads that two readers could read differently, and finds out what is asked for.

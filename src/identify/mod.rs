@@ -30,6 +30,7 @@ use crate::protocol::http::{Routed, Routes};
 pub use self::body::{Room, Share};
 pub(crate) use self::head::Target;
 pub use self::rewritten::RewriteFault;
+use self::run_id::RunIdSource;
 use self::trace::TraceContext;
 
 /// A request as it arrived; nothing in it has been believed yet.
@@ -85,6 +86,8 @@ pub struct Call {
 pub struct Terms {
     pub routes: Routes,
     pub caller: Caller,
+    /// Calls without a run token are refused.
+    pub require_token: bool,
     /// The operator's own header for run ids.
     pub run_header: Option<HeaderName>,
     pub body_limit_bytes: usize,
@@ -185,6 +188,13 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
     let head = head::read(&parts, peer, desk, arrived)?;
     let visit = desk.ledger.enter(head.run.clone(), head.run_source, &desk.terms.caller, arrived);
     desk.known.step = Some(visit.step());
+    if head.run_source == RunIdSource::Token.name() && desk.ledger.minted.get(&head.run).is_none() {
+        // It ended between the look at its token and this call's coming.
+        let refusal = head::token_refused();
+        visit.refuse(&Denial::of(&refusal), arrived);
+        return Err(refusal);
+    }
+    desk.known.parent_run = visit.parent();
     match tool_and_arguments(head, parts, body, desk).await {
         Ok(call) => Ok(Identified { visit, call }),
         Err(refusal) => {

@@ -34,6 +34,8 @@ const KNOWN_HEADERS: [&str; 7] = [
 /// Where a run id came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunIdSource {
+    /// `Toolgate-Run-Token`, which was signed here.
+    Token,
     /// `Toolgate-Run-Id`.
     Header,
     /// `/_run/ID/…` in front of the path.
@@ -56,6 +58,7 @@ impl RunIdSource {
     /// The name users see as `run_id_source`.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Token => "token",
             Self::Header => "header",
             Self::Path => "path",
             Self::ConfiguredHeader => "configured_header",

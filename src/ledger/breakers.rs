@@ -65,9 +65,17 @@ struct Memory {
 
 #[derive(Debug)]
 enum State {
-    Closed { window: Window },
-    Open { until: Duration },
-    HalfOpen { trying: u32, succeeded: u32 },
+    /// Boxed: it is large, and a resting breaker needs none.
+    Closed {
+        window: Box<Window>,
+    },
+    Open {
+        until: Duration,
+    },
+    HalfOpen {
+        trying: u32,
+        succeeded: u32,
+    },
 }
 
 /// Leave to make one attempt. Dropped without a report it is given back: a client that went away
@@ -181,7 +189,7 @@ impl State {
 
 impl Memory {
     fn closed(plan: BreakerPlan, generation: u64) -> Self {
-        Self { state: State::Closed { window: Window::new(plan.within) }, generation }
+        Self { state: State::Closed { window: Box::new(Window::new(plan.within)) }, generation }
     }
 
     fn turn(&mut self, state: State) {
@@ -243,7 +251,7 @@ impl Memory {
                 *trying = trying.saturating_sub(1);
                 *succeeded = succeeded.saturating_add(1);
                 if *succeeded >= plan.probes {
-                    self.turn(State::Closed { window: Window::new(plan.within) });
+                    self.turn(State::Closed { window: Box::new(Window::new(plan.within)) });
                 }
             }
         }

@@ -11,6 +11,7 @@ mod draw;
 mod keys;
 mod kills;
 mod meter;
+mod minted;
 mod outside;
 mod reservation;
 mod run;
@@ -46,6 +47,7 @@ pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use draw::{Sizes, Unplaced};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
+pub use minted::{Exhausted, MintError, MintSpec, Minted, MintedRun, RunBudget};
 pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
@@ -73,6 +75,8 @@ pub struct Ledger {
     pub kills: Kills,
     /// Calls that wait for a human.
     pub approvals: Approvals,
+    /// Runs that were made before their first call.
+    pub minted: Minted,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -96,6 +100,7 @@ impl Ledger {
         Arc::new(Self {
             kills: Kills::default(),
             approvals: Approvals::default(),
+            minted: Minted::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -129,6 +134,13 @@ impl Ledger {
     /// Zero when nothing is in flight.
     pub fn reserved_amounts(&self) -> Amount {
         self.reserved().1
+    }
+
+    /// Sees that the end of a run is recorded, and that its parent has what it did not use.
+    fn report_end(&self, mut ended: EndedRun) {
+        ended.parent = self.minted.get(&ended.id).and_then(|minted| minted.parent);
+        self.minted.ended(&ended.id);
+        self.ends.run_ended(ended);
     }
 
     /// Sees that changes to approvals are recorded.

@@ -13,7 +13,7 @@ use crate::ledger::claim::{Bill, Claim, Taken, Used};
 use crate::ledger::run::DenialNote;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
-use crate::ledger::{ApprovalAnswer, Kills, Wanted};
+use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
 use crate::policy::amount::Usd;
 use crate::policy::history::{Captured, Step};
 use crate::policy::view::RunView;
@@ -40,6 +40,8 @@ pub struct Reservation {
     visit: Visit,
     asked: Asked,
     claims: SmallVec<[Claim; 4]>,
+    /// It has taken a call of the budget that its run was made with.
+    took_budget: bool,
     /// The approval that let the call pass.
     approval: Option<Arc<str>>,
     sent: AtomicBool,
@@ -48,7 +50,15 @@ pub struct Reservation {
 
 impl Reservation {
     pub(super) fn new(visit: Visit, asked: Asked, claims: SmallVec<[Claim; 4]>) -> Self {
-        Self { visit, asked, claims, approval: None, sent: AtomicBool::new(false), settled: false }
+        Self {
+            visit,
+            asked,
+            claims,
+            took_budget: false,
+            approval: None,
+            sent: AtomicBool::new(false),
+            settled: false,
+        }
     }
 
     /// Position of this call in its run, from 1.
@@ -71,6 +81,21 @@ impl Reservation {
             self.approval = Some(Arc::clone(id));
         }
         answer
+    }
+
+    /// Takes a call of the budget that the run was made with; given back if it is never sent.
+    ///
+    /// # Errors
+    /// What of it is used up.
+    pub fn take_budget(&mut self, now: Now) -> Result<(), Exhausted> {
+        self.took_budget = self.visit.ledger.minted.take(self.run_id(), now)?;
+        Ok(())
+    }
+
+    fn give_budget_back(&self) {
+        if self.took_budget {
+            self.visit.ledger.minted.give_back(self.run_id());
+        }
     }
 
     fn give_approval_back(&self, now: Now) {
@@ -141,6 +166,7 @@ impl Reservation {
     pub fn refuse(mut self, denial: &Denial, now: Now) {
         self.settled = true;
         self.give_approval_back(now);
+        self.give_budget_back();
         let mut state = self.visit.run.state.lock();
         state.usage.calls = state.usage.calls.saturating_sub(1);
         state.history.withdraw(self.step());
@@ -160,6 +186,7 @@ impl Reservation {
         let sent = self.was_sent();
         if !sent {
             self.give_approval_back(now);
+            self.give_budget_back();
         }
         let Settlement { status, succeeded, result_key, captured, upstream, cost, tokens } =
             settlement;

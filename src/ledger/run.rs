@@ -46,6 +46,8 @@ pub struct EndedRun {
     pub end: RunEnd,
     /// The rule or limit that stopped it.
     pub rule: Option<Arc<str>>,
+    /// The run that made it, if one did.
+    pub parent: Option<RunId>,
     /// From the first call to the last sign of life.
     pub duration: Duration,
     pub usage: Usage,
@@ -134,6 +136,7 @@ impl RunCell {
             id: self.id.clone(),
             id_source: self.id_source,
             caller: self.caller.clone(),
+            parent: None,
             end,
             rule,
             duration: state.last_seen.saturating_sub(state.started),

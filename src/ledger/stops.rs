@@ -34,7 +34,7 @@ impl Ledger {
         let ended = run.take_end(&mut state, None);
         drop(state);
         if let Some(ended) = ended {
-            self.ends.run_ended(ended);
+            self.report_end(ended);
         }
         Stopped::Now
     }

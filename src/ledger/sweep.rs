@@ -20,6 +20,7 @@ impl Ledger {
         for (_, run) in idle {
             self.end(&run, RunEnd::Idle);
         }
+        self.minted.keep(|run| self.runs.contains_key(run));
         self.scopes.sweep(now);
         self.report_approvals(self.approvals.expire(now));
         self.unlabelled.retain(|_, (_, seen)| now.since(*seen) < idle_end);
@@ -63,7 +64,7 @@ impl Ledger {
             self.forget(run);
         }
         if let Some(ended) = ended {
-            self.ends.run_ended(ended);
+            self.report_end(ended);
         }
     }
 

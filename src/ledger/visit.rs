@@ -171,7 +171,7 @@ impl Ledger {
         run.clone()
     }
 
-    fn begin(
+    pub(super) fn begin(
         &self,
         id: &RunId,
         id_source: &'static str,
@@ -207,6 +207,11 @@ impl Visit {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         &self.run.id
+    }
+
+    /// The run that made this one, if one did.
+    pub fn parent(&self) -> Option<RunId> {
+        self.ledger.minted.get(&self.run.id)?.parent
     }
 
     /// Shows the run as it is now, under its lock.
@@ -284,7 +289,7 @@ impl Drop for Visit {
         let ended = self.run.take_end(&mut state, None);
         drop(state);
         if let Some(ended) = ended {
-            self.ledger.ends.run_ended(ended);
+            self.ledger.report_end(ended);
         }
     }
 }

@@ -132,7 +132,7 @@ impl Recorder {
 
 impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
-        let EndedRun { id, id_source, caller, end, rule, duration, usage } = run;
+        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage } = run;
         let now = self.clock.now();
         let verdict = match end {
             RunEnd::Stopped(_) => Some("stop"),
@@ -143,6 +143,7 @@ impl RunEnds for Recorder {
             kind: Kind::Stop,
             run_id: Some(&id.0),
             run_id_source: Some(id_source),
+            parent_run_id: parent.as_ref().map(|parent| &*parent.0),
             tenant: event::given(&caller.tenant),
             project: event::given(&caller.project),
             user: event::given(&caller.user),

@@ -140,6 +140,7 @@ impl Page {
             kind: Kind::Call,
             run_id: known.run.as_ref().map(|(id, _)| &*id.0),
             run_id_source: known.run.as_ref().map(|(_, source)| *source),
+            parent_run_id: known.parent_run.as_ref().map(|id| &*id.0),
             step_id: known.step,
             call_id: Some(&self.call_id),
             trace_id: event::given(&known.trace_id),

@@ -1,37 +1,44 @@
-//! An answer held against what its tool declares, where one that breaks it is withheld.
+//! Whether an answer is what its tool declares, where one that is not stays here.
 
+use bytes::Bytes;
+use http::response::Parts;
 use http::{Method, StatusCode};
 
-use crate::call::{Plan, Refusal, StopReason};
-use crate::contract::OnBreach;
+use crate::call::{Refusal, StopReason};
 use crate::guard::Admitted;
-use crate::json::{Document, JSON_DEPTH_LIMIT};
-use crate::review::Answer;
+use crate::json::Document;
+use crate::review::Content;
 
-/// Whether answers must be seen whole before the agent gets any of them.
-pub(super) fn withholds(plan: &Plan) -> bool {
-    plan.contract
-        .as_ref()
-        .is_some_and(|contract| contract.on_breach == OnBreach::Refuse && contract.has_responses())
-}
+/// Complaints told in words; all of them are told to programs.
+const WORDS_LIMIT_COMPLAINTS: usize = 4;
 
-/// Judges one whole answer.
+/// Holds an answer against the schema that its tool declares for such a status.
 ///
 /// # Errors
-/// `contract_violation` when it breaks its declaration.
-pub(super) fn judge(admitted: &Admitted, answer: &Answer<'_>) -> Result<(), Box<Refusal>> {
+/// The refusal to hand it on: it breaks its schema, or cannot be read.
+pub(super) fn keeps(admitted: &Admitted, parts: &Parts, body: &Bytes) -> Result<(), Box<Refusal>> {
     let call = admitted.call();
-    let bodiless =
-        call.method == Method::HEAD || answer.status == StatusCode::NOT_MODIFIED.as_u16();
-    let Some(contract) = call.plan.contract.as_ref().filter(|_| withholds(&call.plan)) else {
-        return Ok(());
-    };
-    let body = Document::parse(answer.body.clone(), JSON_DEPTH_LIMIT).ok();
-    let root = body.as_ref().map(Document::root);
-    if bodiless || contract.check_response(answer.status, root).is_empty() {
+    let contract = call.plan.contract.as_ref().filter(|contract| contract.withholds());
+    let Some(contract) = contract else { return Ok(()) };
+    if call.method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED {
         return Ok(());
     }
-    let message = "It is not what the tool declares to answer.";
+    let content = Content::read(&parts.headers, body, false);
+    let value = content.as_ref().ok().filter(|content| content.is_json);
+    let value = value.map(|content| Document::root(&content.value));
+    let complaints = contract.check_response(parts.status.as_u16(), value);
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    let words = match &content {
+        Err(why) => (*why).to_owned(),
+        Ok(_) => {
+            let told = complaints.iter().take(WORDS_LIMIT_COMPLAINTS);
+            told.map(|complaint| complaint.text.as_str()).collect::<Vec<_>>().join("; ")
+        }
+    };
+    let message = format!("Its answer is not what `{}` declares: {words}.", call.tool.name);
     let refusal = Refusal::without_rule(StopReason::ContractViolation, message);
-    Err(Box::new(Refusal { executed: true, ..refusal }))
+    let violations = complaints.into_iter().map(|complaint| complaint.violation).collect();
+    Err(Box::new(Refusal { executed: true, violations, ..refusal }))
 }

@@ -59,7 +59,8 @@ pub struct How<'g> {
 /// Whether answers to such calls must be there as a whole before the agent gets any of them. Other
 /// things that read answers are asked for here and have their say in [`review`].
 pub fn needs_whole(applicable: &Applicable, plan: &Plan) -> bool {
-    applicable.judges_results() || plan.output.max_bytes.is_some() || contract::withholds(plan)
+    let contract = plan.contract.as_ref().is_some_and(|contract| contract.withholds());
+    applicable.judges_results() || plan.output.max_bytes.is_some() || contract
 }
 
 /// Collects an answer and judges it.
@@ -80,9 +81,9 @@ where
         (_, Tail::Broken { .. } | Tail::Abandoned) => Outcome::Broken,
         (None, Tail::Whole) => Outcome::Withhold(too_large(limit)),
         (Some(bytes), Tail::Whole) => {
-            let answer = Answer::of(&parts, bytes, how.stale);
-            let judged = contract::judge(admitted, &answer)
-                .and_then(|()| judge(admitted, &answer, clock.now(), known));
+            let judged = contract::keeps(admitted, &parts, bytes).and_then(|()| {
+                judge(admitted, &Answer::of(&parts, bytes, how.stale), clock.now(), known)
+            });
             match judged {
                 Err(refusal) => Outcome::Withhold(*refusal),
                 Ok(Passed { changed, notes }) => {

@@ -4,7 +4,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Gate, Setup, Tool, get, post, request};
+use crate::harness::{Act, Answer, Gate, Reply, Setup, Tool, get, of_kind, post, request, until};
 
 const API: &str = r##"
 openapi: "3.0.3"
@@ -318,4 +318,108 @@ async fn schemas_stand_in_the_config_too() {
     let answer = gate.send(post("/svc/tags", &json!({ "name": "abcd" }))).await;
     broken(&answer, "/args/name", "must be of 3 characters or fewer");
     assert_eq!(tool.count(), 2);
+}
+
+#[tokio::test]
+async fn answers_that_break_their_schema_are_marked_or_withheld() {
+    let tool = Tool::start().await;
+    tool.on("/refunds", Act::Reply(Reply::json(r#"{"id": 7}"#)));
+    let call = || post("/svc/refunds", &json!({ "amount": 1, "currency": "EUR" }));
+
+    let gate = documented(&tool).start().await;
+    let answer = gate.send(call()).await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({ "id": 7 })));
+    let event = gate.calls(1).await.remove(0);
+    assert_eq!(
+        (&event["status"], &event["error_class"]),
+        (&json!("ok"), &json!("contract_violation"))
+    );
+
+    let gate = documented(&tool).upstream("contract: { responses: refuse }").start().await;
+    let answer = gate.send(call()).await;
+    let problem = answer.json();
+    assert_eq!(answer.status, 502, "{problem}");
+    assert_eq!(problem["stop_reason"], "contract_violation");
+    assert_eq!(problem["executed"], true);
+    assert_eq!(problem["violations"][0]["path"], "/result/id");
+    assert!(
+        problem["detail"].as_str().expect("words").contains("`result.id` must be text"),
+        "{problem}"
+    );
+    tool.on("/refunds", Act::Reply(Reply::json(r#"{"id": "r1"}"#)));
+    assert_eq!(gate.send(call()).await.status, 200);
+    assert_eq!(tool.count(), 3, "each of them was executed once");
+    let calls = gate.calls(2).await;
+    assert_eq!(calls[0]["error_class"], "contract_violation");
+    assert_eq!(calls[1].get("error_class"), None);
+}
+
+#[tokio::test]
+async fn rules_that_read_what_no_tool_takes_do_not_load() {
+    let tool = Tool::start().await;
+    let rule = "
+rules:
+- id: over
+  tools: [svc.refund]
+  when: args.amout > 500 || args.customer.nmae == \"x\"
+  then: deny
+  message: Over.";
+    let (code, said) = documented(&tool).policy(rule).refused().await;
+    assert_eq!(code, Some(2), "{said}");
+    for words in [
+        "error[TG330]: `amout` is not an argument of `svc.refund`",
+        "help: did you mean `amount`?",
+        "policy0.yaml:9:14",
+        "`args.customer.nmae` is not an argument of `svc.refund`",
+        "help: did you mean `name`?",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    // What some tool may take, and what nothing is declared of, is none of the gate's business.
+    let rule = "
+rules:
+- { id: any, when: has(args.amount) && args.amount > 500, then: deny, message: Over. }
+- { id: open, tools: [svc.search], when: has(args.whatever), then: deny, message: Not that. }";
+    let gate = documented(&tool).policy(rule).start().await;
+    let answer =
+        gate.send(post("/svc/refunds", &json!({ "amount": 501, "currency": "EUR" }))).await;
+    assert_eq!(answer.json()["rule"], "p1/any");
+}
+
+#[tokio::test]
+async fn a_definition_that_changes_is_a_drift() {
+    let tool = Tool::start().await;
+    let gate = documented(&tool).start().await;
+    let call = || post("/svc/refunds", &json!({ "amount": 1, "currency": "EUR", "fee": 1 }));
+    broken(&gate.send(call()).await, "/args/fee", "`fee` is not an argument");
+    let fee = "receipt: { type: string, readOnly: true }\n        fee: { type: integer }";
+    let changed = API.replacen("receipt: { type: string, readOnly: true }", fee, 1);
+    gate.replace("api.yaml", &changed);
+    gate.signal("HUP");
+    until("the call passes", async || (gate.send(call()).await.status == 200).then_some(())).await;
+    let events = gate.end().await;
+    let calls = of_kind(events.clone(), "call");
+    let (first, last) = (&calls[0]["tool_version"], &calls[calls.len() - 1]["tool_version"]);
+    let drifts = of_kind(events, "drift");
+    assert_eq!(drifts.len(), 1, "{drifts:?}");
+    assert_eq!((&drifts[0]["tool"], &drifts[0]["tool_version"]), (&json!("svc.refund"), last));
+    assert_eq!(
+        drifts[0]["detail"],
+        format!("from {} to {}", first.as_str().expect("text"), last.as_str().expect("text"))
+    );
+}
+
+#[tokio::test]
+async fn what_rules_set_is_checked_as_well() {
+    let tool = Tool::start().await;
+    let rule = "
+rules:
+- id: clamp
+  tools: [svc.listRefunds]
+  set: { args.limit: 'args.?limit.orValue(\"10\") == \"50\" ? \"500\" : args.?limit.orValue(\"10\")' }";
+    let gate = documented(&tool).policy(rule).start().await;
+    broken(&gate.send(get("/svc/refunds?limit=50")).await, "/args/limit", "must be <= 100");
+    let answer = gate.send(get("/svc/refunds")).await;
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(tool.ledger()[0].target, "/refunds?limit=10");
 }

@@ -101,6 +101,12 @@ impl Setup {
         self
     }
 
+    /// Another upstream, written as the config has it under `upstreams`.
+    pub fn other_upstream(mut self, lines: &str) -> Self {
+        self.tools.push_str(lines);
+        self
+    }
+
     /// Another top-level key.
     pub fn top(mut self, line: &str) -> Self {
         self.top.push_str(line);

@@ -1,0 +1,253 @@
+//! Runs that an operator or orchestrator made before their first call: each with a signed token, a
+//! budget of its own, and perhaps a parent that the budget was carved from.
+//!
+//! Budgets are taken atomically under one lock: a child's is taken from its parent's remainder as a
+//! whole when it is made, and what it did not use returns when it ends. So no family of runs uses
+//! more than its eldest was given.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ring::hmac::{self, HMAC_SHA256};
+use ring::rand::SystemRandom;
+
+use crate::call::{Caller, RunId};
+use crate::clock::Now;
+use crate::json::Digest;
+use crate::ledger::Ledger;
+
+/// Longest line of parents, the run itself included.
+pub const MINTED_DEPTH_LIMIT: usize = 8;
+
+/// What a token begins with.
+const TOKEN_PREFIX: &str = "tgr_";
+
+/// What a minted run may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunBudget {
+    /// Calls that are sent, by it and all runs below it.
+    pub calls: Option<u64>,
+    /// From its making on.
+    pub wall_time: Option<Duration>,
+}
+
+/// What a run is made with.
+#[derive(Clone, Debug, Default)]
+pub struct MintSpec {
+    pub parent: Option<RunId>,
+    pub budget: RunBudget,
+    pub labels: BTreeMap<String, String>,
+    /// Digest and size in bytes of the prompt, which is not kept.
+    pub prompt: Option<(Digest, u64)>,
+}
+
+/// What is known of a minted run.
+#[derive(Clone, Debug)]
+pub struct MintedRun {
+    pub parent: Option<RunId>,
+    pub labels: BTreeMap<String, String>,
+    pub prompt: Option<(Digest, u64)>,
+    /// Calls it may make, and those that are taken: in flight, sent, or given to runs below it.
+    pub calls: Option<u64>,
+    pub calls_taken: u64,
+    /// When its time is over, by the clock that never goes back.
+    pub deadline: Option<Duration>,
+    depth: usize,
+    /// What it did not use has returned to its parent.
+    over: bool,
+}
+
+/// Why a run was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MintError {
+    #[error("The parent is not a run made here that still goes on.")]
+    NoParent,
+    #[error("The parent has a bound on {0}; the run needs one of its own within it.")]
+    Unbounded(&'static str),
+    #[error("The parent has {left} of {what} left.")]
+    TooMuch { what: &'static str, left: u64 },
+    #[error("Runs are nested at most {MINTED_DEPTH_LIMIT} deep.")]
+    TooDeep,
+    #[error("The system gave no random bytes for a key.")]
+    NoKey,
+}
+
+/// What a run has used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exhausted {
+    Calls { limit: u64 },
+    WallTime,
+}
+
+/// The runs that were made here and are remembered.
+#[derive(Debug, Default)]
+pub struct Minted {
+    /// Made at the first use; tokens do not outlive the gate, as their runs do not.
+    key: Mutex<Option<hmac::Key>>,
+    runs: Mutex<HashMap<RunId, MintedRun>>,
+}
+
+impl Minted {
+    /// The token that names `run` for `caller` until `expires_ms` (since the Unix epoch).
+    fn token(&self, run: &RunId, caller: &Caller, expires_ms: i64) -> Option<String> {
+        let mut key = self.key.lock();
+        if key.is_none() {
+            *key = hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).ok();
+        }
+        let tag = hmac::sign(key.as_ref()?, &signed(&run.0, caller, expires_ms));
+        let mut token = format!("{TOKEN_PREFIX}{}.{expires_ms}.", run.0);
+        for byte in tag.as_ref() {
+            let _ = write!(token, "{byte:02x}");
+        }
+        Some(token)
+    }
+
+    /// The run that a token names, if the token is ours, is for this caller and has not expired.
+    pub fn verify(&self, token: &str, caller: &Caller, now: Now) -> Option<RunId> {
+        let mut parts = token.strip_prefix(TOKEN_PREFIX)?.split('.');
+        let (run, expires, tag) = (parts.next()?, parts.next()?, parts.next()?);
+        let expires_ms: i64 = expires.parse().ok()?;
+        if parts.next().is_some() || now.wall_ms >= expires_ms {
+            return None;
+        }
+        let tag = bytes_of(tag)?;
+        let key = self.key.lock();
+        hmac::verify(key.as_ref()?, &signed(run, caller, expires_ms), &tag).ok()?;
+        Some(RunId(Arc::from(run)))
+    }
+
+    /// What is known of a run, if it was made here and is remembered.
+    pub fn get(&self, run: &RunId) -> Option<MintedRun> {
+        self.runs.lock().get(run).cloned()
+    }
+
+    /// Takes one call of the run's budget. A run that has none takes nothing.
+    ///
+    /// # Errors
+    /// What is used up.
+    pub fn take(&self, run: &RunId, now: Now) -> Result<bool, Exhausted> {
+        let mut runs = self.runs.lock();
+        let Some(minted) = runs.get_mut(run) else { return Ok(false) };
+        if minted.deadline.is_some_and(|deadline| now.mono >= deadline) {
+            return Err(Exhausted::WallTime);
+        }
+        if let Some(limit) = minted.calls.filter(|limit| minted.calls_taken >= *limit) {
+            return Err(Exhausted::Calls { limit });
+        }
+        minted.calls_taken = minted.calls_taken.saturating_add(1);
+        Ok(true)
+    }
+
+    /// Gives back one call that was never sent.
+    pub fn give_back(&self, run: &RunId) {
+        if let Some(minted) = self.runs.lock().get_mut(run) {
+            minted.calls_taken = minted.calls_taken.saturating_sub(1);
+        }
+    }
+
+    fn add(&self, run: RunId, spec: MintSpec, now: Now) -> Result<(), MintError> {
+        let MintSpec { parent, budget, labels, prompt } = spec;
+        let mut deadline = budget.wall_time.map(|time| now.mono.saturating_add(time));
+        let mut runs = self.runs.lock();
+        let mut depth = 1;
+        if let Some(parent) = &parent {
+            let above = runs.get_mut(parent).filter(|above| !above.over);
+            let above = above.ok_or(MintError::NoParent)?;
+            depth = above.depth.saturating_add(1);
+            if depth > MINTED_DEPTH_LIMIT {
+                return Err(MintError::TooDeep);
+            }
+            // A child has no more time than its parent.
+            deadline = match (deadline, above.deadline) {
+                (Some(own), Some(above)) => Some(own.min(above)),
+                (own, above) => own.or(above),
+            };
+            if let Some(limit) = above.calls {
+                let wanted = budget.calls.ok_or(MintError::Unbounded("calls"))?;
+                let left = limit.saturating_sub(above.calls_taken);
+                if wanted > left {
+                    return Err(MintError::TooMuch { what: "calls", left });
+                }
+                above.calls_taken = above.calls_taken.saturating_add(wanted);
+            }
+        }
+        let calls = budget.calls;
+        let minted = MintedRun {
+            parent,
+            labels,
+            prompt,
+            calls,
+            calls_taken: 0,
+            deadline,
+            depth,
+            over: false,
+        };
+        runs.insert(run, minted);
+        Ok(())
+    }
+
+    /// Returns what a run that has ended did not use to its parent.
+    pub(super) fn ended(&self, run: &RunId) {
+        let mut runs = self.runs.lock();
+        let Some(minted) = runs.get_mut(run).filter(|minted| !minted.over) else { return };
+        minted.over = true;
+        let limit = minted.calls;
+        let unused = limit.map_or(0, |limit| limit.saturating_sub(minted.calls_taken));
+        // Nothing more is taken of it, by whatever comes late.
+        minted.calls = limit.map(|_| minted.calls_taken);
+        let Some(parent) = minted.parent.clone() else { return };
+        if let Some(above) = runs.get_mut(&parent).filter(|above| above.calls.is_some()) {
+            above.calls_taken = above.calls_taken.saturating_sub(unused);
+        }
+    }
+
+    /// Forgets the runs that the ledger has forgotten.
+    pub(super) fn keep(&self, is_known: impl Fn(&RunId) -> bool) {
+        self.runs.lock().retain(|run, _| is_known(run));
+    }
+}
+
+impl Ledger {
+    /// Makes a run before its first call, and the token that names it for `lifetime`.
+    ///
+    /// # Errors
+    /// Why its parent cannot have it, or that there is no key to sign with.
+    pub fn mint(
+        &self,
+        run: RunId,
+        caller: &Caller,
+        spec: MintSpec,
+        lifetime: Duration,
+        now: Now,
+    ) -> Result<(String, i64), MintError> {
+        let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+        let expires_ms = now.wall_ms.saturating_add(lifetime_ms);
+        let token = self.minted.token(&run, caller, expires_ms).ok_or(MintError::NoKey)?;
+        self.minted.add(run.clone(), spec, now)?;
+        self.begin(&run, "token", caller, now);
+        Ok((token, expires_ms))
+    }
+}
+
+/// What a token vouches for; the lengths keep its parts apart.
+fn signed(run: &str, caller: &Caller, expires_ms: i64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let expires = expires_ms.to_string();
+    let parts = [run, &expires, &caller.tenant, &caller.project, &caller.user, &caller.agent];
+    for part in parts {
+        bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    if !hex.len().is_multiple_of(2) || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pair = |at: usize| u8::from_str_radix(hex.get(at..at.saturating_add(2))?, 16).ok();
+    (0..hex.len()).step_by(2).map(pair).collect()
+}
