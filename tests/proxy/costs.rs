@@ -150,3 +150,19 @@ async fn a_rate_says_when_to_come_again_and_so_does_a_window() {
     let after: u64 = refused.header("retry-after").expect("it says when").parse().expect("seconds");
     assert!((3_000..=3_600).contains(&after), "{after}");
 }
+
+/// An attempt that the tool has seen may have been charged for, and the budget holds one charge.
+#[tokio::test]
+async fn what_was_charged_once_is_not_tried_again_on_a_budget_of_money() {
+    let tool = Tool::start().await;
+    tool.on("/items/1", Act::Reply(Reply::status(503)));
+    let retry = "retry: { attempts: 3, on: [503], budget: 100%, backoff: 1ms }";
+    let purse = "limits:\n- { id: purse, per: tenant, max: { cost_usd: 1.0 }, then: deny }";
+    let priced = Setup::before(&tool).upstream(retry).upstream("cost_usd: 0.5");
+    let gate = priced.policy(purse).start().await;
+    assert_eq!(gate.send(get("/svc/items/1")).await.status, 503);
+    assert_eq!(tool.count(), 1, "one charge was held, and one was made");
+    let gate = Setup::before(&tool).upstream(retry).upstream("cost_usd: 0.5").start().await;
+    assert_eq!(gate.send(get("/svc/items/1")).await.status, 503);
+    assert_eq!(tool.count(), 4, "no budget is at stake");
+}
