@@ -67,7 +67,10 @@ impl ArgsContract {
         let mut known = vec![Map::new(); self.parts.len()];
         for (name, value) in object.iter() {
             let Some((position, part)) = self.part_of(name) else {
-                complaints.push(Complaint::unknown("/args", name, self.names()));
+                // Each costs a search for what was meant, and no more are told.
+                if complaints.len() < COMPLAINTS_LIMIT {
+                    complaints.push(Complaint::unknown("/args", name, self.names()));
+                }
                 continue;
             };
             let value = match (value, part.surface.members.get(name)) {

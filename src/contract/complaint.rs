@@ -69,9 +69,19 @@ impl Complaint {
         Self::at("/args", "\"object\"", None, "an object")
     }
 
-    /// A value that nests deeper than can be checked against its schema.
-    pub(super) fn too_deep(root: &str, limit: usize) -> Self {
-        Self::at(root, &limit.to_string(), None, &format!("nested {limit} levels or fewer"))
+    /// A value of a size and depth that cannot be checked against its schema.
+    pub(super) fn too_much(root: &str) -> Self {
+        Self::at(
+            root,
+            "\"smaller\"",
+            None,
+            "smaller or less deeply nested, so that it can be checked",
+        )
+    }
+
+    /// A value that does not fit, where saying why would take too long.
+    pub(super) fn unfit(root: &str) -> Self {
+        Self::at(root, "\"schema\"", None, "as the schema of the tool says")
     }
 
     /// An answer that should have been JSON.

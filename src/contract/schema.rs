@@ -3,7 +3,7 @@
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-use super::bounds;
+use super::bounds::{Effort, Work};
 use super::complaint::{self, Complaint};
 
 /// Complaints listed about one value.
@@ -38,8 +38,8 @@ impl SchemaFault {
 pub(super) struct Checker {
     schema: Value,
     validator: Validator,
-    /// Deepest value it is held against.
-    depth_limit: usize,
+    /// What it can make of a value.
+    work: Work,
 }
 
 impl Checker {
@@ -49,7 +49,7 @@ impl Checker {
     /// When it is no schema, refers to what it does not hold, or has a pattern that cannot be
     /// matched in linear time.
     pub fn compile(schema: Value) -> Result<Self, SchemaFault> {
-        let depth_limit = bounds::depth_limit(&schema)?;
+        let work = Work::of(&schema)?;
         let mut options = jsonschema::options()
             .offline()
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_LIMIT_BYTES));
@@ -60,7 +60,7 @@ impl Checker {
             let message = complaint::of_schema(&error);
             SchemaFault::new(error.instance_path().as_str(), message)
         })?;
-        Ok(Self { schema, validator, depth_limit })
+        Ok(Self { schema, validator, work })
     }
 
     /// The schema as it was given.
@@ -70,11 +70,12 @@ impl Checker {
 
     /// What is wrong with a value that stands at `root`; nothing when it fits.
     pub fn complaints(&self, value: &Value, root: &str) -> Vec<Complaint> {
-        if bounds::depth(value) > self.depth_limit {
-            return vec![Complaint::too_deep(root, self.depth_limit)];
-        }
-        if self.validator.is_valid(value) {
-            return Vec::new();
+        let effort = self.work.effort(value);
+        match effort {
+            Effort::Excessive => return vec![Complaint::too_much(root)],
+            Effort::Small | Effort::Large if self.validator.is_valid(value) => return Vec::new(),
+            Effort::Large => return vec![Complaint::unfit(root)],
+            Effort::Small => {}
         }
         let errors = self.validator.iter_errors(value).take(COMPLAINTS_LIMIT);
         errors.flat_map(|error| complaint::of_value(&error, &self.schema, root)).collect()

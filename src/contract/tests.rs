@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::openapi::import;
 use super::*;
@@ -129,7 +129,41 @@ fn a_value_cannot_make_alternatives_explode() {
     };
     assert!(said(&schema, &nested(5)).is_empty());
     let found = said(&schema, &nested(50));
-    assert!(found[0].1.contains("nested 20 levels or fewer"), "{found:?}");
+    assert!(found[0].1.contains("so that it can be checked"), "{found:?}");
+    // What does not fit is said at once at every depth, alone and in a crowd.
+    let wrong = |levels: usize| {
+        let mut value = json!({ "op": 9 });
+        for _ in 0..levels {
+            value = json!({ "op": "or", "c": value });
+        }
+        value
+    };
+    for levels in 0..40 {
+        assert!(!said(&schema, &json!({ "q": wrong(levels) })).is_empty(), "{levels}");
+    }
+    let list = json!({ "properties": { "l": { "items": { "$ref": "#/$defs/n" } } },
+        "$defs": schema["$defs"] });
+    let crowd: Vec<Value> = (0..400).map(|_| wrong(10)).collect();
+    assert!(!said(&list, &json!({ "l": crowd })).is_empty());
+    // A chain that does not lead back multiplies as well.
+    let mut chain: Map<String, Value> = (0..22)
+        .map(|n| {
+            let next = json!({ "properties": { "c": { "$ref": format!("#/$defs/b{}", n + 1) } } });
+            (format!("b{n}"), json!({ "anyOf": [next, next] }))
+        })
+        .collect();
+    chain.insert("b22".to_owned(), json!({ "type": "string" }));
+    let fault = contract(json!({ "$ref": "#/$defs/b0", "$defs": chain })).unwrap_err();
+    assert!(fault.message.contains("alternatives"), "{fault}");
+    let mut doubled: Map<String, Value> = (0..30)
+        .map(|n| {
+            let next = json!({ "$ref": format!("#/$defs/a{}", n + 1) });
+            (format!("a{n}"), json!({ "allOf": [next, next] }))
+        })
+        .collect();
+    doubled.insert("a30".to_owned(), json!({ "type": "string" }));
+    let fault = contract(json!({ "$ref": "#/$defs/a0", "$defs": doubled })).unwrap_err();
+    assert!(fault.message.contains("alternatives"), "{fault}");
     // Without alternatives a schema may go as deep as the reader does.
     let list = json!({ "properties": { "q": { "$ref": "#" }, "op": {}, "c": { "$ref": "#" } } });
     assert!(said(&list, &nested(60)).is_empty());
