@@ -47,7 +47,9 @@ pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use draw::{Sizes, Unplaced};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
-pub use minted::{Exhausted, MintError, MintSpec, Minted, MintedRun, RunBudget};
+pub use minted::{
+    BudgetKind, Exhausted, MintError, MintSpec, Minted, MintedRun, Purse, Purses, RunBudget,
+};
 pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};

@@ -40,7 +40,7 @@ pub struct Reservation {
     visit: Visit,
     asked: Asked,
     claims: SmallVec<[Claim; 4]>,
-    /// It has taken a call of the budget that its run was made with.
+    /// It has taken its sizes of the budget that its run was made with.
     took_budget: bool,
     /// The approval that let the call pass.
     approval: Option<Arc<str>>,
@@ -83,18 +83,19 @@ impl Reservation {
         answer
     }
 
-    /// Takes a call of the budget that the run was made with; given back if it is never sent.
+    /// Takes the call, and the most that it may cost, of the budget that the run was made with; given
+    /// back if it is never sent.
     ///
     /// # Errors
     /// What of it is used up.
     pub fn take_budget(&mut self, now: Now) -> Result<(), Exhausted> {
-        self.took_budget = self.visit.ledger.minted.take(self.run_id(), now)?;
+        self.took_budget = self.visit.ledger.minted.take(self.run_id(), self.asked.sizes, now)?;
         Ok(())
     }
 
     fn give_budget_back(&self) {
         if self.took_budget {
-            self.visit.ledger.minted.give_back(self.run_id());
+            self.visit.ledger.minted.give_back(self.run_id(), self.asked.sizes);
         }
     }
 
@@ -191,6 +192,10 @@ impl Reservation {
         let Settlement { status, succeeded, result_key, captured, upstream, cost, tokens } =
             settlement;
         let bill = Bill { cost, tokens };
+        if sent && self.took_budget {
+            let used = bill.or(self.asked.sizes);
+            self.visit.ledger.minted.settle(self.run_id(), self.asked.sizes, used);
+        }
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);
         if self.settled || sent {

@@ -15,7 +15,7 @@ use super::{EvalError, EvalErrorKind, ExprError, Program, Site, compile};
 use crate::clock::Now;
 use crate::json::Document;
 use crate::policy::history::{Captured, History, Step};
-use crate::policy::view::{CallView, Caller, Effect, Env, RunView, ToolFacts};
+use crate::policy::view::{CallView, Caller, Effect, Env, NO_LABELS, RunView, ToolFacts};
 
 /// A call to evaluate expressions on.
 pub struct World {
@@ -77,6 +77,7 @@ impl World {
                 denials: 2,
                 tokens: 0,
                 cost_usd: crate::policy::amount::Usd::ZERO,
+                labels: &NO_LABELS,
                 history: &self.history,
             },
             prior: self.prior.as_ref(),
