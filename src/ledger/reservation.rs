@@ -11,6 +11,7 @@ use crate::clock::Now;
 use crate::ledger::Ledger;
 use crate::ledger::claim::{Bill, Claim, Taken, Used};
 use crate::ledger::run::DenialNote;
+use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
@@ -155,10 +156,14 @@ impl Reservation {
         self.visit.look(now, show)
     }
 
-    /// Notes in the run that the answer of the call is withheld from the agent. The call has taken
+    /// Notes in the run, and where refusals are counted, that the answer of the call is withheld from
+    /// the agent. The call has taken
     /// place all the same: it is settled as it ended.
     pub fn withhold(&self, denial: &Denial, now: Now) {
         let mut state = self.visit.run.state.lock();
+        for claim in &self.claims {
+            claim.on_scope(&mut state, |scope| note_denial(scope, claim, denial, now));
+        }
         state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
     }
 
@@ -175,9 +180,7 @@ impl Reservation {
             let used = Used { sent: false, failed: false, real: None };
             claim.on_scope(&mut state, |scope| {
                 scope.close(claim, used, now);
-                if matches!(claim.taken, Taken::Denials) && denial.key != claim.name {
-                    scope.note_refusal(&claim.limit, now.mono);
-                }
+                note_denial(scope, claim, denial, now);
             });
         }
         state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
@@ -219,6 +222,20 @@ impl Reservation {
             let used = Used { sent, failed: status != Status::Ok, real };
             claim.on_scope(&mut state, |scope| scope.close(claim, used, now));
         }
+    }
+}
+
+/// Counts a refusal after the admission where a limit counts refusals; its own it does not.
+fn note_denial(scope: &mut Scope, claim: &Claim, denial: &Denial, now: Now) {
+    match claim.taken {
+        Taken::Denials if denial.key != claim.name => scope.note_refusal(&claim.limit, now.mono),
+        Taken::DenialsByRule => scope.note_denial(&denial.key, now.mono),
+        Taken::Denials
+        | Taken::Amount { .. }
+        | Taken::Rate(_)
+        | Taken::InFlight
+        | Taken::Value { .. }
+        | Taken::Errors => {}
     }
 }
 
