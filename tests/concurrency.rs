@@ -1,7 +1,7 @@
 //! Budgets of every kind under ten thousand concurrent calls, twenty times over: never overspent,
 //! exactly spent when all is well, and nothing reserved afterwards, whatever ways out calls take.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "what is not as expected fails the test")]
+#![expect(clippy::expect_used, reason = "what is not as expected fails the test")]
 
 #[path = "support/gate.rs"]
 mod gate;

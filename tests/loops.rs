@@ -19,6 +19,7 @@ use gate::{End, Gate, run};
 use serde_json::Value;
 use toolgate::call::StopReason;
 use toolgate::json::Document;
+use toolgate::ledger::Sizes;
 
 /// What the shipped guards said to one run.
 #[derive(Default)]
@@ -149,13 +150,18 @@ fn figures_over_corpora() {
     }
 }
 
+/// What the loop guards say does not depend on what calls cost.
+fn sizes() -> Sizes {
+    Sizes { tokens: 1, ..Sizes::default() }
+}
+
 /// How many calls pass before one is refused; `round` gives the tool and the result of each.
 fn passes(limits: &str, calls: usize, round: impl Fn(usize) -> (&'static str, u64)) -> usize {
     let gate = Gate::limited(limits);
     let args = Document::from_text(r#"{"q":1}"#).expect("it is JSON");
     for number in 0..calls {
         let (tool, result) = round(number);
-        match gate.admit(&run("r"), &gate.call(tool, &args)) {
+        match gate.admit(&run("r"), &gate.call(tool, &args).sized(sizes())) {
             Ok((_, reservation)) => gate.settle(reservation, End::ok(result)),
             Err(refusal) => {
                 assert_eq!(refusal.reason, StopReason::LoopDetected);

@@ -1,6 +1,6 @@
 //! Policies from outside: what is said of those that are wrong, and what those that ship decide.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod mind2web;
 mod support;

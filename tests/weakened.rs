@@ -27,6 +27,14 @@ const WATCHES: &[(Hole, &[&str], &str)] = &[
         "ledger::breakers::tests::thousands_at_the_moment_of_half_open_let_exactly_the_probes_through",
     ),
     (Hole::DeafRetries, PROXY, "resilience::a_call_that_waits_hears_of_the_kill_switch"),
+    (Hole::CheckThenSpend, PROXY, "limits::ten_thousand_calls_against_a_budget_of_777"),
+    (Hole::LeakReservation, PROXY, "limits::clients_that_vanish_leave_nothing_reserved"),
+    (Hole::BlindToResults, &["--lib"], "guard::tests::a_poll_whose_answer_changes_is_no_loop"),
+    (
+        Hole::BlindToOpenCalls,
+        &["--lib"],
+        "ledger::tests::history_has_a_call_from_its_admission_on_and_keeps_it_when_the_agent_goes_away",
+    ),
     (Hole::LoseAborted, PROXY, "record::a_client_that_goes_away_before_its_answer"),
 ];
 

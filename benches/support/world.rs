@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Enters the run, judges the call and takes what it may use.
-    pub fn admit(&self, run: &RunId) -> Result<(Granted, Reservation), Refused> {
+    pub fn admit(&self, run: &RunId) -> Result<(Granted, Reservation), Box<Refused>> {
         let applicable = self.policies.applicable(&self.tool);
         self.admit_under(run, &applicable)
     }
@@ -82,15 +82,17 @@ impl World {
         &self,
         run: &RunId,
         applicable: &Applicable,
-    ) -> Result<(Granted, Reservation), Refused> {
+    ) -> Result<(Granted, Reservation), Box<Refused>> {
         let now = self.clock.now();
         let visit = self.ledger.enter(run.clone(), "header", &self.caller, now);
         let view = self.view(visit.step());
         let asked =
             Asked { tool: self.tool.name.clone(), call_key: self.key, sizes: Sizes::default() };
-        visit.decide(asked, view, &applicable.limits, now, |look| {
-            guard::judge(view, self.key, applicable, look, now)
-        })
+        visit
+            .decide(asked, view, &applicable.limits, now, |look| {
+                guard::judge(view, self.key, applicable, look, now)
+            })
+            .map_err(Box::new)
     }
 
     /// Ends an admitted call well, with a result that `result_key` tells from others.

@@ -121,6 +121,10 @@ impl Journey {
     fn next<B>(&self, tried: &Tried<B>, admitted: &Admitted, now: Now) -> Option<Duration> {
         let call = admitted.call();
         let plan = call.plan.resilience.retry.as_ref()?;
+        // An attempt that reached the tool may have been charged, and one charge is reserved.
+        if self.reached && admitted.reservation().draws_on_money() {
+            return None;
+        }
         let ledger = admitted.reservation().ledger();
         if self.made == 1 {
             ledger.upstreams.load(&call.upstream).note_first_attempt(now);

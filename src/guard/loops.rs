@@ -20,29 +20,22 @@ struct Repetition {
     said: String,
 }
 
-/// Finds the limits on repetition that the call would break.
+/// Finds the limits on repetition that the call would break: first those on identical calls, which
+/// say more of one call that is repeated alone.
 pub(super) fn judge(look: &Look<'_>, call_key: u64, env: &Env<'_>, found: &mut Findings) {
-    for drawn in look.draws() {
-        for maximum in &drawn.limit.max {
-            let (max, repetition) = match maximum {
-                Maximum::IdenticalCalls(max) => (*max, identical_calls(drawn.limit, call_key, env)),
-                Maximum::CycleRepeats(max) => {
-                    (*max, cycle(env.run.history, call_key, *max, window(drawn.limit)))
-                }
-                Maximum::Calls(_)
-                | Maximum::CostUsd(_)
-                | Maximum::Tokens(_)
-                | Maximum::WallTime(_)
-                | Maximum::Rate(_)
-                | Maximum::InFlight(_)
-                | Maximum::Errors(_)
-                | Maximum::Denials(_)
-                | Maximum::DenialsSameRule(_)
-                | Maximum::Sum(_)
-                | Maximum::Distinct(_) => continue,
-            };
-            if let Some(repetition) = repetition {
-                judge_one(drawn.limit, maximum, u64::from(max), repetition, env, found);
+    for limit in look.draws().map(|drawn| drawn.limit) {
+        for maximum in &limit.max {
+            if let Maximum::IdenticalCalls(max) = maximum {
+                let repetition = identical_calls(limit, call_key, env);
+                judge_one(limit, maximum, *max, repetition, env, found);
+            }
+        }
+    }
+    for limit in look.draws().map(|drawn| drawn.limit) {
+        for maximum in &limit.max {
+            if let Maximum::CycleRepeats(max) = maximum {
+                let repetition = cycle(env.run.history, call_key, *max, window(limit));
+                judge_one(limit, maximum, *max, repetition, env, found);
             }
         }
     }
@@ -52,12 +45,13 @@ pub(super) fn judge(look: &Look<'_>, call_key: u64, env: &Env<'_>, found: &mut F
 fn judge_one(
     limit: &Limit,
     maximum: &Maximum,
-    max: u64,
-    repetition: Repetition,
+    max: u32,
+    repetition: Option<Repetition>,
     env: &Env<'_>,
     found: &mut Findings,
 ) {
-    let Repetition { count, said } = repetition;
+    let max = u64::from(max);
+    let Some(Repetition { count, said }) = repetition else { return };
     if count >= max {
         let excess = Excess {
             reason: StopReason::LoopDetected,

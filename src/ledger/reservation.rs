@@ -117,6 +117,18 @@ impl Reservation {
         self.visit.run.state.lock().stopped.as_ref().map(|(reason, _)| *reason)
     }
 
+    /// Whether it holds money of a budget: as much as one attempt can cost.
+    pub fn draws_on_money(&self) -> bool {
+        self.claims.iter().any(|claim| match claim.taken {
+            Taken::Amount { amount, .. } => &*claim.measure == "cost_usd" && amount > 0,
+            Taken::Rate(_)
+            | Taken::InFlight
+            | Taken::Value { .. }
+            | Taken::Errors
+            | Taken::Denials => false,
+        })
+    }
+
     /// Watches a write that is about to be sent.
     ///
     /// # Errors

@@ -108,6 +108,7 @@ impl Page {
     pub fn ended(mut self, ending: &Ending) {
         let Ending { outcome, result, upstream, attempts, cost_usd } = *ending;
         let warned_by = self.known.warned_by.clone();
+        self.recorder.metrics.call_cost(&self.caller, cost_usd);
         self.close(&Close {
             outcome,
             verdict: Some(passed(warned_by.as_deref())),
@@ -182,7 +183,6 @@ impl Page {
             cost_usd: close.cost_usd,
             ..Event::default()
         });
-        self.recorder.metrics.call_cost(&self.caller, close.cost_usd);
         self.recorder.metrics.closed(&Observation {
             verdict: close.verdict,
             rule: close.rule.unwrap_or_default(),

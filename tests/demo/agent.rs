@@ -23,6 +23,8 @@ pub struct Reply {
     /// The reason phrase of the status line, which Python's clients raise as the error.
     pub phrase: String,
     pub body: Value,
+    /// It is an earlier answer, given again because the tool is down.
+    pub is_stale: bool,
 }
 
 impl Agent {
@@ -49,9 +51,10 @@ impl Agent {
             Some(phrase) => String::from_utf8_lossy(phrase.as_bytes()).into_owned(),
             None => status.canonical_reason().unwrap_or_default().to_owned(),
         };
+        let is_stale = response.headers().contains_key("toolgate-stale");
         let body = response.into_body().collect().await.map_err(|error| failed(&error))?;
         let body = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
-        Ok(Reply { status: status.as_u16(), phrase, body })
+        Ok(Reply { status: status.as_u16(), phrase, body, is_stale })
     }
 }
 

@@ -20,13 +20,16 @@ pub struct Gate {
     /// Where the agent calls.
     pub url: String,
     pub events: PathBuf,
+    /// Where the operator's commands go.
+    admin: String,
+    config: PathBuf,
     program: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Gate {
-    /// Starts the gate in front of the booking, payment and search service.
-    pub async fn start(services: [SocketAddr; 3]) -> Result<Self, String> {
+    /// Starts the gate in front of the services.
+    pub async fn start(services: [SocketAddr; 4]) -> Result<Self, String> {
         let program = program()?;
         let folder =
             tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
@@ -41,12 +44,13 @@ impl Gate {
         let stderr = child.stderr.take().ok_or("the gate has no standard error")?;
         let (url, admin) = addresses(stderr)?;
         let events = folder.path().join("events.jsonl");
-        let gate = Self { child, url, events, program, _folder: folder };
-        gate.ready(&admin).await?;
+        let gate = Self { child, url, events, admin, config, program, _folder: folder };
+        gate.ready().await?;
         Ok(gate)
     }
 
-    async fn ready(&self, admin: &str) -> Result<(), String> {
+    async fn ready(&self) -> Result<(), String> {
+        let admin = &self.admin;
         let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
         let uri: http::Uri =
             format!("{admin}/readyz").parse().map_err(|error| format!("{admin}: {error}"))?;
@@ -68,6 +72,20 @@ impl Gate {
         asked.map_err(|error| format!("cannot end the gate: {error}"))?;
         let status = self.child.wait().map_err(|error| format!("the gate is lost: {error}"))?;
         if status.success() { Ok(()) } else { Err(format!("the gate ended with {status}")) }
+    }
+
+    /// What a command of the operator's says, which goes through the admin side.
+    pub fn operate(&self, words: &[&str]) -> Result<String, String> {
+        let told = Command::new(&self.program)
+            .args(words)
+            .args(["--admin", &self.admin, "--config"])
+            .arg(&self.config)
+            .output()
+            .map_err(|error| format!("toolgate {}: {error}", words.join(" ")))?;
+        if !told.status.success() {
+            return Err(String::from_utf8_lossy(&told.stderr).into_owned());
+        }
+        Ok(String::from_utf8_lossy(&told.stdout).into_owned())
     }
 
     /// What `toolgate explain` says of a run.
@@ -105,9 +123,9 @@ fn program() -> Result<PathBuf, String> {
 }
 
 /// The config beside this file, with free ports, the services' own, and policies where they lie.
-fn config_for(services: [SocketAddr; 3]) -> Result<String, String> {
+fn config_for(services: [SocketAddr; 4]) -> Result<String, String> {
     let mut config = include_str!("toolgate.yaml").to_owned();
-    let [booking, payments, search] = services;
+    let [booking, payments, search, rates] = services;
     let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let changes = [
         ("127.0.0.1:4100", "127.0.0.1:0".to_owned()),
@@ -115,6 +133,7 @@ fn config_for(services: [SocketAddr; 3]) -> Result<String, String> {
         ("127.0.0.1:9301", booking.to_string()),
         ("127.0.0.1:9302", payments.to_string()),
         ("127.0.0.1:9303", search.to_string()),
+        ("127.0.0.1:9304", rates.to_string()),
         ("../../policies", policies.display().to_string()),
     ];
     for (written, meant) in changes {

@@ -1,5 +1,5 @@
-//! The tools of the demo: a booking, a payment and a search service, each with a ledger of what
-//! reached it.
+//! The tools of the demo: a booking, a payment, a search and an exchange-rate service, each with a
+//! ledger of what reached it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,6 +24,7 @@ pub enum Kind {
     Booking,
     Payments,
     Search,
+    Rates,
 }
 
 /// A running service.
@@ -39,6 +40,8 @@ struct State {
     ledger: Vec<String>,
     /// Status by booking or payment.
     records: BTreeMap<String, &'static str>,
+    /// It answers everything with 503.
+    is_down: bool,
 }
 
 impl Service {
@@ -56,6 +59,16 @@ impl Service {
     pub fn arrived(&self, request: &str) -> usize {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.ledger.iter().filter(|line| *line == request).count()
+    }
+
+    /// How many requests arrived, whatever they were.
+    pub fn arrived_in_all(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).ledger.len()
+    }
+
+    /// Takes the service down, or up again.
+    pub fn set_down(&self, is_down: bool) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_down = is_down;
     }
 
     /// What is held about a booking or a payment.
@@ -78,6 +91,9 @@ impl State {
 
     fn answer(&mut self, kind: Kind, method: &Method, path: &str, body: &Value) -> (u16, Value) {
         self.ledger.push(format!("{method} {path}"));
+        if self.is_down {
+            return (503, json!({"error": "the service is down"}));
+        }
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (kind, method.as_str(), segments.as_slice()) {
             (Kind::Booking, "POST", ["bookings"]) => {
@@ -100,6 +116,11 @@ impl State {
             (Kind::Payments, "POST", ["payments", id, "verify"]) => {
                 self.change("payment_id", id, "verified")
             }
+            (Kind::Payments, "POST", ["payments", id, "refund"]) => {
+                self.records.insert((*id).to_owned(), "refunded");
+                self.show("payment_id", id)
+            }
+            (Kind::Rates, "GET", ["rates", pair]) => (200, json!({"pair": pair, "rate": 1.09})),
             (Kind::Search, "GET", ["hotels"]) => {
                 (200, json!({"hotels": [{"name": "Casa Azul", "free_rooms": 5}]}))
             }
@@ -129,6 +150,7 @@ impl Kind {
             Self::Booking => Duration::from_millis(35),
             Self::Payments => Duration::from_millis(80),
             Self::Search => Duration::from_millis(120),
+            Self::Rates => Duration::from_millis(20),
         }
     }
 }

@@ -98,7 +98,7 @@ async fn agent(
                 .headers_mut()
                 .insert("toolgate-run-id", HeaderValue::from_str(&run).expect("text"));
             // Some do not wait for long.
-            let patience = if call % 40 == 0 { 3 } else { 60_000 };
+            let patience = if call.is_multiple_of(40) { 3 } else { 60_000 };
             let sent = connection.try_send(request);
             match tokio::time::timeout(Duration::from_millis(patience), sent).await {
                 Ok(Ok(answer)) => {

@@ -15,6 +15,7 @@ mod harness;
 mod admin;
 mod approvals;
 mod contracts;
+mod costs;
 mod faults;
 mod input;
 mod kill;

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_cost_is_read_from_the_result_or_is_the_maximum() {
-        let program = compile("double(result.usage.cost) * 2", Site::Cost).expect("it compiles");
+        let program = compile("double(result.usage.cost) * 2.0", Site::Cost).expect("it compiles");
         let plan = CostPlan::read(program, usd("0.05"));
         let of = |text: &str| plan.of(Some(Document::from_text(text).expect(text).root()));
         assert_eq!(of(r#"{"usage":{"cost":0.002}}"#), Cost::Known(usd("0.004")));

@@ -26,6 +26,9 @@ enum Turn {
     Release,
 }
 
+/// When a call was admitted, what it counts, and under which time and figure it is open.
+type Seen = (u64, Amount, Option<(Duration, Amount)>);
+
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
     let turn = prop_oneof![
         3 => (0..40_u64).prop_map(Turn::Wait),
@@ -42,7 +45,7 @@ proptest! {
         let within = window.then_some(Duration::from_secs(60));
         let (mut tally, mut now) = (Tally::default(), 0);
         // Of every call: when it was admitted, what it counts, and whether it is open.
-        let mut calls: Vec<(u64, Amount, Option<(Duration, Amount)>)> = Vec::new();
+        let mut calls: Vec<Seen> = Vec::new();
         for turn in turns {
             let open = calls.iter_mut().find(|call| call.2.is_some());
             match (turn, open) {
@@ -63,7 +66,7 @@ proptest! {
                 }
                 (Turn::Settle(_) | Turn::Release, None) => {}
             }
-            let counts = |call: &&(u64, Amount, _)| !window || now - call.0 < 60;
+            let counts = |call: &&Seen| !window || now - call.0 < 60;
             let used: Amount = calls.iter().filter(counts).map(|call| call.1).sum();
             prop_assert_eq!(tally.used(within, at(now)), used);
             let reserved: Amount = calls.iter().filter_map(|call| call.2).map(|open| open.1).sum();

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use toolgate::clock::Clock;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -19,7 +20,8 @@ pub struct Asked {
     pub body: String,
     /// How many requests with this method, target and body came before it.
     pub nth: usize,
-    pub at: Instant,
+    /// By [`now`].
+    pub at: Duration,
 }
 
 /// What the tool does with a request.
@@ -46,6 +48,12 @@ pub enum Then {
 pub struct Faulty {
     pub address: SocketAddr,
     state: Arc<State>,
+}
+
+/// Time since the test began, or nearly so.
+pub fn now() -> Duration {
+    static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::system);
+    CLOCK.now().mono
 }
 
 type Script = dyn Fn(&Asked) -> Turn + Send + Sync;
@@ -203,5 +211,5 @@ fn take(read: &mut Vec<u8>, state: &State) -> Option<Asked> {
     let before = seen.entry((method.clone(), target.clone(), body.clone())).or_default();
     let nth = *before;
     *before += 1;
-    Some(Asked { method, target, headers, body, nth, at: Instant::now() })
+    Some(Asked { method, target, headers, body, nth, at: now() })
 }

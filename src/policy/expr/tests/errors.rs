@@ -107,14 +107,13 @@ fn wrong_types() {
         told(Site::Rule, source, &[("TG204", at, message, "")]);
     }
     told(Site::Message, "run.last(\"x\")", &[("TG204", "run.last(\"x\")", "can be shown", "")]);
-    told(Site::Key, "1.5", &[("TG204", "1.5", "whole number", "")]);
+    told(Site::Key, "[1.5]", &[("TG204", "[1.5]", "a number or a boolean", "")]);
+    told(Site::Amount, "\"5\"", &[("TG204", "\"5\"", "expected a number", "")]);
 }
 
 #[test]
 fn names_that_are_not_available_here() {
     for (source, at) in [
-        ("run.tokens > 5", "tokens"),
-        ("run.cost_usd > 0.5", "cost_usd"),
         ("\"untrusted\" in run.taint", "taint"),
         ("result.status == 1", "result"),
         ("response.status == 1", "response"),
