@@ -119,13 +119,20 @@ impl Reservation {
 
     /// Whether it holds money of a budget: as much as one attempt can cost.
     pub fn draws_on_money(&self) -> bool {
+        if self.took_budget && self.asked.sizes.cost > Usd::ZERO {
+            let made = self.visit.ledger.minted.get(self.run_id());
+            if made.is_some_and(|made| made.purses.cost_usd.limit.is_some()) {
+                return true;
+            }
+        }
         self.claims.iter().any(|claim| match claim.taken {
             Taken::Amount { amount, .. } => &*claim.measure == "cost_usd" && amount > 0,
             Taken::Rate(_)
             | Taken::InFlight
             | Taken::Value { .. }
             | Taken::Errors
-            | Taken::Denials => false,
+            | Taken::Denials
+            | Taken::DenialsByRule => false,
         })
     }
 
