@@ -15,7 +15,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use toolgate::json::Document;
 use toolgate::policy::expr::{Program, Site, compile};
 use toolgate::policy::history::{Captured, History, Step};
-use toolgate::policy::view::{Env, RunView};
+use toolgate::policy::view::{Env, NO_LABELS, RunView};
 use world::World;
 
 /// Conditions beyond those of the shared workload, with what they show.
@@ -69,6 +69,7 @@ fn evaluate(criterion: &mut Criterion) {
             denials: 0,
             tokens: 0,
             cost_usd: toolgate::policy::amount::Usd::ZERO,
+            labels: &NO_LABELS,
             history: &history,
         },
         prior: None,

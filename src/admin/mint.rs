@@ -12,7 +12,8 @@ use crate::admin::reply::{self, Fault, Reply};
 use crate::admin::{Admin, request};
 use crate::call::RunId;
 use crate::json::Hasher;
-use crate::ledger::{MintError, MintSpec, MintedRun, RunBudget};
+use crate::ledger::{MintError, MintSpec, MintedRun, Purses, RunBudget};
+use crate::policy::amount::Usd;
 use crate::yaml::Period;
 
 /// How long a run's token holds.
@@ -37,6 +38,9 @@ struct Asked {
 #[serde(deny_unknown_fields)]
 struct AskedBudget {
     calls: Option<u64>,
+    /// Kept as it is written: money is counted exactly.
+    cost_usd: Option<serde_json::Number>,
+    tokens: Option<u64>,
     wall_time: Option<String>,
 }
 
@@ -55,8 +59,14 @@ pub(super) struct ShownMinted<'a> {
     labels: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     calls: Option<u64>,
-    /// In flight, sent, or given to runs below it.
+    /// In flight, sent, or given to runs below it; so are the others.
     calls_taken: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<f64>,
+    cost_usd_taken: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<u64>,
+    tokens_taken: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_sha: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,15 +106,20 @@ impl Admin {
 }
 
 fn budget_of(asked: AskedBudget) -> Result<RunBudget, Fault> {
-    let AskedBudget { calls, wall_time } = asked;
+    let AskedBudget { calls, cost_usd, tokens, wall_time } = asked;
     let wall_time = wall_time.map(|text| match Period::parse(&text) {
         Ok(Period(time)) if !time.is_zero() => Ok(time),
         Ok(_) | Err(_) => Err(Fault::invalid("`wall_time` is a duration such as `15m`.")),
     });
-    if calls == Some(0) {
-        return Err(Fault::invalid("`calls` is from 1."));
+    if calls == Some(0) || tokens == Some(0) {
+        return Err(Fault::invalid("`calls` and `tokens` are from 1."));
     }
-    Ok(RunBudget { calls, wall_time: wall_time.transpose()? })
+    // Numbers such as 1e-3 are written out before they are read.
+    let dollars = cost_usd.and_then(|number| number.as_f64()).map(|dollars| dollars.to_string());
+    let cost_usd = dollars.map(|dollars| Usd::parse(&dollars)).transpose();
+    let cost_usd =
+        cost_usd.map_err(|fault| Fault::invalid(format!("`cost_usd`: {}.", fault.message)))?;
+    Ok(RunBudget { calls, cost_usd, tokens, wall_time: wall_time.transpose()? })
 }
 
 fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Fault> {
@@ -124,11 +139,18 @@ fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Fault> {
 
 impl<'a> ShownMinted<'a> {
     pub(super) fn of(minted: &'a MintedRun) -> Self {
+        let Purses { calls, cost_usd, tokens } = minted.purses;
+        let count = |amount| u64::try_from(amount).unwrap_or(u64::MAX);
+        let dollars = |amount| Usd::from_nanos(amount).dollars();
         Self {
             parent_run_id: minted.parent.as_ref().map(|parent| &*parent.0),
             labels: &minted.labels,
-            calls: minted.calls,
-            calls_taken: minted.calls_taken,
+            calls: calls.limit.map(count),
+            calls_taken: count(calls.taken),
+            cost_usd: cost_usd.limit.map(dollars),
+            cost_usd_taken: dollars(cost_usd.taken),
+            tokens: tokens.limit.map(count),
+            tokens_taken: count(tokens.taken),
             prompt_sha: minted.prompt.map(|(digest, _)| digest.to_string()),
             prompt_bytes: minted.prompt.map(|(_, bytes)| bytes),
         }

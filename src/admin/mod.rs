@@ -3,6 +3,7 @@
 
 mod approvals;
 mod auth;
+mod budgets;
 mod health;
 mod kill;
 mod mint;
@@ -162,6 +163,7 @@ impl Admin {
             Look::Runs => request::no_query(query).map(|()| self.list_runs()),
             Look::Run => self.show_run(id),
             Look::Policies => request::no_query(query).map(|()| self.list_policies()),
+            Look::Budgets => request::no_query(query).map(|()| self.list_budgets(scope)),
             Look::Breakers => request::no_query(query).map(|()| self.list_breakers()),
             Look::Unknown => request::no_query(query).map(|()| self.list_unknown()),
             Look::Approvals => self.list_approvals(query, scope),

@@ -36,6 +36,7 @@ pub(super) enum Look {
     Runs,
     Run,
     Policies,
+    Budgets,
     Breakers,
     Unknown,
 }
@@ -80,6 +81,7 @@ pub(super) const ROUTES: &[Route] = &[
     look("/v1/runs/{id}", Look::Run),
     change("POST", "/v1/runs/{id}/stop", Change::StopRun),
     look("/v1/policies", Look::Policies),
+    look("/v1/budgets", Look::Budgets),
     look("/v1/breakers", Look::Breakers),
     look("/v1/unknown", Look::Unknown),
     change("DELETE", "/v1/unknown/{id}", Change::ClearUnknown),

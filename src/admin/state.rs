@@ -18,8 +18,6 @@ const RANDOM_BYTES: usize = 32;
 const KILLS_FILE: &str = "kill.json";
 /// The admin token of the gate that runs, when the config names none.
 const TOKEN_FILE: &str = "admin.token";
-/// The key that run tokens are signed with, when the config names none.
-const RUN_KEY_FILE: &str = "run-token.key";
 
 /// A file of the folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,19 +65,6 @@ impl StateFolder {
 
     pub(super) fn write_token(&self, token: &str) -> Result<(), StateError> {
         self.write(TOKEN_FILE, format!("{token}\n").as_bytes())
-    }
-
-    /// The key that run tokens are signed with: the one kept here, or a new one.
-    ///
-    /// # Errors
-    /// When the file is there and cannot be read, or cannot be written.
-    pub fn run_key(&self) -> Result<String, StateError> {
-        if let Some(key) = self.read(RUN_KEY_FILE)? {
-            return Ok(key.trim_end().to_owned());
-        }
-        let key = random_hex().map_err(|source| self.fault(RUN_KEY_FILE, "made", source))?;
-        self.write(RUN_KEY_FILE, format!("{key}\n").as_bytes())?;
-        Ok(key)
     }
 
     fn read(&self, name: &'static str) -> Result<Option<String>, StateError> {
@@ -155,13 +140,5 @@ mod tests {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
         let names = fs::read_dir(place.path().join("a/b")).unwrap().count();
         assert_eq!(names, 1, "nothing is left lying about");
-    }
-
-    #[test]
-    fn a_key_is_made_once_and_kept() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = StateFolder::new(place.path());
-        let key = folder.run_key().unwrap();
-        assert_eq!((key.len(), folder.run_key().unwrap() == key), (64, true));
     }
 }

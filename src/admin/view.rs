@@ -10,7 +10,7 @@ use crate::admin::Admin;
 use crate::admin::reply::{self, Fault, Reply};
 use crate::ledger::UnknownWrite;
 use crate::policy::model::{Mode, Verb};
-use crate::record::{Event, Kind};
+use crate::record::{Event, Kind, RuleCount};
 
 #[derive(Serialize)]
 struct ShownPolicies<'a> {
@@ -26,6 +26,12 @@ struct ShownRule<'a> {
     name: &'a str,
     mode: &'static str,
     then: &'static str,
+    /// Calls that it refused or warned of, where it was the first to.
+    fired: u64,
+    /// Calls that it would have refused or warned of, were it not only observed.
+    would_have: u64,
+    /// Calls over which it could not be evaluated.
+    errors: u64,
 }
 
 #[derive(Serialize)]
@@ -62,8 +68,21 @@ impl Admin {
     pub(super) fn list_policies(&self) -> Reply {
         let snapshot = self.gate.snapshot();
         let policies = &snapshot.policies;
-        let shown = |name, mode, then: Verb| ShownRule { name, mode, then: then.name() };
-        let rules = policies.rules().iter();
+        let counts = self.gate.recorder.rule_counts();
+        let shown = |name, mode, then: Verb| {
+            let counted = counts.binary_search_by(|count| (*count.rule).cmp(name));
+            let count = counted.ok().and_then(|place| counts.get(place));
+            let figure = |of: fn(&RuleCount) -> u64| count.map_or(0, of);
+            ShownRule {
+                name,
+                mode,
+                then: then.name(),
+                fired: figure(|count| count.fired),
+                would_have: figure(|count| count.would_have),
+                errors: figure(|count| count.errors),
+            }
+        };
+        let rules = policies.rules().iter().chain(policies.result_rules());
         let limits = policies.limits().iter();
         let rules = rules.map(|rule| shown(&rule.name, mode(rule.mode), rule.then)).collect();
         let limits = limits.map(|limit| shown(&limit.name, mode(limit.mode), limit.then)).collect();

@@ -38,6 +38,8 @@ pub(super) enum Taken {
     Errors,
     /// Nothing, but a later refusal is counted.
     Denials,
+    /// Nothing, but a later refusal is counted by its rule, beyond the run, which always does that.
+    DenialsByRule,
 }
 
 /// What an admitted call really used.

@@ -127,6 +127,13 @@ impl Scopes {
         }
     }
 
+    /// Hands each to `read`, with its key.
+    pub fn each_key(&self, mut read: impl FnMut(&ScopeKey, &Scope)) {
+        for shared in &self.known {
+            read(shared.key(), &shared.scope.lock());
+        }
+    }
+
     fn make_room(&self, now: Now) {
         let at = u64::try_from(now.mono.as_nanos()).unwrap_or(u64::MAX).saturating_add(1);
         let period = u64::try_from(SEARCH_PERIOD.as_nanos()).unwrap_or(u64::MAX);

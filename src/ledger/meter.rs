@@ -144,7 +144,8 @@ impl Meter {
                 | Taken::InFlight
                 | Taken::Value { .. }
                 | Taken::Errors
-                | Taken::Denials,
+                | Taken::Denials
+                | Taken::DenialsByRule,
                 _,
             ) => {}
         }

@@ -3,9 +3,15 @@
 //!
 //! Budgets are taken atomically under one lock: a child's is taken from its parent's remainder as a
 //! whole when it is made, and what it did not use returns when it ends. So no family of runs uses
-//! more than its eldest was given.
+//! more than its eldest was given. Calls and the most that they may cost are taken before they are
+//! sent, and the real figures put in their place when they have ended; where these are larger, the
+//! difference is at the cost of the parents too.
 
-use std::collections::{BTreeMap, HashMap};
+mod purse;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +24,10 @@ use crate::call::{Caller, RunId};
 use crate::clock::Now;
 use crate::json::Digest;
 use crate::ledger::Ledger;
+use crate::ledger::draw::Sizes;
+use crate::policy::amount::{Amount, Usd};
+use crate::policy::view::Labels;
+pub use purse::{BudgetKind, Purse, Purses};
 
 /// Longest line of parents, the run itself included.
 pub const MINTED_DEPTH_LIMIT: usize = 8;
@@ -30,6 +40,10 @@ const TOKEN_PREFIX: &str = "tgr_";
 pub struct RunBudget {
     /// Calls that are sent, by it and all runs below it.
     pub calls: Option<u64>,
+    /// What they may cost.
+    pub cost_usd: Option<Usd>,
+    /// What they may use.
+    pub tokens: Option<u64>,
     /// From its making on.
     pub wall_time: Option<Duration>,
 }
@@ -39,7 +53,7 @@ pub struct RunBudget {
 pub struct MintSpec {
     pub parent: Option<RunId>,
     pub budget: RunBudget,
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Digest and size in bytes of the prompt, which is not kept.
     pub prompt: Option<(Digest, u64)>,
 }
@@ -48,11 +62,10 @@ pub struct MintSpec {
 #[derive(Clone, Debug)]
 pub struct MintedRun {
     pub parent: Option<RunId>,
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     pub prompt: Option<(Digest, u64)>,
-    /// Calls it may make, and those that are taken: in flight, sent, or given to runs below it.
-    pub calls: Option<u64>,
-    pub calls_taken: u64,
+    /// What it may use, and what of it is taken: in flight, used, or given to runs below it.
+    pub purses: Purses,
     /// When its time is over, by the clock that never goes back.
     pub deadline: Option<Duration>,
     depth: usize,
@@ -68,7 +81,7 @@ pub enum MintError {
     #[error("The parent has a bound on {0}; the run needs one of its own within it.")]
     Unbounded(&'static str),
     #[error("The parent has {left} of {what} left.")]
-    TooMuch { what: &'static str, left: u64 },
+    TooMuch { what: &'static str, left: String },
     #[error("Runs are nested at most {MINTED_DEPTH_LIMIT} deep.")]
     TooDeep,
     #[error("The system gave no random bytes for a key.")]
@@ -78,7 +91,12 @@ pub enum MintError {
 /// What a run has used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exhausted {
-    Calls { limit: u64 },
+    /// What is left of the limit is less than the call may use.
+    Budget {
+        kind: BudgetKind,
+        limit: Amount,
+        left: Amount,
+    },
     WallTime,
 }
 
@@ -124,33 +142,54 @@ impl Minted {
         self.runs.lock().get(run).cloned()
     }
 
-    /// Takes one call of the run's budget. A run that has none takes nothing.
+    /// Takes one call of these sizes of the run's budget: of every kind, or of none. A run that was
+    /// not made here has no budget and takes nothing.
     ///
     /// # Errors
     /// What is used up.
-    pub fn take(&self, run: &RunId, now: Now) -> Result<bool, Exhausted> {
+    pub(super) fn take(&self, run: &RunId, sizes: Sizes, now: Now) -> Result<bool, Exhausted> {
         let mut runs = self.runs.lock();
         let Some(minted) = runs.get_mut(run) else { return Ok(false) };
         if minted.deadline.is_some_and(|deadline| now.mono >= deadline) {
             return Err(Exhausted::WallTime);
         }
-        if let Some(limit) = minted.calls.filter(|limit| minted.calls_taken >= *limit) {
-            return Err(Exhausted::Calls { limit });
+        for kind in BudgetKind::ALL {
+            let purse = minted.purses.of(kind);
+            if let Some(limit) = purse.limit.filter(|_| !purse.fits(kind.of_call(sizes))) {
+                return Err(Exhausted::Budget { kind, limit, left: purse.left() });
+            }
         }
-        minted.calls_taken = minted.calls_taken.saturating_add(1);
+        for kind in BudgetKind::ALL {
+            let purse = minted.purses.of_mut(kind);
+            purse.taken = purse.taken.saturating_add(kind.of_call(sizes));
+        }
         Ok(true)
     }
 
-    /// Gives back one call that was never sent.
-    pub fn give_back(&self, run: &RunId) {
-        if let Some(minted) = self.runs.lock().get_mut(run) {
-            minted.calls_taken = minted.calls_taken.saturating_sub(1);
+    /// Puts what a call has used in the place of what was taken for it.
+    pub(super) fn settle(&self, run: &RunId, taken: Sizes, used: Sizes) {
+        let mut runs = self.runs.lock();
+        for kind in BudgetKind::ALL {
+            exchange(&mut runs, run, kind, kind.of_call(taken), kind.of_call(used));
+        }
+    }
+
+    /// Gives back what was taken for one call that was never sent.
+    pub(super) fn give_back(&self, run: &RunId, taken: Sizes) {
+        let mut runs = self.runs.lock();
+        for kind in BudgetKind::ALL {
+            exchange(&mut runs, run, kind, kind.of_call(taken), 0);
         }
     }
 
     fn add(&self, run: RunId, spec: MintSpec, now: Now) -> Result<(), MintError> {
         let MintSpec { parent, budget, labels, prompt } = spec;
         let mut deadline = budget.wall_time.map(|time| now.mono.saturating_add(time));
+        let purses = Purses {
+            calls: Purse::new(budget.calls.map(Amount::from)),
+            cost_usd: Purse::new(budget.cost_usd.map(Usd::nanos)),
+            tokens: Purse::new(budget.tokens.map(Amount::from)),
+        };
         let mut runs = self.runs.lock();
         let mut depth = 1;
         if let Some(parent) = &parent {
@@ -165,26 +204,9 @@ impl Minted {
                 (Some(own), Some(above)) => Some(own.min(above)),
                 (own, above) => own.or(above),
             };
-            if let Some(limit) = above.calls {
-                let wanted = budget.calls.ok_or(MintError::Unbounded("calls"))?;
-                let left = limit.saturating_sub(above.calls_taken);
-                if wanted > left {
-                    return Err(MintError::TooMuch { what: "calls", left });
-                }
-                above.calls_taken = above.calls_taken.saturating_add(wanted);
-            }
+            carve(&mut above.purses, &purses)?;
         }
-        let calls = budget.calls;
-        let minted = MintedRun {
-            parent,
-            labels,
-            prompt,
-            calls,
-            calls_taken: 0,
-            deadline,
-            depth,
-            over: false,
-        };
+        let minted = MintedRun { parent, labels, prompt, purses, deadline, depth, over: false };
         runs.insert(run, minted);
         Ok(())
     }
@@ -194,13 +216,17 @@ impl Minted {
         let mut runs = self.runs.lock();
         let Some(minted) = runs.get_mut(run).filter(|minted| !minted.over) else { return };
         minted.over = true;
-        let limit = minted.calls;
-        let unused = limit.map_or(0, |limit| limit.saturating_sub(minted.calls_taken));
-        // Nothing more is taken of it, by whatever comes late.
-        minted.calls = limit.map(|_| minted.calls_taken);
-        let Some(parent) = minted.parent.clone() else { return };
-        if let Some(above) = runs.get_mut(&parent).filter(|above| above.calls.is_some()) {
-            above.calls_taken = above.calls_taken.saturating_sub(unused);
+        let parent = minted.parent.clone();
+        for kind in BudgetKind::ALL {
+            let Some(minted) = runs.get_mut(run) else { return };
+            let purse = minted.purses.of_mut(kind);
+            let Some(limit) = purse.limit else { continue };
+            let unused = limit.saturating_sub(purse.taken);
+            // Nothing more is taken of it, by whatever comes late.
+            purse.limit = Some(purse.taken);
+            if let Some(parent) = &parent {
+                exchange(&mut runs, parent, kind, unused, 0);
+            }
         }
     }
 
@@ -226,9 +252,66 @@ impl Ledger {
         let lifetime_ms = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
         let expires_ms = now.wall_ms.saturating_add(lifetime_ms);
         let token = self.minted.token(&run, caller, expires_ms).ok_or(MintError::NoKey)?;
+        let labels = spec.labels.clone();
         self.minted.add(run.clone(), spec, now)?;
-        self.begin(&run, "token", caller, now);
+        self.begin(&run, "token", caller, now).state.lock().labels = labels;
         Ok((token, expires_ms))
+    }
+}
+
+/// Takes a child's budget of its parent's: of every kind, or of none.
+fn carve(above: &mut Purses, wanted: &Purses) -> Result<(), MintError> {
+    for kind in BudgetKind::ALL {
+        let purse = above.of(kind);
+        if purse.limit.is_none() {
+            continue;
+        }
+        let wanted = wanted.of(kind).limit.ok_or(MintError::Unbounded(kind.name()))?;
+        if !purse.fits(wanted) {
+            let left = kind.shown(purse.left());
+            return Err(MintError::TooMuch { what: kind.name(), left });
+        }
+    }
+    for kind in BudgetKind::ALL {
+        let purse = above.of_mut(kind);
+        if purse.limit.is_some() {
+            let wanted = wanted.of(kind).limit.unwrap_or_default();
+            purse.taken = purse.taken.saturating_add(wanted);
+        }
+    }
+    Ok(())
+}
+
+/// Puts `new` in the place of `old` in what is taken of a run. What the run cannot carry itself,
+/// because it is overdrawn or over, changes what is taken of its parent alike, and so on.
+fn exchange(
+    runs: &mut HashMap<RunId, MintedRun>,
+    run: &RunId,
+    kind: BudgetKind,
+    mut old: Amount,
+    mut new: Amount,
+) {
+    let mut at = Some(run.clone());
+    // Lines of parents are no longer than this.
+    for level in 0..MINTED_DEPTH_LIMIT {
+        let Some(minted) = at.as_ref().and_then(|run| runs.get_mut(run)) else { return };
+        let over = minted.over;
+        let purse = minted.purses.of_mut(kind);
+        if level > 0 && purse.limit.is_none() {
+            // Nothing was carved from it.
+            return;
+        }
+        let before = purse.overdraft();
+        purse.taken = purse.taken.saturating_add(new).saturating_sub(old);
+        if over {
+            purse.limit = purse.limit.map(|_| purse.taken);
+        } else {
+            (old, new) = (before, purse.overdraft());
+        }
+        if old == new {
+            return;
+        }
+        at = minted.parent.clone();
     }
 }
 

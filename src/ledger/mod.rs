@@ -6,6 +6,7 @@
 
 mod approvals;
 mod breakers;
+mod budgets;
 mod claim;
 mod draw;
 mod keys;
@@ -44,10 +45,13 @@ pub use approvals::{
     Undecidable, Wanted,
 };
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
+pub use budgets::BudgetUse;
 pub use draw::{Sizes, Unplaced};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
-pub use minted::{Exhausted, MintError, MintSpec, Minted, MintedRun, RunBudget};
+pub use minted::{
+    BudgetKind, Exhausted, MintError, MintSpec, Minted, MintedRun, Purse, Purses, RunBudget,
+};
 pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};

@@ -11,6 +11,7 @@ use crate::clock::Now;
 use crate::ledger::Ledger;
 use crate::ledger::claim::{Bill, Claim, Taken, Used};
 use crate::ledger::run::DenialNote;
+use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
 use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
@@ -40,7 +41,7 @@ pub struct Reservation {
     visit: Visit,
     asked: Asked,
     claims: SmallVec<[Claim; 4]>,
-    /// It has taken a call of the budget that its run was made with.
+    /// It has taken its sizes of the budget that its run was made with.
     took_budget: bool,
     /// The approval that let the call pass.
     approval: Option<Arc<str>>,
@@ -83,18 +84,19 @@ impl Reservation {
         answer
     }
 
-    /// Takes a call of the budget that the run was made with; given back if it is never sent.
+    /// Takes the call, and the most that it may cost, of the budget that the run was made with; given
+    /// back if it is never sent.
     ///
     /// # Errors
     /// What of it is used up.
     pub fn take_budget(&mut self, now: Now) -> Result<(), Exhausted> {
-        self.took_budget = self.visit.ledger.minted.take(self.run_id(), now)?;
+        self.took_budget = self.visit.ledger.minted.take(self.run_id(), self.asked.sizes, now)?;
         Ok(())
     }
 
     fn give_budget_back(&self) {
         if self.took_budget {
-            self.visit.ledger.minted.give_back(self.run_id());
+            self.visit.ledger.minted.give_back(self.run_id(), self.asked.sizes);
         }
     }
 
@@ -117,13 +119,20 @@ impl Reservation {
 
     /// Whether it holds money of a budget: as much as one attempt can cost.
     pub fn draws_on_money(&self) -> bool {
+        if self.took_budget && self.asked.sizes.cost > Usd::ZERO {
+            let made = self.visit.ledger.minted.get(self.run_id());
+            if made.is_some_and(|made| made.purses.cost_usd.limit.is_some()) {
+                return true;
+            }
+        }
         self.claims.iter().any(|claim| match claim.taken {
             Taken::Amount { amount, .. } => &*claim.measure == "cost_usd" && amount > 0,
             Taken::Rate(_)
             | Taken::InFlight
             | Taken::Value { .. }
             | Taken::Errors
-            | Taken::Denials => false,
+            | Taken::Denials
+            | Taken::DenialsByRule => false,
         })
     }
 
@@ -166,10 +175,14 @@ impl Reservation {
         self.visit.look(now, show)
     }
 
-    /// Notes in the run that the answer of the call is withheld from the agent. The call has taken
+    /// Notes in the run, and where refusals are counted, that the answer of the call is withheld from
+    /// the agent. The call has taken
     /// place all the same: it is settled as it ended.
     pub fn withhold(&self, denial: &Denial, now: Now) {
         let mut state = self.visit.run.state.lock();
+        for claim in &self.claims {
+            claim.on_scope(&mut state, |scope| note_denial(scope, claim, denial, now));
+        }
         state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
     }
 
@@ -186,9 +199,7 @@ impl Reservation {
             let used = Used { sent: false, failed: false, real: None };
             claim.on_scope(&mut state, |scope| {
                 scope.close(claim, used, now);
-                if matches!(claim.taken, Taken::Denials) && denial.key != claim.name {
-                    scope.note_refusal(&claim.limit, now.mono);
-                }
+                note_denial(scope, claim, denial, now);
             });
         }
         state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
@@ -203,6 +214,10 @@ impl Reservation {
         let Settlement { status, succeeded, result_key, captured, upstream, cost, tokens } =
             settlement;
         let bill = Bill { cost, tokens };
+        if sent && self.took_budget {
+            let used = bill.or(self.asked.sizes);
+            self.visit.ledger.minted.settle(self.run_id(), self.asked.sizes, used);
+        }
         let mut state = self.visit.run.state.lock();
         state.note_outcome(status, upstream, now);
         if self.settled || sent {
@@ -226,6 +241,20 @@ impl Reservation {
             let used = Used { sent, failed: status != Status::Ok, real };
             claim.on_scope(&mut state, |scope| scope.close(claim, used, now));
         }
+    }
+}
+
+/// Counts a refusal after the admission where a limit counts refusals; its own it does not.
+fn note_denial(scope: &mut Scope, claim: &Claim, denial: &Denial, now: Now) {
+    match claim.taken {
+        Taken::Denials if denial.key != claim.name => scope.note_refusal(&claim.limit, now.mono),
+        Taken::DenialsByRule => scope.note_denial(&denial.key, now.mono),
+        Taken::Denials
+        | Taken::Amount { .. }
+        | Taken::Rate(_)
+        | Taken::InFlight
+        | Taken::Value { .. }
+        | Taken::Errors => {}
     }
 }
 

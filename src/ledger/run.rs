@@ -14,7 +14,7 @@ use crate::ledger::keys::Shared;
 use crate::ledger::scope::Scope;
 use crate::policy::amount::Usd;
 use crate::policy::history::History;
-use crate::policy::view::RunView;
+use crate::policy::view::{Labels, RunView};
 
 /// Totals of a run, for its stop event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,6 +88,8 @@ pub(super) struct RunState {
     pub last_seen: Duration,
     /// Calls in the gate right now; a run with any is neither swept nor evicted.
     pub active: u32,
+    /// What it was labelled with when it was made; none when it began with its first call.
+    pub labels: Labels,
     pub scope: Scope,
     pub history: History,
     pub usage: Usage,
@@ -110,6 +112,7 @@ impl RunCell {
             started: now.mono,
             last_seen: now.mono,
             active: 0,
+            labels: Labels::new(),
             scope: Scope::new(now.mono),
             history: History::default(),
             usage: Usage::default(),
@@ -155,6 +158,7 @@ impl RunState {
             denials: self.usage.denials,
             tokens: self.usage.tokens,
             cost_usd: self.usage.cost_usd,
+            labels: &self.labels,
             history: &self.history,
         }
     }

@@ -80,6 +80,11 @@ impl Scope {
         self.denials.get(rule).map_or(0, |denials| denials.count(within, now))
     }
 
+    /// What of a maximum is taken and neither settled nor released; `None` when nobody drew on it.
+    pub fn reserved_of(&self, limit: &Limit, maximum: &Maximum) -> Option<Amount> {
+        self.meter(&limit.id, maximum).map(Meter::reserved)
+    }
+
     /// What is taken under any limit and neither settled nor released: calls, and everything.
     pub fn reserved(&self) -> (u64, Amount) {
         let meters = self.accounts.values().flatten();

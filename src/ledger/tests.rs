@@ -344,3 +344,93 @@ fn history_has_a_call_from_its_admission_on_and_keeps_it_when_the_agent_goes_awa
     third.settle(settlement(Status::Ok), world.clock.now());
     assert_eq!(called(&world), (2, 1));
 }
+
+#[test]
+fn a_refusal_after_the_admission_counts_wherever_refusals_are_counted() {
+    let applicable = limits(
+        "- { id: own, per: run, max: { denials: 9 }, then: deny, message: m }\n\
+         - { id: all, per: tenant, max: { denials: 9 }, then: deny, message: m }\n\
+         - { id: late, per: global, max: { denials: 9 }, within: 1h, then: deny, message: m }\n\
+         - { id: rule, per: agent, max: { denials_same_rule: 9 }, then: deny, message: m }\n",
+    );
+    let world = world(10);
+    // Of the run, the tenant and everything; by the rule `p/r` of the agent.
+    let counted = |run: &str| {
+        let now = world.clock.now();
+        let seen = decide::<_, ()>(&world, run, &applicable, |look| {
+            let counts: Vec<u128> = look
+                .draws()
+                .map(|drawn| {
+                    let scope = drawn.scope.expect("it has a place");
+                    match &*drawn.limit.id {
+                        "rule" => u128::from(scope.denials_by("p/r", None, now)),
+                        _ => scope.used(drawn.limit, &drawn.limit.max[0], now),
+                    }
+                })
+                .collect();
+            Judgement::Admit(counts)
+        });
+        seen.expect("admitted").0
+    };
+    let names: Vec<&str> = applicable.limits.iter().map(|limit| &*limit.id).collect();
+    assert_eq!(names, ["all", "late", "own", "rule"]);
+    let denial = |key: &str| Denial { key: key.into(), stop: None };
+    let withheld = admit(&world, "r", &applicable).expect("nothing is used up");
+    withheld.mark_sent();
+    withheld.withhold(&denial("p/r"), world.clock.now());
+    withheld.settle(settlement(Status::Ok), world.clock.now());
+    assert_eq!(counted("r"), [1, 1, 1, 1], "once each");
+    assert_eq!(counted("other"), [1, 1, 0, 1], "the run's own is the run's");
+    let refused = admit(&world, "r", &applicable).expect("nothing is used up");
+    refused.refuse(&denial("p/r"), world.clock.now());
+    assert_eq!(counted("r"), [2, 2, 2, 2], "so does one that was not sent");
+    let own = admit(&world, "r", &applicable).expect("nothing is used up");
+    own.withhold(&denial("t/all"), world.clock.now());
+    drop(own);
+    assert_eq!(counted("r"), [2, 3, 3, 2], "a limit does not count its own");
+    world.clock.advance(Duration::from_secs(3_601));
+    assert_eq!(counted("r"), [2, 0, 3, 2], "and windows slide");
+}
+
+#[test]
+fn budgets_are_shown_by_how_near_they_are_to_their_maximum() {
+    let applicable = limits(
+        "- { id: a, per: run, max: { calls: 4, wall_time: 100s }, then: deny, message: m }\n\
+         - { id: b, per: agent, max: { calls: 100, in_flight: 5 }, then: deny, message: m }\n\
+         - { id: c, per: 'call.path', max: { calls: 50 }, within: 1m, then: deny, message: m }\n\
+         - { id: d, per: run, max: { identical_calls: 3 }, then: deny, message: m }\n",
+    );
+    let world = world(10);
+    let mut held = Vec::new();
+    for name in ["one", "one", "one", "two"] {
+        held.extend(admit(&world, name, &applicable));
+    }
+    for done in held.drain(..2) {
+        done.mark_sent();
+        done.settle(settlement(Status::Ok), world.clock.now());
+    }
+    world.clock.advance(Duration::from_secs(10));
+    let shown = |most| {
+        let (found, total) = world.ledger.budgets(&applicable.limits, most, world.clock.now());
+        let text = |one: &crate::ledger::BudgetUse| {
+            let second = if one.fine { 1_000_000_000 } else { 1 };
+            let (used, max) = (one.used / second, one.max / second);
+            format!(
+                "{} {} {:?} {used} {} {max}",
+                one.limit.id, &*one.measure, one.key, one.reserved
+            )
+        };
+        (found.iter().map(text).collect::<Vec<_>>(), total)
+    };
+    let all = [
+        "a calls \"one\" 3 1 4",
+        "b in_flight \"\" 2 2 5",
+        "a calls \"two\" 1 1 4",
+        "a wall_time \"one\" 10 0 100",
+        "a wall_time \"two\" 10 0 100",
+        "c calls \"/\" 4 2 50",
+        "b calls \"\" 4 2 100",
+    ];
+    assert_eq!(shown(9), (all.map(str::to_owned).to_vec(), 7));
+    assert_eq!(shown(2), (all[..2].iter().map(|one| (*one).to_owned()).collect(), 7));
+}

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
 use crate::clock::Now;
-use crate::ledger::claim::Claim;
+use crate::ledger::claim::{Claim, Taken};
 use crate::ledger::draw::{self, Draw, Draws, Place, Sizes, Unplaced};
 use crate::ledger::keys::Shared;
 use crate::ledger::reservation::Reservation;
@@ -341,11 +341,20 @@ fn take(
 ) {
     let Some(scope) = scope_mut(&draw.place, state, wider) else { return };
     for (position, maximum) in draw.limit.max.iter().enumerate() {
-        let Some(taken) = scope.take(draw, position, sizes, now) else { continue };
         let shared = match &draw.place {
             Place::Wider(shared) => Some(Arc::clone(shared)),
             Place::Run | Place::Nowhere(_) => None,
         };
+        // The run counts by rule whatever its limits are.
+        let by_rule = shared.is_some() && matches!(maximum, Maximum::DenialsSameRule(_));
+        let taken = match by_rule {
+            true => {
+                scope.touch(draw.limit, maximum, now);
+                Some(Taken::DenialsByRule)
+            }
+            false => scope.take(draw, position, sizes, now),
+        };
+        let Some(taken) = taken else { continue };
         claims.push(Claim {
             scope: shared,
             limit: draw.limit.id.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::json::Document;
 use crate::policy::history::{Captured, History, Step};
-use crate::policy::view::{CallView, Caller, Effect, Env, RunView, ToolFacts};
+use crate::policy::view::{CallView, Caller, Effect, Env, NO_LABELS, RunView, ToolFacts};
 
 /// Everything a view of a call borrows from.
 pub(crate) struct Sample {
@@ -78,6 +78,7 @@ impl Sample {
                 denials: 0,
                 tokens: 0,
                 cost_usd: crate::policy::amount::Usd::ZERO,
+                labels: &NO_LABELS,
                 history: &self.history,
             },
             prior: None,

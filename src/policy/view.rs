@@ -1,5 +1,6 @@
 //! What an expression sees of one call: borrowed facts, gathered once by the guard.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,12 @@ pub struct CallView<'a> {
     pub caller: &'a Caller,
 }
 
+/// What whoever made a run says of it: names and values.
+pub type Labels = BTreeMap<String, String>;
+
+/// Those of a run that nobody labelled.
+pub static NO_LABELS: Labels = Labels::new();
+
 /// The run so far: `run.*` in expressions.
 #[derive(Clone, Copy)]
 pub struct RunView<'a> {
@@ -87,6 +94,7 @@ pub struct RunView<'a> {
     /// Tokens and money that ended calls used.
     pub tokens: u64,
     pub cost_usd: Usd,
+    pub labels: &'a Labels,
     pub history: &'a History,
 }
 

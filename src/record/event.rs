@@ -16,8 +16,13 @@ use crate::policy::amount::Usd;
 pub enum Kind {
     #[default]
     Call,
+    /// The end of a run, whatever brought it about.
     Stop,
+    /// A call waits for a human, or what became of it. With `detail` `cleared unk_…`: an operator has
+    /// looked what became of a write, so that it may be tried again.
     Approval,
+    /// A kill switch was `engaged` or `lifted`, as `detail` begins, or, with `detail` `stopped run`,
+    /// an operator ended one run.
     Kill,
     Reload,
     Drift,

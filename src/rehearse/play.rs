@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use super::codes;
 use super::expect::Said;
 use super::suite::{Answer, Step, Suite, Test};
 use crate::call::{Known, Observed, Refusal, RunId, Status, StopReason, Verdict};
@@ -13,7 +14,7 @@ use crate::clock::{Clock, ManualClock, Now};
 use crate::guard::{self, Granted, Refused};
 use crate::json;
 use crate::ledger::{
-    Asked, Bounds, Denial, EndedRun, Ledger, Reservation, RunEnds, Settlement, Visit,
+    Asked, Bounds, Denial, EndedRun, Ledger, MintSpec, Reservation, RunEnds, Settlement, Visit,
 };
 use crate::policy::rewrite::{self, Changed};
 use crate::policy::set::Applicable;
@@ -34,6 +35,14 @@ impl RunEnds for Unheard {
 pub(super) fn play(suite: &Suite, test: &Test) -> Vec<Diagnostic> {
     let clock = ManualClock::new(test.start_ms);
     let ledger = Ledger::new(Clock::Manual(clock.clone()), BOUNDS, Arc::new(Unheard));
+    if !test.labels.is_empty() {
+        // A run is labelled by whoever makes it before its first call.
+        let spec = MintSpec { labels: test.labels.clone(), ..MintSpec::default() };
+        let made = ledger.mint(rehearsal(), &test.caller, spec, Duration::ZERO, clock.now());
+        if let Err(error) = made {
+            return vec![Diagnostic::error(codes::FAILED, error.to_string())];
+        }
+    }
     let player = Player { suite, test, clock, ledger };
     for (position, step) in test.steps.iter().enumerate() {
         for round in 1..=step.repeat {
@@ -51,6 +60,11 @@ pub(super) fn play(suite: &Suite, test: &Test) -> Vec<Diagnostic> {
         }
     }
     Vec::new()
+}
+
+/// The run that is rehearsed.
+fn rehearsal() -> RunId {
+    RunId(Arc::from("rehearsal"))
 }
 
 struct Player<'t> {
@@ -72,8 +86,7 @@ impl Player<'_> {
     fn call(&self, step: &Step) -> Said {
         let now = self.clock.now();
         let applicable = self.suite.set.applicable(&step.tool);
-        let run = RunId(Arc::from("rehearsal"));
-        let visit = self.ledger.enter(run, "test", &self.test.caller, now);
+        let visit = self.ledger.enter(rehearsal(), "test", &self.test.caller, now);
         let number = visit.step();
         let sent = match self.rewritten(step, &visit, &applicable, now) {
             Ok(sent) => sent,

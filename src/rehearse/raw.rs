@@ -1,6 +1,7 @@
 //! A policy test as it is written: kind `PolicyTest`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -83,6 +84,9 @@ pub struct RawTest {
     pub name: Field<String>,
     /// Who calls, instead of the file's caller.
     pub caller: Option<RawCaller>,
+    /// What the run is labelled with: `run.labels`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     /// When the run begins, instead of the file's `now`.
     pub now: Option<Timestamp>,
     pub steps: Field<Vec<Field<RawStep>>>,

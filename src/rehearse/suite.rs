@@ -17,7 +17,7 @@ use crate::ledger::Sizes;
 use crate::policy::amount::Usd;
 use crate::policy::compile::{Catalogue, compile};
 use crate::policy::set::PolicySet;
-use crate::policy::view::{Caller, Effect, ToolFacts};
+use crate::policy::view::{Caller, Effect, Labels, ToolFacts};
 use crate::yaml::{self, Diagnostic, Field, Severity, Source, Span};
 
 /// When a run begins unless the file says otherwise: 2026-01-05T12:00:00Z, a Monday.
@@ -38,6 +38,7 @@ pub(super) struct Suite {
 pub(super) struct Test {
     pub name: String,
     pub caller: Caller,
+    pub labels: Labels,
     /// Milliseconds since the Unix epoch.
     pub start_ms: i64,
     pub steps: Vec<Step>,
@@ -153,6 +154,7 @@ impl Loader<'_> {
         Test {
             name: raw.name.value.clone(),
             caller: caller(raw.caller.as_ref().unwrap_or(&file.caller)),
+            labels: raw.labels.clone(),
             start_ms: raw.now.or(file.now).map_or(START_MS, |now| now.0),
             steps: raw.steps.value.iter().filter_map(|step| self.step(&step.value)).collect(),
         }

@@ -58,3 +58,36 @@ fn tools_are_known_by_the_file_then_the_catalogue_then_by_nothing() {
     assert_eq!(failing(Some(&catalogue)), [""; 0]);
     assert_eq!(failing(None), ["what the catalogue says"]);
 }
+
+const LABELLED: &str = r#"apiVersion: toolgate/v1
+kind: PolicyTest
+policies: [labels.yaml]
+tests:
+- name: of the team
+  labels: { team: refunds }
+  steps: [{ call: pay.refund, expect: allow, repeat: 2 }]
+- name: of another
+  labels: { team: sales }
+  steps: [{ call: pay.refund, expect: deny, rule: team, message: "not sales" }]
+- name: of nobody
+  steps: [{ call: pay.refund, expect: deny, reason: rule_error }]
+- name: expects what is not so
+  labels: { team: sales }
+  steps: [{ call: pay.refund, expect: allow }]
+"#;
+
+#[test]
+fn a_test_may_label_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "apiVersion: toolgate/v1\nkind: Policy\nmetadata: { name: labels }\nrules:\n\
+        - { id: team, when: run.labels.team != \"refunds\", then: deny, \
+        message: \"For refunds, not {run.labels.team}.\" }\n";
+    fs::write(folder.path().join("labels.yaml"), policy).unwrap();
+    let path = folder.path().join("labels.test.yaml");
+    fs::write(&path, LABELLED).unwrap();
+    let rehearsals = rehearse(&read(&path).unwrap(), None);
+    let failed = rehearsals.iter().filter(|rehearsal| !rehearsal.faults.is_empty());
+    let failed: Vec<_> = failed.map(|one| (one.name.as_str(), &one.faults[0].message)).collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0].0, "expects what is not so", "{failed:?}");
+}

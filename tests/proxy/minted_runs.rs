@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Connection, Gate, Setup, Tool, get};
+use crate::harness::{Act, Answer, Connection, Gate, Reply, Setup, Tool, get, until};
 
 async fn mint(gate: &Gate, spec: Value) -> Answer {
     gate.operate(Method::POST, "/v1/runs", Some(&spec)).await
@@ -62,6 +62,10 @@ async fn where_tokens_are_required_only_a_true_one_passes() {
     let shown = gate.operate(Method::GET, &format!("/v1/runs/{run}"), None).await.json();
     assert_eq!(shown["minted"]["labels"], json!({ "team": "a" }));
     assert_eq!(shown["minted"]["prompt_bytes"], 11);
+    until("the call is recorded", async || {
+        gate.events_now().iter().any(|event| event["run_id_source"] == "token").then_some(())
+    })
+    .await;
     let gate = gate.crash_and_restart(|_| {}).await.expect("it starts");
     assert_eq!(gate.send(with(&token)).await.status, 403, "its run is not remembered");
     let events = gate.end().await;
@@ -138,4 +142,66 @@ async fn what_a_child_did_not_use_returns_when_it_ends() {
     assert_eq!(tool.count(), 3);
     let stops = gate.stops(1).await;
     assert_eq!(stops[0]["parent_run_id"], parent);
+}
+
+#[tokio::test]
+async fn money_is_reserved_before_a_call_and_settled_with_what_it_cost() {
+    let tool = Tool::start().await;
+    tool.on("/items/1", Act::Reply(Reply::json(r#"{"cost":0.01}"#)));
+    let priced =
+        r#"[{ name: get, match: "GET /items/{id}", cost_usd: 0.05, cost_from: result.cost }]"#;
+    let gate = Setup::before(&tool).tools(priced).start().await;
+    let (parent, token) =
+        made(&gate, json!({ "budget": { "cost_usd": 0.12, "tokens": 1_000 } })).await;
+    for wrong in [json!(-1), json!("1"), json!(0.000_000_000_1), json!(1e300)] {
+        let spec = json!({ "budget": { "cost_usd": wrong } });
+        assert_eq!(mint(&gate, spec).await.status, 422, "{wrong}");
+    }
+    for below in [json!({ "cost_usd": 0.13, "tokens": 1 }), json!({ "cost_usd": 0.01 })] {
+        let spec = json!({ "parent": parent, "budget": below });
+        assert_eq!(mint(&gate, spec).await.status, 409, "{below}");
+    }
+    let below = json!({ "cost_usd": 0.06, "tokens": 400 });
+    let (child, child_token) = made(&gate, json!({ "parent": parent, "budget": below })).await;
+    assert_eq!(gate.send(with(&child_token)).await.status, 200);
+    assert_eq!(gate.send(with(&child_token)).await.status, 200, "0.05 are left");
+    let refused = gate.send(with(&child_token)).await;
+    assert_eq!(
+        (&refused.json()["stop_reason"], &refused.json()["rule"]),
+        (&json!("budget_usd"), &json!("run/budget"))
+    );
+    let shown = async |run: &str| {
+        let run = gate.operate(Method::GET, &format!("/v1/runs/{run}"), None).await.json();
+        let minted = &run["minted"];
+        [
+            minted["cost_usd"].clone(),
+            minted["cost_usd_taken"].clone(),
+            minted["tokens_taken"].clone(),
+        ]
+    };
+    assert_eq!(shown(&child).await, [json!(0.06), json!(0.02), json!(0)]);
+    assert_eq!(shown(&parent).await, [json!(0.12), json!(0.06), json!(400)]);
+    let path = format!("/v1/runs/{child}/stop");
+    assert_eq!(gate.operate(Method::POST, &path, Some(&json!({}))).await.status, 200);
+    assert_eq!(shown(&parent).await, [json!(0.12), json!(0.02), json!(0)], "the rest is back");
+    let mut passed = 0;
+    while gate.send(with(&token)).await.status == 200 {
+        passed += 1;
+    }
+    assert_eq!((passed, tool.count()), (6, 8), "0.02 and six times 0.01 leave less than 0.05");
+}
+
+#[tokio::test]
+async fn rules_see_the_labels_that_a_run_was_made_with() {
+    let tool = Tool::start().await;
+    let rule = "rules:\n- { id: team, when: '!(run.labels.?team.orValue(\"\") in [\"a\", \"b\"])', \
+                then: deny, message: For teams a and b. }";
+    let gate = Setup::before(&tool).policy(rule).start().await;
+    for (labels, status) in
+        [(json!({ "team": "b", "x": "y" }), 200), (json!({ "team": "c" }), 403), (json!({}), 403)]
+    {
+        let (_, token) = made(&gate, json!({ "labels": labels })).await;
+        assert_eq!(gate.send(with(&token)).await.status, status, "{labels}");
+    }
+    assert_eq!(gate.send(get("/svc/items/1")).await.status, 403, "a run without any");
 }

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::harness::{Gate, Setup, Tool, get, post};
+use crate::harness::{Gate, Setup, Tool, get, of_kind, post, request};
 
 const REFUNDS: &str = "rules:\n- { id: big, tools: [svc.refund], when: args.amount > 500, then: \
     approve, message: Ask finance. }\n";
@@ -125,10 +125,74 @@ async fn runs_policies_and_breakers_are_shown_and_a_run_can_be_stopped() {
     assert_eq!(gate.send(asked).await.json()["stop_reason"], "run_stopped");
 
     let policies = gate.operate(Method::GET, "/v1/policies", None).await.json();
-    let rule = json!({ "name": "p1/big", "mode": "enforce", "then": "approve" });
+    let rule = json!({ "name": "p1/big", "mode": "enforce", "then": "approve",
+        "fired": 0, "would_have": 0, "errors": 0 });
     assert_eq!(policies["rules"], json!([rule]));
-    for path in ["/v1/breakers", "/v1/unknown", "/v1/openapi.json"] {
+    for path in ["/v1/budgets", "/v1/breakers", "/v1/unknown", "/v1/openapi.json"] {
         assert_eq!(gate.operate(Method::GET, path, None).await.status, 200, "{path}");
     }
     assert_eq!(gate.operate(Method::DELETE, "/v1/unknown/unk_1", None).await.status, 404);
+    let events = of_kind(gate.end().await, "kill");
+    assert_eq!(events.len(), 1, "one that was stopped before is not stopped again: {events:?}");
+    assert_eq!(
+        [&events[0]["detail"], &events[0]["actor"], &events[0]["run_id"]],
+        [&json!("stopped run reason=enough"), &json!("ann"), &json!("two/2")]
+    );
+}
+
+const WATCHED: &str = "
+rules:
+- { id: dropping, tools: [svc.drop], then: deny, message: No., mode: observe }
+- { id: putting, tools: [svc.put], then: deny, message: No. }
+limits:
+- { id: spent, per: run, max: { cost_usd: 0.5 }, then: deny, message: No more. }
+- { id: items, per: 'args.id', tools: [svc.get], max: { calls: 10 }, within: 1h, then: deny, message: No. }";
+
+#[tokio::test]
+async fn the_use_of_limits_and_what_rules_would_have_done_are_shown() {
+    let tool = Tool::start().await;
+    let tools = r#"[{ name: get, match: "GET /items/{id}", cost_usd: 0.2 },
+        { name: put, match: "POST /items" }, { name: drop, match: "DELETE /items/{id}" }]"#;
+    let gate = Setup::before(&tool).tools(tools).policy(WATCHED).start().await;
+    let asked = |method, path: &str| {
+        let mut asked = request(method, path, None);
+        asked.headers_mut().insert("toolgate-run-id", "r".parse().expect("an id"));
+        asked
+    };
+    for (method, path, status) in [
+        (Method::GET, "/svc/items/7", 200),
+        (Method::GET, "/svc/items/8", 200),
+        (Method::GET, "/svc/items/8", 403),
+        (Method::DELETE, "/svc/items/7", 200),
+        (Method::DELETE, "/svc/items/8", 200),
+        (Method::POST, "/svc/items", 403),
+    ] {
+        assert_eq!(gate.send(asked(method.clone(), path)).await.status, status, "{method} {path}");
+    }
+    let policies = gate.operate(Method::GET, "/v1/policies", None).await.json();
+    let figures = |list: &Value| -> Vec<Value> {
+        let rules = list.as_array().expect("a list").iter();
+        rules.map(|rule| json!([rule["name"], rule["fired"], rule["would_have"]])).collect()
+    };
+    assert_eq!(
+        figures(&policies["rules"]),
+        [json!(["p1/dropping", 0, 2]), json!(["p1/putting", 1, 0])]
+    );
+    assert_eq!(figures(&policies["limits"])[1], json!(["p1/spent", 1, 0]));
+    let shown = gate.operate(Method::GET, "/v1/budgets", None).await.json();
+    let whole = |limit: &str, per: &str, key: &str, measure: &str, used: Value, max: Value| {
+        let reserved = if max.is_f64() { json!(0.0) } else { json!(0) };
+        json!({ "limit": limit, "per": per, "tenant": "", "key": key, "measure": measure,
+            "used": used, "reserved": reserved, "max": max })
+    };
+    let mut items = [
+        whole("p1/items", "key", "7", "calls", json!(1), json!(10)),
+        whole("p1/items", "key", "8", "calls", json!(1), json!(10)),
+    ];
+    for item in &mut items {
+        item["within_ms"] = json!(3_600_000);
+    }
+    let [first, second] = items;
+    let spent = whole("p1/spent", "run", "r", "cost_usd", json!(0.4), json!(0.5));
+    assert_eq!(shown, json!({ "budgets": [spent, first, second], "total": 3 }));
 }

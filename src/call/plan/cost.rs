@@ -7,7 +7,7 @@ use crate::json;
 use crate::policy::amount::Usd;
 use crate::policy::expr::Program;
 use crate::policy::history::History;
-use crate::policy::view::{CallView, Caller, Effect, Env, RunView, ToolFacts};
+use crate::policy::view::{CallView, Caller, Effect, Env, NO_LABELS, RunView, ToolFacts};
 
 /// The cost of calls to one tool.
 #[derive(Debug, Default)]
@@ -101,6 +101,7 @@ fn evaluate(program: &Program, result: json::Value<'_>) -> Option<Usd> {
             denials: 0,
             tokens: 0,
             cost_usd: Usd::ZERO,
+            labels: &NO_LABELS,
             history: &history,
         },
         prior: None,

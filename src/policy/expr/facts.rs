@@ -3,7 +3,7 @@
 
 use super::time::timestamp_of_millis;
 use super::types::Type;
-use super::value::{List, Text, Value};
+use super::value::{List, Map, Text, Value};
 use crate::policy::view::Env;
 
 /// One fact, as `tool.name`.
@@ -28,6 +28,7 @@ pub enum Fact {
     RunDenials,
     RunTokens,
     RunCostUsd,
+    RunLabels,
     CallerTenant,
     CallerProject,
     CallerUser,
@@ -40,7 +41,7 @@ pub enum Fact {
 }
 
 /// Every fact by group and field; `now` stands alone.
-pub const FACTS: [(&str, &str, Fact); 27] = [
+pub const FACTS: [(&str, &str, Fact); 28] = [
     ("tool", "name", Fact::ToolName),
     ("tool", "server", Fact::ToolServer),
     ("tool", "operation", Fact::ToolOperation),
@@ -60,6 +61,7 @@ pub const FACTS: [(&str, &str, Fact); 27] = [
     ("run", "denials", Fact::RunDenials),
     ("run", "tokens", Fact::RunTokens),
     ("run", "cost_usd", Fact::RunCostUsd),
+    ("run", "labels", Fact::RunLabels),
     ("caller", "tenant", Fact::CallerTenant),
     ("caller", "project", Fact::CallerProject),
     ("caller", "user", Fact::CallerUser),
@@ -77,7 +79,7 @@ pub const GROUPS: [&str; 5] = ["tool", "call", "run", "caller", RESPONSE];
 pub const RESPONSE: &str = "response";
 
 /// Names of the language that this version does not have yet.
-pub const LATER_FIELDS: [(&str, &str); 2] = [("run", "taint"), ("run", "labels")];
+pub const LATER_FIELDS: [(&str, &str); 1] = [("run", "taint")];
 
 impl Fact {
     /// The fact of that name.
@@ -104,6 +106,7 @@ impl Fact {
             | Self::ResponseStatus
             | Self::ResponseBytes => Type::Int,
             Self::RunCostUsd => Type::Double,
+            Self::RunLabels => Type::Map(Box::new(Type::Text)),
             Self::CallIntended | Self::ResponseStale | Self::ResponseIsError => Type::Bool,
             Self::RunAge => Type::Duration,
             Self::Now => Type::Timestamp,
@@ -156,6 +159,7 @@ impl Fact {
             Self::RunDenials => count(env.run.denials),
             Self::RunTokens => count(env.run.tokens),
             Self::RunCostUsd => Value::Double(env.run.cost_usd.dollars()),
+            Self::RunLabels => Value::Map(Map::Labels(env.run.labels)),
             Self::CallerTenant => text(&env.call.caller.tenant),
             Self::CallerProject => text(&env.call.caller.project),
             Self::CallerUser => text(&env.call.caller.user),

@@ -16,7 +16,7 @@ use super::value::Value;
 use crate::clock::Now;
 use crate::json;
 use crate::policy::history::History;
-use crate::policy::view::{CallView, Caller, Effect, Env, RunView, ToolFacts};
+use crate::policy::view::{CallView, Caller, Effect, Env, NO_LABELS, RunView, ToolFacts};
 
 impl Lowering {
     /// The same node, or the constant it always is.
@@ -140,6 +140,7 @@ fn evaluate(node: &Node) -> Result<Option<Constant>, String> {
             denials: 0,
             tokens: 0,
             cost_usd: crate::policy::amount::Usd::ZERO,
+            labels: &NO_LABELS,
             history: &history,
         },
         prior: None,

@@ -16,6 +16,7 @@ use crate::policy::builtins::net::{Cidr, Url};
 use crate::policy::builtins::shell::Command;
 use crate::policy::builtins::sql::Statement;
 use crate::policy::history::Step;
+use crate::policy::view::Labels;
 
 /// A value of an expression.
 #[derive(Clone, Debug)]
@@ -75,6 +76,7 @@ pub enum List<'a> {
 pub enum Map<'a> {
     Json(json::Object<'a>),
     Constants(&'a [(Constant, Constant)]),
+    Labels(&'a Labels),
     Shared(Rc<[(Value<'a>, Value<'a>)]>),
 }
 
@@ -234,6 +236,7 @@ impl<'a> Map<'a> {
         match self {
             Self::Json(object) => object.len(),
             Self::Constants(entries) => entries.len(),
+            Self::Labels(labels) => labels.len(),
             Self::Shared(entries) => entries.len(),
         }
     }
@@ -246,6 +249,9 @@ impl<'a> Map<'a> {
                 .iter()
                 .find(|(key, _)| matches!(key, Constant::Text(key) if **key == *name))
                 .map(|(_, value)| Value::from(value)),
+            Self::Labels(labels) => {
+                labels.get(name).map(|value| Value::Text(Text::Borrowed(value)))
+            }
             Self::Shared(entries) => entries
                 .iter()
                 .find(|(key, _)| matches!(key, Value::Text(key) if **key == *name))
@@ -263,6 +269,10 @@ impl<'a> Map<'a> {
             Self::Constants(entries) => {
                 entries.iter().map(|(k, v)| (Value::from(k), Value::from(v))).collect()
             }
+            Self::Labels(labels) => {
+                let text = |text: &'a str| Value::Text(Text::Borrowed(text));
+                labels.iter().map(|(k, v)| (text(k), text(v))).collect()
+            }
             Self::Shared(entries) => entries.to_vec(),
         }
     }
@@ -277,6 +287,9 @@ impl<'a> Map<'a> {
                 walk(object.iter().map(|(name, _)| Value::Text(Text::Borrowed(name))), visit)
             }
             Self::Constants(entries) => walk(entries.iter().map(|(key, _)| key.into()), visit),
+            Self::Labels(labels) => {
+                walk(labels.keys().map(|name| Value::Text(Text::Borrowed(name))), visit)
+            }
             Self::Shared(entries) => walk(entries.iter().map(|(key, _)| key.clone()), visit),
         }
     }

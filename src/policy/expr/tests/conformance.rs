@@ -411,3 +411,23 @@ fn text_for_keys_and_messages() {
     let key = compile("args.name", Site::Key).unwrap().eval_text(&long.env());
     assert_eq!(key.unwrap_err().kind, Kind::Cost);
 }
+
+#[test]
+fn labels_of_a_run_are_a_map_of_text() {
+    let mut world = World::new("{}");
+    for source in [
+        "run.labels.team == \"refunds\" && run.labels[\"tier\"] == \"2\"",
+        "\"team\" in run.labels && !(\"user\" in run.labels)",
+        "has(run.labels.team) && !has(run.labels.user)",
+        "run.labels.?user.orValue(\"\") == \"\" && run.labels.size() == 2",
+        "run.labels.all(name, name.startsWith(\"t\")) && int(run.labels.tier) > 1",
+        "run.labels == {\"tier\": \"2\", \"team\": \"refunds\"}",
+    ] {
+        assert_eq!(world.bool(source).ok(), Some(true), "{source}");
+    }
+    assert_eq!(world.text("run.labels.team").as_deref(), Ok("refunds"));
+    assert!(world.bool("run.labels.user == \"ann\"").is_err(), "a label that is not there");
+    world.labels.clear();
+    assert_eq!(world.bool("run.labels == {} && !has(run.labels.team)").ok(), Some(true));
+    assert!(compile("run.labels.tier > 1", Site::Rule).is_err(), "it is text");
+}

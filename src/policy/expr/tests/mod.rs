@@ -15,7 +15,7 @@ use super::{EvalError, EvalErrorKind, ExprError, Program, Site, compile};
 use crate::clock::Now;
 use crate::json::Document;
 use crate::policy::history::{Captured, History, Step};
-use crate::policy::view::{CallView, Caller, Effect, Env, RunView, ToolFacts};
+use crate::policy::view::{CallView, Caller, Effect, Env, Labels, RunView, ToolFacts};
 
 /// A call to evaluate expressions on.
 pub struct World {
@@ -24,6 +24,7 @@ pub struct World {
     pub caller: Caller,
     pub history: History,
     pub prior: Option<Step>,
+    pub labels: Labels,
     pub calls: u64,
     pub intended: Option<bool>,
     pub now: Now,
@@ -49,6 +50,9 @@ impl World {
             },
             history: History::default(),
             prior: None,
+            labels: [("team", "refunds"), ("tier", "2")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             calls: 7,
             intended: None,
             // 2026-03-04T05:06:07.089Z, a Wednesday, an hour after the run began.
@@ -77,6 +81,7 @@ impl World {
                 denials: 2,
                 tokens: 0,
                 cost_usd: crate::policy::amount::Usd::ZERO,
+                labels: &self.labels,
                 history: &self.history,
             },
             prior: self.prior.as_ref(),
