@@ -18,6 +18,7 @@ use crate::call::{Caller, RunId};
 use crate::clock::Now;
 use crate::json::Digest;
 use crate::ledger::Ledger;
+use crate::weaken::Hole;
 
 /// Longest line of parents, the run itself included.
 pub const MINTED_DEPTH_LIMIT: usize = 8;
@@ -115,7 +116,10 @@ impl Minted {
         }
         let tag = bytes_of(tag)?;
         let key = self.key.lock();
-        hmac::verify(key.as_ref()?, &signed(run, caller, expires_ms), &tag).ok()?;
+        let verified = hmac::verify(key.as_ref()?, &signed(run, caller, expires_ms), &tag);
+        if verified.is_err() && !Hole::ForgedTokens.is_open() {
+            return None;
+        }
         Some(RunId(Arc::from(run)))
     }
 
@@ -171,7 +175,9 @@ impl Minted {
                 if wanted > left {
                     return Err(MintError::TooMuch { what: "calls", left });
                 }
-                above.calls_taken = above.calls_taken.saturating_add(wanted);
+                if !Hole::FreeChildren.is_open() {
+                    above.calls_taken = above.calls_taken.saturating_add(wanted);
+                }
             }
         }
         let calls = budget.calls;

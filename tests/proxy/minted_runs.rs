@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Connection, Gate, Setup, Tool, get};
+use crate::harness::{Answer, Connection, Gate, Setup, Tool, get, until};
 
 async fn mint(gate: &Gate, spec: Value) -> Answer {
     gate.operate(Method::POST, "/v1/runs", Some(&spec)).await
@@ -62,6 +62,9 @@ async fn where_tokens_are_required_only_a_true_one_passes() {
     let shown = gate.operate(Method::GET, &format!("/v1/runs/{run}"), None).await.json();
     assert_eq!(shown["minted"]["labels"], json!({ "team": "a" }));
     assert_eq!(shown["minted"]["prompt_bytes"], 11);
+    // What is not yet written when it crashes is not recorded.
+    let by_token = || gate.events_now().iter().any(|event| event["run_id_source"] == "token");
+    until("the call is recorded", async || by_token().then_some(())).await;
     let gate = gate.crash_and_restart(|_| {}).await.expect("it starts");
     assert_eq!(gate.send(with(&token)).await.status, 403, "its run is not remembered");
     let events = gate.end().await;
