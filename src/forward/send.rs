@@ -137,7 +137,8 @@ impl Journey {
         };
         let wait = retry::wait(plan, tried, repeat, self.made, fastrand::f64(), now)?;
         let load = ledger.upstreams.load(&call.upstream);
-        load.take_retry(plan.budget_percent, now).then_some(wait)
+        let taken = load.take_retry(plan.budget_percent, now);
+        (taken || Hole::UnboundedRetries.is_open()).then_some(wait)
     }
 
     /// What the agent is given when no further attempt is made.

@@ -10,6 +10,7 @@ use crate::ledger::{ApprovalAnswer, ApprovalKey, SHOWN_BODY_LIMIT_BYTES, Subject
 use crate::policy::decide::Finding;
 use crate::policy::model::Approving;
 use crate::policy::set::Applicable;
+use crate::weaken::Hole;
 
 /// How long an agent had better wait before it looks whether somebody has decided.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -74,7 +75,7 @@ fn key(call: &Call, run: &str) -> ApprovalKey {
         call.path.as_bytes(),
         if query.is_some() { b"?" } else { b"" },
         query.unwrap_or_default().as_bytes(),
-        &call.body,
+        if Hole::LooseApproval.is_open() { b"" } else { &call.body },
     ])
 }
 

@@ -6,6 +6,7 @@ use crate::call::{Known, Refusal, StopReason};
 use crate::clock::Now;
 use crate::identify::Call;
 use crate::ledger::{Ledger, Slot, Ticket};
+use crate::weaken::Hole;
 
 /// When an upstream that is busy is worth asking again.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -34,11 +35,12 @@ pub(super) fn enter(
     let plan = &call.plan.resilience;
     let mut leave = Leave::default();
     // The upstream first: its places are many, a breaker's probes are few.
-    if let Some(limit) = plan.in_flight {
+    if let Some(limit) = plan.in_flight.filter(|_| !Hole::NoInFlight.is_open()) {
         let slot = ledger.upstreams.slot(&call.upstream, limit);
         leave.slot = Some(slot.ok_or_else(|| busy(&call.upstream, limit))?);
     }
-    let Some(breaker) = plan.breaker else { return Ok(leave) };
+    let breaker = plan.breaker.filter(|_| !Hole::NoBreaker.is_open());
+    let Some(breaker) = breaker else { return Ok(leave) };
     match ledger.breakers.enter(&call.tool.name, &call.upstream, breaker, now) {
         Ok(ticket) => {
             known.breaker = Some(ticket.state().name());

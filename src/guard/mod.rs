@@ -34,6 +34,7 @@ use crate::policy::decide::{self, Finding};
 use crate::policy::model::{Limit, Mode, Verb};
 use crate::policy::set::Applicable;
 use crate::policy::view::{CallView, Env};
+use crate::weaken::Hole;
 
 /// Budgets that an agent is told of at once.
 const BUDGETS_LIMIT: usize = 8;
@@ -113,7 +114,8 @@ pub fn judge(
     let env = Env { call, run: look.run, prior: None, answer: None, now };
     let mut found = Findings::default();
     // A spelling of a ruled tool that no rule names: it must not pass as a tool without rules.
-    if let Some(rule) = &applicable.lookalike_of {
+    let lookalike_of = applicable.lookalike_of.as_ref();
+    if let Some(rule) = lookalike_of.filter(|_| !Hole::LookalikesPass.is_open()) {
         found.acting.push(lookalike(rule, &call.tool.operation));
     }
     // Rules before budgets: what is forbidden must not be reported as merely too much.
@@ -132,7 +134,9 @@ pub fn judge(
 fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
     let observed: Vec<Observed> = found.observed.into_iter().map(Observed::from).collect();
     // A stable sort: among equals, rules stand before loops and loops before budgets.
-    found.acting.sort_by_key(|finding| std::cmp::Reverse(finding.verb));
+    if !Hole::FirstDecides.is_open() {
+        found.acting.sort_by_key(|finding| std::cmp::Reverse(finding.verb));
+    }
     let refuses = found.acting.first().is_some_and(|first| first.verb >= Verb::Deny);
     if !refuses {
         let of = |verb| found.acting.iter().filter(move |finding| finding.verb == verb).cloned();

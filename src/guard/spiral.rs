@@ -5,6 +5,7 @@ use crate::guard::limits::{self, Excess};
 use crate::ledger::{Drawn, Look};
 use crate::policy::model::{Maximum, Verb};
 use crate::policy::view::Env;
+use crate::weaken::Hole;
 
 /// Adds a finding for each limit on `denials_same_rule` that the refusal about to be given would
 /// exceed. A call that is not refused never counts: a repaired call always has its chance.
@@ -17,7 +18,7 @@ pub(super) fn escalate(look: &Look<'_>, env: &Env<'_>, found: &mut Findings) {
             let Maximum::DenialsSameRule(max) = maximum else { continue };
             let Ok(scope) = scope else { continue };
             let denials = scope.denials_by(&rule, limit.window(), env.now);
-            if denials >= *max {
+            if denials >= *max && !Hole::NoSpiral.is_open() {
                 let excess = Excess {
                     reason,
                     path: "/run/denials_same_rule".to_owned(),

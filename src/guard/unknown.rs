@@ -6,6 +6,7 @@ use crate::call::{Known, Refusal, StopReason};
 use crate::clock::Now;
 use crate::identify::{Call, SentKey};
 use crate::ledger::{Doubt, Reservation, Watched, Write};
+use crate::weaken::Hole;
 
 /// Longest part of an idempotency key that is recorded, in characters.
 const SHOWN_KEY_LIMIT: usize = 128;
@@ -41,6 +42,7 @@ pub(super) fn begin(
             let unknown = &reservation.ledger().unknown;
             // The same write again is the same request: it goes under the key that it had.
             let earlier = unknown.key_of(&call.caller, &call.tool.name, call.key);
+            let earlier = earlier.filter(|_| !Hole::FreshKeys.is_open());
             Some(earlier.unwrap_or_else(|| fresh_key(now)))
         }
     };

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::call::ToolFacts;
 use crate::policy::matcher::{Matcher, Pattern};
+use crate::weaken::Hole;
 
 /// Most kill switches that are on at once: every call is held against each.
 pub const KILLS_LIMIT: usize = 256;
@@ -116,7 +117,9 @@ impl Kills {
     /// # Errors
     /// The first switch that is about the call.
     pub fn check(&self, facts: KillFacts<'_>) -> Result<(), Arc<Kill>> {
-        if !self.any.load(Ordering::SeqCst) {
+        if !self.any.load(Ordering::SeqCst)
+            || (Hole::LeakyKill.is_open() && fastrand::u8(..64) == 0)
+        {
             return Ok(());
         }
         let on = self.on.read();

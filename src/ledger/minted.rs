@@ -27,6 +27,7 @@ use crate::ledger::Ledger;
 use crate::ledger::draw::Sizes;
 use crate::policy::amount::{Amount, Usd};
 use crate::policy::view::Labels;
+use crate::weaken::Hole;
 pub use purse::{BudgetKind, Purse, Purses};
 
 /// Longest line of parents, the run itself included.
@@ -133,7 +134,10 @@ impl Minted {
         }
         let tag = bytes_of(tag)?;
         let key = self.key.lock();
-        hmac::verify(key.as_ref()?, &signed(run, caller, expires_ms), &tag).ok()?;
+        let verified = hmac::verify(key.as_ref()?, &signed(run, caller, expires_ms), &tag);
+        if verified.is_err() && !Hole::ForgedTokens.is_open() {
+            return None;
+        }
         Some(RunId(Arc::from(run)))
     }
 
@@ -204,7 +208,9 @@ impl Minted {
                 (Some(own), Some(above)) => Some(own.min(above)),
                 (own, above) => own.or(above),
             };
-            carve(&mut above.purses, &purses)?;
+            if !Hole::FreeChildren.is_open() {
+                carve(&mut above.purses, &purses)?;
+            }
         }
         let minted = MintedRun { parent, labels, prompt, purses, deadline, depth, over: false };
         runs.insert(run, minted);

@@ -15,6 +15,7 @@ use crate::ledger::scope::Scope;
 use crate::policy::amount::Usd;
 use crate::policy::history::History;
 use crate::policy::view::{Labels, RunView};
+use crate::weaken::Hole;
 
 /// Totals of a run, for its stop event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,7 +170,7 @@ impl RunState {
         let count = self.usage.denials_by_rule.entry(note.key.clone()).or_default();
         *count = count.saturating_add(1);
         if self.stopped.is_none() {
-            self.stopped = note.stop;
+            self.stopped = note.stop.filter(|_| !Hole::ForgetStop.is_open());
         }
     }
 

@@ -254,6 +254,11 @@ impl Visit {
             run_scope: &state.scope,
             wider: &wider,
         });
+        if Hole::LetGo.is_open() {
+            wider.clear();
+            std::thread::yield_now();
+            wider.extend(shared.iter().map(|shared| (shared.order, shared.scope.lock())));
+        }
         match judgement {
             Judgement::Refuse(refused, denial) => {
                 for draw in &draws {

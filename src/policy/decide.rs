@@ -12,6 +12,7 @@ use crate::policy::model::{DefaultDeny, Mode, Requirement, Rule, Verb};
 use crate::policy::reason::StopReason;
 use crate::policy::set::Applicable;
 use crate::policy::view::Env;
+use crate::weaken::Hole;
 
 /// One rule that fired.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,8 @@ struct Lifting {
 pub fn judge(applicable: &Applicable, env: &Env<'_>) -> Ruling {
     let mut ruling = Ruling::default();
     let lifting = ruling.ask(&applicable.rules, env);
-    if let Some(default) = &applicable.default_deny {
+    let default_deny = applicable.default_deny.as_ref();
+    if let Some(default) = default_deny.filter(|_| !Hole::DefaultAllow.is_open()) {
         let lifted = match default.mode {
             Mode::Enforce => lifting.approvable || ruling.allowed_by.is_some(),
             Mode::Observe | Mode::Off => lifting.would_allow,
@@ -113,6 +115,7 @@ impl Ruling {
                     fired(rule, env)
                 }
                 (Ok(true), Verb::Warn | Verb::Deny | Verb::Stop) => fired(rule, env),
+                (Err(_), _) if Hole::PassUnevaluable.is_open() => continue,
                 (Err(error), _) => unevaluable(rule, &error),
             };
             self.add(rule.mode, finding);
@@ -153,7 +156,9 @@ fn fires(rule: &Rule, env: &Env<'_>) -> Result<bool, EvalError> {
 
 /// Were there enough earlier calls? One for which `where` cannot be evaluated does not count.
 fn is_met(required: &Requirement, env: &Env<'_>) -> bool {
-    let calls = |step: &&Step| step.succeeded && required.call.matches(&step.tool);
+    let calls = |step: &&Step| {
+        (step.succeeded || Hole::CountFailures.is_open()) && required.call.matches(&step.tool)
+    };
     if required.last {
         let latest = env.run.history.steps().rev().find(calls);
         return latest.is_some_and(|step| satisfies(required, step, env));

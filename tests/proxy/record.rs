@@ -164,8 +164,12 @@ async fn refuses_writes(gate: &Gate) -> Option<()> {
 
 /// What cannot be recorded does not happen, as far as it changes anything.
 async fn assert_fails_closed(gate: &Gate, tool: &Tool) {
-    // The first call finds out.
-    until("writes are refused", async || refuses_writes(gate).await).await;
+    // The first call finds out; from when the gate says so on, no write passes.
+    until("it says so", async || {
+        let _ = refuses_writes(gate).await;
+        (gate.admin("/readyz").await.status == 503).then_some(())
+    })
+    .await;
     let written = tool.ledger().iter().filter(|arrived| arrived.target == "/items").count();
     for _ in 0..20 {
         assert!(refuses_writes(gate).await.is_some());

@@ -10,7 +10,9 @@ use serde_json::json;
 use toolgate::policy::compile::compile;
 use toolgate::yaml::Source;
 
-use crate::harness::{Answer, Connection, Gate, Setup, Tool, get, of_kind, post, request, until};
+use crate::harness::{
+    Answer, Connection, Gate, Setup, Tool, Wire, get, of_kind, post, request, until,
+};
 
 /// Calls of `svc.put` that all versions let pass together.
 const BUDGET: usize = 400;
@@ -289,4 +291,28 @@ async fn a_call_in_flight_ends_by_what_it_began_with() {
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0]["policy_version"], json!(name_of(0)));
     assert_eq!(calls[0]["status"], "ok");
+}
+
+/// Rules that come while the body of a call is still on its way are not for that call.
+#[tokio::test]
+async fn a_call_that_is_still_read_is_judged_by_what_it_began_with() {
+    let tool = Tool::start().await;
+    let gate = versioned(&tool).start().await;
+    let mut wire = Wire::open(gate.address).await;
+    wire.send(
+        "POST /svc/items HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n\
+         Content-Length: 7\r\n\r\n{\"n\"",
+    )
+    .await;
+    gate.metric_becomes("toolgate_in_flight", 1.0).await;
+    gate.replace("policy0.yaml", &version(9).replace("[svc.drop]", "[svc.drop, svc.put]"));
+    gate.signal("HUP");
+    says(&gate, "toolgate: reloaded").await;
+    wire.send(":1}").await;
+    assert_eq!(wire.answer().await.status, 200, "it began before");
+    let later = gate.send(post("/svc/items", &json!({ "n": 1 }))).await;
+    assert_eq!((later.status.as_u16(), told(&later).versions), (403, vec![9]));
+    let calls = of_kind(gate.end().await, "call");
+    assert_eq!(calls[0]["policy_version"], json!(name_of(0)));
+    assert_ne!(calls[1]["policy_version"], json!(name_of(0)));
 }

@@ -10,6 +10,7 @@ use super::{
     ApprovalStatus, Decided, Decision, OVER_LIMIT, Undecidable, Wanted,
 };
 use crate::clock::Now;
+use crate::weaken::Hole;
 
 /// Every approval that is shown, and which one a call has.
 #[derive(Debug, Default)]
@@ -64,7 +65,9 @@ impl Book {
                 Answer::Denied { id, note: note.unwrap_or_default() }
             }
             ApprovalStatus::Approved if covered => {
-                self.finish(&id, ApprovalStatus::Used, None, changes);
+                if !Hole::ReuseApproval.is_open() {
+                    self.finish(&id, ApprovalStatus::Used, None, changes);
+                }
                 Answer::Passes(id)
             }
             ApprovalStatus::Approved => {

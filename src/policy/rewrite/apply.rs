@@ -13,6 +13,7 @@ use crate::policy::expr::EvalError;
 use crate::policy::lookalike::reads_as;
 use crate::policy::model::Mode;
 use crate::policy::view::Env;
+use crate::weaken::Hole;
 
 /// What came of asking the rules of one phase.
 #[derive(Default)]
@@ -84,7 +85,8 @@ impl<'r> Wanted<'r> {
             let names = assignment.path.names().unwrap_or_default();
             self.sets.push((place, names, assignment.value.eval_json(env)?));
         }
-        self.redactions.extend(rule.redact.as_ref().map(|redaction| (place, redaction)));
+        let redact = rule.redact.as_ref().filter(|_| !Hole::NoRedaction.is_open());
+        self.redactions.extend(redact.map(|redaction| (place, redaction)));
         // Whole values first, so that detectors do not look at what goes anyway.
         self.redactions.sort_by_key(|(_, redaction)| redaction.detector);
         self.rules.push((rule, rule.note(env)));
