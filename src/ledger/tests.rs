@@ -230,6 +230,23 @@ fn a_window_slides_and_never_credits_twice() {
 }
 
 #[test]
+fn a_window_added_by_a_reload_gives_nothing_anew() {
+    let lifetime = limits("- { id: a, per: agent, max: { calls: 10 }, then: deny, message: m }\n");
+    let window =
+        limits("- { id: a, per: agent, max: { calls: 10 }, within: 1h, then: deny, message: m }\n");
+    let world = world(10);
+    let use_up = |applicable: &Applicable| {
+        let sent = std::iter::from_fn(|| admit(&world, "r", applicable)).take(50);
+        sent.inspect(Reservation::mark_sent).count()
+    };
+    assert_eq!(use_up(&lifetime), 10);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(use_up(&window), 0, "they are spent");
+    world.clock.advance(Duration::from_secs(3_599));
+    assert_eq!(use_up(&window), 10, "an hour later they are not");
+}
+
+#[test]
 fn a_run_ends_once_and_its_end_waits_for_calls_in_the_gate() {
     let world = world(10);
     let now = world.clock.now();
