@@ -269,7 +269,7 @@ impl Visit {
                 }
                 state.usage.calls = state.usage.calls.saturating_add(1);
                 if !Hole::BlindToOpenCalls.is_open() {
-                    state.history.open(self.step, &asked.tool);
+                    state.history.open(self.step, &asked.tool, asked.call_key);
                 }
                 drop(wider);
                 drop(state);
