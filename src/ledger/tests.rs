@@ -11,8 +11,8 @@ use crate::call::{Caller, Effect, RunEnd, RunId, Status, StopReason, ToolFacts};
 use crate::clock::{Clock, ManualClock, Now};
 use crate::json::Document;
 use crate::ledger::{
-    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement,
-    Sizes,
+    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds,
+    STOPPED_LIMIT_RUNS, Settlement, Sizes, Stopped,
 };
 use crate::policy::compile::compile;
 use crate::policy::set::Applicable;
@@ -271,6 +271,50 @@ fn a_run_ends_once_and_its_end_waits_for_calls_in_the_gate() {
     world.ledger.sweep(world.clock.now());
     assert!(world.ends.0.lock().is_empty(), "it ended before");
     assert_eq!(world.ledger.live_runs(), 0);
+}
+
+/// Why calls of a run are refused, whatever they ask.
+fn stopped(world: &World, id: &str) -> Option<StopReason> {
+    let seen = decide::<(), _>(world, id, &Applicable::default(), |look| {
+        Judgement::Refuse(look.stopped, Denial { key: "k".into(), stop: None })
+    });
+    seen.err().flatten()
+}
+
+#[test]
+fn a_stopped_run_stays_stopped_when_it_is_forgotten() {
+    let world = world(4);
+    drop(admit(&world, "bad", &Applicable::default()));
+    assert_eq!(world.ledger.stop_run(&run("bad"), StopReason::Killed), Stopped::Now);
+    for number in 0..40 {
+        drop(admit(&world, &format!("flood {number}"), &Applicable::default()));
+    }
+    world.clock.advance(Duration::from_secs(700));
+    world.ledger.sweep(world.clock.now());
+    assert!(world.ledger.runs(world.clock.now()).is_empty(), "it is forgotten");
+    assert_eq!(world.ledger.stop_run(&run("bad"), StopReason::Killed), Stopped::Before);
+    for _ in 0..2 {
+        assert_eq!(stopped(&world, "bad"), Some(StopReason::Killed));
+        assert_eq!(stopped(&world, "good"), None);
+        world.clock.advance(Duration::from_secs(700));
+        world.ledger.sweep(world.clock.now());
+    }
+    let of_bad = |ended: &&EndedRun| ended.id == run("bad");
+    assert_eq!(world.ends.0.lock().iter().filter(of_bad).count(), 1, "its end was reported");
+}
+
+#[test]
+fn the_memory_of_stopped_runs_is_bounded_and_says_what_it_lost() {
+    let world = world(64);
+    for number in 0..=STOPPED_LIMIT_RUNS {
+        let id = format!("run {number}");
+        drop(admit(&world, &id, &Applicable::default()));
+        assert_eq!(world.ledger.stop_run(&run(&id), StopReason::Killed), Stopped::Now);
+    }
+    assert_eq!(world.ledger.dropped_stops(), 0, "the latest are live");
+    world.ledger.end_all();
+    assert_eq!(world.ledger.dropped_stops(), 1);
+    assert_eq!(stopped(&world, "run 10000"), Some(StopReason::Killed));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::ledger::keys::Shared;
 use crate::ledger::reservation::Reservation;
 use crate::ledger::run::{DenialNote, RunCell, RunState};
 use crate::ledger::scope::Scope;
+use crate::ledger::stops::Stops;
 use crate::ledger::{Kills, Ledger};
 use crate::policy::amount::Amount;
 use crate::policy::expr::EvalError;
@@ -182,7 +183,11 @@ impl Ledger {
         if self.run_count.load(Ordering::Relaxed) >= self.bounds.live_runs {
             self.evict();
         }
-        let fresh = || Arc::new(RunCell::new(id.clone(), id_source, caller.clone(), now));
+        // Looked up under the lock of the entry: whoever forgets a stopped run notes its stop first.
+        let fresh = || {
+            let stopped = self.stops.of(id);
+            Arc::new(RunCell::new(id.clone(), id_source, caller.clone(), stopped, now))
+        };
         let mut created = false;
         let run = self
             .runs
@@ -384,10 +389,14 @@ fn note_denial(
 
 impl RunCell {
     /// Ends a run that nobody is in. `None` when somebody is, or when it was reported before.
-    pub(super) fn remove(&self, why: RunEnd) -> (bool, Option<super::EndedRun>) {
+    pub(super) fn remove(&self, why: RunEnd, stops: &Stops) -> (bool, Option<super::EndedRun>) {
         let mut state = self.state.lock();
         if state.active > 0 {
             return (false, None);
+        }
+        // Before anybody can see that it is gone.
+        if let Some(stop) = &state.stopped {
+            stops.remember(&self.id, stop);
         }
         state.removed = true;
         let ended = self.take_end(&mut state, Some(why));
