@@ -5,7 +5,7 @@
 //! whole when it is made, and what it did not use returns when it ends. So no family of runs uses
 //! more than its eldest was given.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +124,12 @@ impl Minted {
         self.runs.lock().get(run).cloned()
     }
 
+    /// The runs above a run: the one that made it, the one that made that, and so on.
+    pub fn above(&self, run: &RunId) -> Vec<RunId> {
+        let runs = self.runs.lock();
+        line(&runs, run).cloned().collect()
+    }
+
     /// Takes one call of the run's budget. A run that has none takes nothing.
     ///
     /// # Errors
@@ -204,9 +210,13 @@ impl Minted {
         }
     }
 
-    /// Forgets the runs that the ledger has forgotten.
+    /// Forgets the runs that the ledger has forgotten, unless they stand above one that it knows.
     pub(super) fn keep(&self, is_known: impl Fn(&RunId) -> bool) {
-        self.runs.lock().retain(|run, _| is_known(run));
+        let mut runs = self.runs.lock();
+        let known: Vec<&RunId> = runs.keys().filter(|run| is_known(run)).collect();
+        let above = known.iter().flat_map(|run| line(&runs, run));
+        let kept: HashSet<RunId> = known.iter().copied().chain(above).cloned().collect();
+        runs.retain(|run, _| kept.contains(run));
     }
 }
 
@@ -230,6 +240,15 @@ impl Ledger {
         self.begin(&run, "token", caller, now);
         Ok((token, expires_ms))
     }
+}
+
+/// The runs above a run, the nearest first.
+fn line<'a>(
+    runs: &'a HashMap<RunId, MintedRun>,
+    run: &RunId,
+) -> impl Iterator<Item = &'a RunId> + use<'a> {
+    let parent = |run: &RunId| runs.get(run).and_then(|minted| minted.parent.as_ref());
+    std::iter::successors(parent(run), move |above| parent(above)).take(MINTED_DEPTH_LIMIT)
 }
 
 /// What a token vouches for; the lengths keep its parts apart.

@@ -70,8 +70,18 @@ impl Ledger {
         self.stops.held.lock().dropped
     }
 
-    /// Stops a live run: it takes no more calls. Those in the gate end as they do; the end of the
-    /// run is reported after the last of them.
+    /// Why a run takes no more calls because one above it was stopped. Takes the locks of runs: none
+    /// may be held.
+    pub(super) fn stopped_above(&self, run: &RunId) -> Option<Stop> {
+        self.minted.above(run).iter().find_map(|above| {
+            let live = self.runs.get(above).map(|run| Arc::clone(run.value()));
+            let stopped = live.and_then(|run| run.state.lock().stopped.clone());
+            stopped.or_else(|| self.stops.of(above))
+        })
+    }
+
+    /// Stops a live run and those below it: they take no more calls. Those in the gate end as they do; the end of
+    /// the run is reported after the last of them, that of a run below it with its next call.
     pub fn stop_run(&self, id: &RunId, reason: StopReason) -> Stopped {
         let Some(run) = self.runs.get(id).map(|run| Arc::clone(run.value())) else {
             return self.stops.of(id).map_or(Stopped::Unknown, |_| Stopped::Before);

@@ -11,7 +11,7 @@ use crate::call::{Caller, Effect, RunEnd, RunId, Status, StopReason, ToolFacts};
 use crate::clock::{Clock, ManualClock, Now};
 use crate::json::Document;
 use crate::ledger::{
-    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds,
+    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, MintSpec, Reservation, RunEnds,
     STOPPED_LIMIT_RUNS, Settlement, Sizes, Stopped,
 };
 use crate::policy::compile::compile;
@@ -301,6 +301,47 @@ fn a_stopped_run_stays_stopped_when_it_is_forgotten() {
     }
     let of_bad = |ended: &&EndedRun| ended.id == run("bad");
     assert_eq!(world.ends.0.lock().iter().filter(of_bad).count(), 1, "its end was reported");
+}
+
+#[test]
+fn a_stop_reaches_the_runs_below_and_no_others() {
+    let world = world(100);
+    let mint = |id: &str, parent: Option<&str>| {
+        let spec = MintSpec { parent: parent.map(run), ..MintSpec::default() };
+        let now = world.clock.now();
+        world.ledger.mint(run(id), &Caller::default(), spec, Duration::from_secs(3_600), now)
+    };
+    for (id, parent) in [
+        ("eldest", None),
+        ("child", Some("eldest")),
+        ("grandchild", Some("child")),
+        ("late", Some("grandchild")),
+        ("other", None),
+    ] {
+        assert!(mint(id, parent).is_ok(), "{id}");
+    }
+    let applicable = limits("- { id: a, per: run, max: { calls: 9 }, then: deny, message: m }\n");
+    let held = admit(&world, "grandchild", &applicable).expect("there is room");
+    assert_eq!(held.stopped(), None);
+    world.clock.advance(Duration::from_secs(400));
+    drop(admit(&world, "late", &applicable));
+    world.clock.advance(Duration::from_secs(400));
+    world.ledger.sweep(world.clock.now());
+    assert_eq!(world.ledger.stop_run(&run("eldest"), StopReason::Killed), Stopped::Unknown);
+    drop(admit(&world, "eldest", &applicable));
+    assert_eq!(world.ledger.stop_run(&run("eldest"), StopReason::Killed), Stopped::Now);
+    assert_eq!(held.stopped(), Some(StopReason::Killed), "nor is it tried again");
+    assert_eq!(held.above(), [run("child"), run("eldest")]);
+    drop(held);
+    assert_eq!(stopped(&world, "grandchild"), Some(StopReason::Killed));
+    assert_eq!(stopped(&world, "late"), Some(StopReason::Killed), "its parents were forgotten");
+    assert_eq!(stopped(&world, "other"), None);
+    let of_late = |ended: &&EndedRun| ended.id == run("late");
+    let ends = world.ends.0.lock();
+    assert_eq!(
+        ends.iter().find(of_late).map(|ended| ended.end),
+        Some(RunEnd::Stopped(StopReason::Killed))
+    );
 }
 
 #[test]

@@ -220,6 +220,11 @@ impl Visit {
         self.ledger.minted.get(&self.run.id)?.parent
     }
 
+    /// The runs above this one, the nearest first.
+    pub fn above(&self) -> Vec<RunId> {
+        self.ledger.minted.above(&self.run.id)
+    }
+
     /// Shows the run as it is now, under its lock.
     pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
         let state = self.run.state.lock();
@@ -245,7 +250,11 @@ impl Visit {
         judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
     ) -> Result<(Granted, Reservation), Refused> {
         let run = Arc::clone(&self.run);
+        let stopped_above = self.ledger.stopped_above(&run.id);
         let mut state = run.state.lock();
+        if state.stopped.is_none() {
+            state.stopped = stopped_above;
+        }
         let view = state.view(&run.id.0, now);
         let draws = draw::draws(&self.ledger, &run, limits, call, view, now);
         let shared = in_order(&draws);
