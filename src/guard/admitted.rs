@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Known, Refusal, Status};
+use crate::call::{Known, Refusal, RunId, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
@@ -47,7 +47,9 @@ pub fn admit(
 ) -> Result<Admitted, Refusal> {
     let (visit, mut call) = identified.into_parts();
     // What is switched off comes first: nothing of it is even looked at.
-    if let Err(refusal) = kill::judge(visit.kills(), kill_facts(&call, &visit.run_id().0)) {
+    if let Err(refusal) =
+        kill::judge(visit.kills(), kill_facts(&call, visit.run_id(), &visit.above()))
+    {
         visit.refuse(&Denial::of(&refusal), now);
         return Err(refusal);
     }
@@ -127,8 +129,8 @@ fn held(
     Ok((begun, leave))
 }
 
-fn kill_facts<'a>(call: &'a Call, run: &'a str) -> KillFacts<'a> {
-    KillFacts { tool: &call.tool, run, tenant: &call.caller.tenant }
+fn kill_facts<'a>(call: &'a Call, run: &'a RunId, above: &'a [RunId]) -> KillFacts<'a> {
+    KillFacts { tool: &call.tool, run: &run.0, above, tenant: &call.caller.tenant }
 }
 
 impl Admitted {
@@ -138,8 +140,8 @@ impl Admitted {
     /// # Errors
     /// The refusal, which whoever asked has yet to note.
     pub fn still_on(&self) -> Result<(), Refusal> {
-        let run = &self.reservation.run_id().0;
-        kill::judge(self.reservation.kills(), kill_facts(&self.call, run))?;
+        let (run, above) = (self.reservation.run_id(), self.reservation.above());
+        kill::judge(self.reservation.kills(), kill_facts(&self.call, run, &above))?;
         match self.reservation.stopped() {
             None => Ok(()),
             Some(reason) => Err(guard::stopped(reason)),

@@ -76,10 +76,12 @@ fn window(limit: &Limit) -> usize {
 }
 
 /// Earlier calls, among the latest steps, with the same tool and arguments and with the result that
-/// the latest of them gave.
+/// the latest of them gave. One that has not ended is taken to give that result: else as many as are
+/// asked for at once would pass.
 fn identical_calls(limit: &Limit, call_key: u64, env: &Env<'_>) -> Option<Repetition> {
     let mut latest = None;
-    let mut count = 0_u64;
+    let open = u64::try_from(env.run.history.open_alike(call_key)).unwrap_or(u64::MAX);
+    let mut count = open;
     for step in env.run.history.steps().rev().take(window(limit)) {
         if step.call_key != call_key {
             continue;
@@ -90,14 +92,18 @@ fn identical_calls(limit: &Limit, call_key: u64, env: &Env<'_>) -> Option<Repeti
             count = count.saturating_add(1);
         }
     }
-    (count > 0).then(|| Repetition {
-        count,
-        said: format!(
-            "{} was called {count} times with the same arguments and gave the same result each \
-             time. Change the arguments, or say what blocks you.",
-            env.call.tool.name
+    let tool = &env.call.tool.name;
+    let said = match open {
+        0 => format!(
+            "{tool} was called {count} times with the same arguments and gave the same result each \
+             time. Change the arguments, or say what blocks you."
         ),
-    })
+        _ => format!(
+            "{tool} was called {count} times with the same arguments, and {open} of the calls have \
+             not ended. Wait for their results before you call it again."
+        ),
+    };
+    (count > 0).then_some(Repetition { count, said })
 }
 
 /// The shortest cycle at the end of the history that the asked call would go on with, and how often

@@ -7,7 +7,7 @@ use crate::call::{Caller, Effect, Refusal, RunId, Status, StopReason, ToolFacts}
 use crate::clock::{Clock, ManualClock};
 use crate::guard::{Granted, Refused, judge};
 use crate::json::{Document, loop_key};
-use crate::ledger::{Asked, Bounds, EndedRun, Ledger, RunEnds, Settlement, Sizes};
+use crate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes};
 use crate::policy::compile::{Catalogue, compile};
 use crate::policy::set::PolicySet;
 use crate::policy::view::CallView;
@@ -46,6 +46,13 @@ impl World {
         status: Status,
         result: u64,
     ) -> Result<Granted, Refusal> {
+        let (granted, reservation) = self.begin(tool, args)?;
+        self.end(reservation, status, result);
+        Ok(granted)
+    }
+
+    /// One call that, if it passes, has yet to end.
+    fn begin(&self, tool: &str, args: &str) -> Result<(Granted, Reservation), Refusal> {
         let (server, operation) = tool.split_once('.').expect("server.operation");
         let facts = ToolFacts {
             name: tool.into(),
@@ -76,7 +83,10 @@ impl World {
         let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
             judge(view, call_key, &applicable, look, now)
         });
-        let (granted, reservation) = decided.map_err(|Refused { refusal, .. }| refusal)?;
+        decided.map_err(|Refused { refusal, .. }| refusal)
+    }
+
+    fn end(&self, reservation: Reservation, status: Status, result: u64) {
         reservation.mark_sent();
         let settlement = Settlement {
             status,
@@ -87,8 +97,7 @@ impl World {
             cost: None,
             tokens: None,
         };
-        reservation.settle(settlement, now);
-        Ok(granted)
+        reservation.settle(settlement, self.clock.now());
     }
 
     fn ok(&self, tool: &str, args: &str, result: u64) -> Result<Granted, Refusal> {
@@ -119,6 +128,28 @@ fn a_poll_whose_answer_changes_is_no_loop() {
     for answer in 0..100 {
         assert_eq!(reason(world.ok("s.poll", "{}", answer)), None);
     }
+}
+
+#[test]
+fn the_same_call_asked_for_at_once_is_a_loop_until_the_answers_differ() {
+    let world = World::new(LOOP);
+    let open: Vec<_> = (0..20).map(|_| world.begin("s.poll", "{}")).collect();
+    let (passed, refused): (Vec<_>, Vec<_>) = open.into_iter().partition(Result::is_ok);
+    assert_eq!((passed.len(), refused.len()), (3, 17));
+    assert!(refused.into_iter().all(|one| one.is_err_and(|refusal| {
+        refusal.reason == StopReason::LoopDetected && refusal.message.contains("have not ended")
+    })));
+    assert_eq!(reason(world.ok("s.poll", r#"{"n":1}"#, 7)), None, "other arguments pass");
+    for (answer, held) in (0_u64..).zip(passed) {
+        let (_, reservation) = held.expect("it passed");
+        world.end(reservation, Status::Ok, answer);
+    }
+    assert_eq!(reason(world.ok("s.poll", "{}", 9)), None, "the answers changed");
+    let (_, held) = world.begin("s.poll", "{}").expect("one of the latest result");
+    let (_, other) = world.begin("s.poll", "{}").expect("and one open");
+    assert_eq!(reason(world.ok("s.poll", "{}", 9)), Some(StopReason::LoopDetected));
+    drop((held, other));
+    assert_eq!(reason(world.ok("s.poll", "{}", 9)), None, "what was never sent does not count");
 }
 
 #[test]

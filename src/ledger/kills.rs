@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use crate::call::ToolFacts;
+use crate::call::{RunId, ToolFacts};
 use crate::policy::matcher::{Matcher, Pattern};
 use crate::weaken::Hole;
 
@@ -48,6 +48,8 @@ pub struct Kill {
 pub struct KillFacts<'a> {
     pub tool: &'a ToolFacts,
     pub run: &'a str,
+    /// The runs above it: what is switched off for one is for those that it made.
+    pub above: &'a [RunId],
     pub tenant: &'a str,
 }
 
@@ -99,7 +101,9 @@ impl Target {
             Self::Writes => facts.tool.effect.changes(),
             // A spelling that a lenient server takes for the tool does not get around the switch.
             Self::Tool { tools, .. } => tools.matches(facts.tool) || tools.resembles(facts.tool),
-            Self::Run(run) => **run == *facts.run,
+            Self::Run(run) => {
+                **run == *facts.run || facts.above.iter().any(|above| above.0 == *run)
+            }
             Self::Tenant(tenant) => **tenant == *facts.tenant,
         }
     }
@@ -192,7 +196,8 @@ mod tests {
     fn stops(target: Target, tool: &ToolFacts, run: &str, tenant: &str) -> bool {
         let kills = Kills::default();
         kills.engage(kill("kill_1", target)).unwrap();
-        let facts = KillFacts { tool, run, tenant };
+        let above = [RunId(Arc::from("parent")), RunId(Arc::from("eldest"))];
+        let facts = KillFacts { tool, run, above: &above, tenant };
         let stopped = kills.check(facts).is_err();
         assert!(kills.lift("kill_1").is_some());
         assert!(kills.check(facts).is_ok(), "lifted");
@@ -212,6 +217,8 @@ mod tests {
         assert!(stops(Target::tool("crm.get"), &tool("crm.GET", Effect::Read), "r", "t"));
         assert!(stops(Target::Run(Arc::from("r")), &read, "r", "t"));
         assert!(!stops(Target::Run(Arc::from("r2")), &read, "r", "t"));
+        assert!(stops(Target::Run(Arc::from("parent")), &read, "r", "t"));
+        assert!(stops(Target::Run(Arc::from("eldest")), &read, "r", "t"));
         assert!(stops(Target::Tenant(Arc::from("t")), &read, "r", "t"));
         assert!(!stops(Target::Tenant(Arc::from("")), &read, "r", "t"));
     }

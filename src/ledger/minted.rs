@@ -11,7 +11,7 @@ mod purse;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,6 +146,12 @@ impl Minted {
         self.runs.lock().get(run).cloned()
     }
 
+    /// The runs above a run: the one that made it, the one that made that, and so on.
+    pub fn above(&self, run: &RunId) -> Vec<RunId> {
+        let runs = self.runs.lock();
+        line(&runs, run).cloned().collect()
+    }
+
     /// Takes one call of these sizes of the run's budget: of every kind, or of none. A run that was
     /// not made here has no budget and takes nothing.
     ///
@@ -236,9 +242,13 @@ impl Minted {
         }
     }
 
-    /// Forgets the runs that the ledger has forgotten.
+    /// Forgets the runs that the ledger has forgotten, unless they stand above one that it knows.
     pub(super) fn keep(&self, is_known: impl Fn(&RunId) -> bool) {
-        self.runs.lock().retain(|run, _| is_known(run));
+        let mut runs = self.runs.lock();
+        let known: Vec<&RunId> = runs.keys().filter(|run| is_known(run)).collect();
+        let above = known.iter().flat_map(|run| line(&runs, run));
+        let kept: HashSet<RunId> = known.iter().copied().chain(above).cloned().collect();
+        runs.retain(|run, _| kept.contains(run));
     }
 }
 
@@ -319,6 +329,15 @@ fn exchange(
         }
         at = minted.parent.clone();
     }
+}
+
+/// The runs above a run, the nearest first.
+fn line<'a>(
+    runs: &'a HashMap<RunId, MintedRun>,
+    run: &RunId,
+) -> impl Iterator<Item = &'a RunId> + use<'a> {
+    let parent = |run: &RunId| runs.get(run).and_then(|minted| minted.parent.as_ref());
+    std::iter::successors(parent(run), move |above| parent(above)).take(MINTED_DEPTH_LIMIT)
 }
 
 /// What a token vouches for; the lengths keep its parts apart.

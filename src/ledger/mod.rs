@@ -56,13 +56,14 @@ pub use outside::LiveRun;
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
-pub use stops::Stopped;
+pub use stops::{STOPPED_LIMIT_RUNS, Stopped};
 pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
 pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Drawn, Judgement, Look, Visit};
 
 use keys::{ScopeKey, Scopes, Shared};
 use run::RunCell;
+use stops::Stops;
 
 /// Bounds of the memory kept of runs.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,7 @@ pub struct Ledger {
     /// INVARIANT: never smaller than `runs.len()`, so that the cap needs no walk over the shards.
     run_count: AtomicUsize,
     scopes: Scopes,
+    stops: Stops,
     /// The run that an agent without any label is in, and when it was last heard of.
     unlabelled: DashMap<Arc<str>, (RunId, Duration), RandomState>,
     ends: Arc<dyn RunEnds>,
@@ -110,6 +112,7 @@ impl Ledger {
             runs: DashMap::default(),
             run_count: AtomicUsize::new(0),
             scopes: Scopes::default(),
+            stops: Stops::default(),
             unlabelled: DashMap::default(),
             ends,
             breakers: Breakers::default(),

@@ -112,9 +112,16 @@ impl Reservation {
         &self.visit.ledger
     }
 
-    /// Why the run was stopped, when it was.
+    /// The runs above its run, the nearest first.
+    pub fn above(&self) -> Vec<RunId> {
+        self.visit.above()
+    }
+
+    /// Why the run, or one above it, was stopped, when it was.
     pub fn stopped(&self) -> Option<StopReason> {
-        self.visit.run.state.lock().stopped.as_ref().map(|(reason, _)| *reason)
+        let own = self.visit.run.state.lock().stopped.clone();
+        let stop = own.or_else(|| self.visit.ledger.stopped_above(self.run_id()));
+        stop.map(|(reason, _)| reason)
     }
 
     /// Whether it holds money of a budget: as much as one attempt can cost.

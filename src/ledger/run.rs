@@ -12,6 +12,7 @@ use crate::ledger::ApprovalChange;
 use crate::ledger::draw::Sizes;
 use crate::ledger::keys::Shared;
 use crate::ledger::scope::Scope;
+use crate::ledger::stops::Stop;
 use crate::policy::amount::Usd;
 use crate::policy::history::History;
 use crate::policy::view::{Labels, RunView};
@@ -94,7 +95,7 @@ pub(super) struct RunState {
     pub scope: Scope,
     pub history: History,
     pub usage: Usage,
-    pub stopped: Option<(StopReason, Option<Arc<str>>)>,
+    pub stopped: Option<Stop>,
     /// INVARIANT: set once, by whoever reports the end; the run is reported exactly once.
     pub reported: bool,
     /// Taken out of the ledger: a late arrival must look the run up again.
@@ -108,7 +109,14 @@ pub(super) struct DenialNote<'a> {
 }
 
 impl RunCell {
-    pub fn new(id: RunId, id_source: &'static str, caller: Caller, now: Now) -> Self {
+    /// A run without calls. `stopped`: it was stopped in an earlier life, whose end was reported.
+    pub fn new(
+        id: RunId,
+        id_source: &'static str,
+        caller: Caller,
+        stopped: Option<Stop>,
+        now: Now,
+    ) -> Self {
         let state = RunState {
             started: now.mono,
             last_seen: now.mono,
@@ -117,8 +125,8 @@ impl RunCell {
             scope: Scope::new(now.mono),
             history: History::default(),
             usage: Usage::default(),
-            stopped: None,
-            reported: false,
+            reported: stopped.is_some(),
+            stopped,
             removed: false,
         };
         let wider = WiderScopes::default();

@@ -59,7 +59,7 @@ impl Ledger {
     }
 
     fn end(&self, run: &Arc<RunCell>, why: RunEnd) {
-        let (removed, ended) = run.remove(why);
+        let (removed, ended) = run.remove(why, &self.stops);
         if removed {
             self.forget(run);
         }

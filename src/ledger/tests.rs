@@ -11,8 +11,8 @@ use crate::call::{Caller, Effect, RunEnd, RunId, Status, StopReason, ToolFacts};
 use crate::clock::{Clock, ManualClock, Now};
 use crate::json::Document;
 use crate::ledger::{
-    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, Reservation, RunEnds, Settlement,
-    Sizes,
+    Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, MintSpec, Reservation, RunEnds,
+    STOPPED_LIMIT_RUNS, Settlement, Sizes, Stopped,
 };
 use crate::policy::compile::compile;
 use crate::policy::set::Applicable;
@@ -230,6 +230,23 @@ fn a_window_slides_and_never_credits_twice() {
 }
 
 #[test]
+fn a_window_added_by_a_reload_gives_nothing_anew() {
+    let lifetime = limits("- { id: a, per: agent, max: { calls: 10 }, then: deny, message: m }\n");
+    let window =
+        limits("- { id: a, per: agent, max: { calls: 10 }, within: 1h, then: deny, message: m }\n");
+    let world = world(10);
+    let use_up = |applicable: &Applicable| {
+        let sent = std::iter::from_fn(|| admit(&world, "r", applicable)).take(50);
+        sent.inspect(Reservation::mark_sent).count()
+    };
+    assert_eq!(use_up(&lifetime), 10);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(use_up(&window), 0, "they are spent");
+    world.clock.advance(Duration::from_secs(3_599));
+    assert_eq!(use_up(&window), 10, "an hour later they are not");
+}
+
+#[test]
 fn a_run_ends_once_and_its_end_waits_for_calls_in_the_gate() {
     let world = world(10);
     let now = world.clock.now();
@@ -254,6 +271,91 @@ fn a_run_ends_once_and_its_end_waits_for_calls_in_the_gate() {
     world.ledger.sweep(world.clock.now());
     assert!(world.ends.0.lock().is_empty(), "it ended before");
     assert_eq!(world.ledger.live_runs(), 0);
+}
+
+/// Why calls of a run are refused, whatever they ask.
+fn stopped(world: &World, id: &str) -> Option<StopReason> {
+    let seen = decide::<(), _>(world, id, &Applicable::default(), |look| {
+        Judgement::Refuse(look.stopped, Denial { key: "k".into(), stop: None })
+    });
+    seen.err().flatten()
+}
+
+#[test]
+fn a_stopped_run_stays_stopped_when_it_is_forgotten() {
+    let world = world(4);
+    drop(admit(&world, "bad", &Applicable::default()));
+    assert_eq!(world.ledger.stop_run(&run("bad"), StopReason::Killed), Stopped::Now);
+    for number in 0..40 {
+        drop(admit(&world, &format!("flood {number}"), &Applicable::default()));
+    }
+    world.clock.advance(Duration::from_secs(700));
+    world.ledger.sweep(world.clock.now());
+    assert!(world.ledger.runs(world.clock.now()).is_empty(), "it is forgotten");
+    assert_eq!(world.ledger.stop_run(&run("bad"), StopReason::Killed), Stopped::Before);
+    for _ in 0..2 {
+        assert_eq!(stopped(&world, "bad"), Some(StopReason::Killed));
+        assert_eq!(stopped(&world, "good"), None);
+        world.clock.advance(Duration::from_secs(700));
+        world.ledger.sweep(world.clock.now());
+    }
+    let of_bad = |ended: &&EndedRun| ended.id == run("bad");
+    assert_eq!(world.ends.0.lock().iter().filter(of_bad).count(), 1, "its end was reported");
+}
+
+#[test]
+fn a_stop_reaches_the_runs_below_and_no_others() {
+    let world = world(100);
+    let mint = |id: &str, parent: Option<&str>| {
+        let spec = MintSpec { parent: parent.map(run), ..MintSpec::default() };
+        let now = world.clock.now();
+        world.ledger.mint(run(id), &Caller::default(), spec, Duration::from_secs(3_600), now)
+    };
+    for (id, parent) in [
+        ("eldest", None),
+        ("child", Some("eldest")),
+        ("grandchild", Some("child")),
+        ("late", Some("grandchild")),
+        ("other", None),
+    ] {
+        assert!(mint(id, parent).is_ok(), "{id}");
+    }
+    let applicable = limits("- { id: a, per: run, max: { calls: 9 }, then: deny, message: m }\n");
+    let held = admit(&world, "grandchild", &applicable).expect("there is room");
+    assert_eq!(held.stopped(), None);
+    world.clock.advance(Duration::from_secs(400));
+    drop(admit(&world, "late", &applicable));
+    world.clock.advance(Duration::from_secs(400));
+    world.ledger.sweep(world.clock.now());
+    assert_eq!(world.ledger.stop_run(&run("eldest"), StopReason::Killed), Stopped::Unknown);
+    drop(admit(&world, "eldest", &applicable));
+    assert_eq!(world.ledger.stop_run(&run("eldest"), StopReason::Killed), Stopped::Now);
+    assert_eq!(held.stopped(), Some(StopReason::Killed), "nor is it tried again");
+    assert_eq!(held.above(), [run("child"), run("eldest")]);
+    drop(held);
+    assert_eq!(stopped(&world, "grandchild"), Some(StopReason::Killed));
+    assert_eq!(stopped(&world, "late"), Some(StopReason::Killed), "its parents were forgotten");
+    assert_eq!(stopped(&world, "other"), None);
+    let of_late = |ended: &&EndedRun| ended.id == run("late");
+    let ends = world.ends.0.lock();
+    assert_eq!(
+        ends.iter().find(of_late).map(|ended| ended.end),
+        Some(RunEnd::Stopped(StopReason::Killed))
+    );
+}
+
+#[test]
+fn the_memory_of_stopped_runs_is_bounded_and_says_what_it_lost() {
+    let world = world(64);
+    for number in 0..=STOPPED_LIMIT_RUNS {
+        let id = format!("run {number}");
+        drop(admit(&world, &id, &Applicable::default()));
+        assert_eq!(world.ledger.stop_run(&run(&id), StopReason::Killed), Stopped::Now);
+    }
+    assert_eq!(world.ledger.dropped_stops(), 0, "the latest are live");
+    world.ledger.end_all();
+    assert_eq!(world.ledger.dropped_stops(), 1);
+    assert_eq!(stopped(&world, "run 10000"), Some(StopReason::Killed));
 }
 
 #[test]

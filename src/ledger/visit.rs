@@ -14,6 +14,7 @@ use crate::ledger::keys::Shared;
 use crate::ledger::reservation::Reservation;
 use crate::ledger::run::{DenialNote, RunCell, RunState};
 use crate::ledger::scope::Scope;
+use crate::ledger::stops::Stops;
 use crate::ledger::{Kills, Ledger};
 use crate::policy::amount::Amount;
 use crate::policy::expr::EvalError;
@@ -182,7 +183,11 @@ impl Ledger {
         if self.run_count.load(Ordering::Relaxed) >= self.bounds.live_runs {
             self.evict();
         }
-        let fresh = || Arc::new(RunCell::new(id.clone(), id_source, caller.clone(), now));
+        // Looked up under the lock of the entry: whoever forgets a stopped run notes its stop first.
+        let fresh = || {
+            let stopped = self.stops.of(id);
+            Arc::new(RunCell::new(id.clone(), id_source, caller.clone(), stopped, now))
+        };
         let mut created = false;
         let run = self
             .runs
@@ -215,6 +220,11 @@ impl Visit {
         self.ledger.minted.get(&self.run.id)?.parent
     }
 
+    /// The runs above this one, the nearest first.
+    pub fn above(&self) -> Vec<RunId> {
+        self.ledger.minted.above(&self.run.id)
+    }
+
     /// Shows the run as it is now, under its lock.
     pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
         let state = self.run.state.lock();
@@ -240,7 +250,11 @@ impl Visit {
         judge: impl FnOnce(&Look<'_>) -> Judgement<Granted, Refused>,
     ) -> Result<(Granted, Reservation), Refused> {
         let run = Arc::clone(&self.run);
+        let stopped_above = self.ledger.stopped_above(&run.id);
         let mut state = run.state.lock();
+        if state.stopped.is_none() {
+            state.stopped = stopped_above;
+        }
         let view = state.view(&run.id.0, now);
         let draws = draw::draws(&self.ledger, &run, limits, call, view, now);
         let shared = in_order(&draws);
@@ -274,7 +288,7 @@ impl Visit {
                 }
                 state.usage.calls = state.usage.calls.saturating_add(1);
                 if !Hole::BlindToOpenCalls.is_open() {
-                    state.history.open(self.step, &asked.tool);
+                    state.history.open(self.step, &asked.tool, asked.call_key);
                 }
                 drop(wider);
                 drop(state);
@@ -398,10 +412,14 @@ fn note_denial(
 
 impl RunCell {
     /// Ends a run that nobody is in. `None` when somebody is, or when it was reported before.
-    pub(super) fn remove(&self, why: RunEnd) -> (bool, Option<super::EndedRun>) {
+    pub(super) fn remove(&self, why: RunEnd, stops: &Stops) -> (bool, Option<super::EndedRun>) {
         let mut state = self.state.lock();
         if state.active > 0 {
             return (false, None);
+        }
+        // Before anybody can see that it is gone.
+        if let Some(stop) = &state.stopped {
+            stops.remember(&self.id, stop);
         }
         state.removed = true;
         let ended = self.take_end(&mut state, Some(why));

@@ -67,9 +67,9 @@ pub struct Tally {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     steps: VecDeque<Arc<Step>>,
-    /// Calls that were let pass and have not ended, by their step number in the run. As many as
-    /// there are calls in the gate.
-    open: BTreeMap<u64, Arc<str>>,
+    /// Calls that were let pass and have not ended, by their step number in the run: tool and call
+    /// key. As many as there are calls in the gate.
+    open: BTreeMap<u64, (Arc<str>, u64)>,
     captured_bytes: usize,
     tallies: BTreeMap<Arc<str>, Tally>,
     /// When the latest of the steps ended that were forgotten.
@@ -79,15 +79,20 @@ pub struct History {
 impl History {
     /// Counts a call that was let pass as step `number`: from now on it was called, so that calls
     /// beside it already see it. [`History::close`] or [`History::withdraw`] ends that.
-    pub fn open(&mut self, number: u64, tool: &Arc<str>) {
+    pub fn open(&mut self, number: u64, tool: &Arc<str>, call_key: u64) {
         let tally = self.tally(tool);
         tally.called = tally.called.saturating_add(1);
-        self.open.insert(number, tool.clone());
+        self.open.insert(number, (tool.clone(), call_key));
+    }
+
+    /// Calls with this tool and these arguments that were let pass and have not ended.
+    pub fn open_alike(&self, call_key: u64) -> usize {
+        self.open.values().filter(|(_, open)| *open == call_key).count()
     }
 
     /// Uncounts a call of which no byte was sent.
     pub fn withdraw(&mut self, number: u64) {
-        if let Some(tool) = self.open.remove(&number) {
+        if let Some((tool, _)) = self.open.remove(&number) {
             let tally = self.tally(&tool);
             tally.called = tally.called.saturating_sub(1);
         }
@@ -162,7 +167,7 @@ impl History {
 
     /// The tools of the calls that were let pass and have not ended.
     pub fn open_calls(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.open.values().map(AsRef::as_ref)
+        self.open.values().map(|(tool, _)| &**tool)
     }
 
     /// Tallies over the run's whole life, by tool.

@@ -27,7 +27,9 @@ struct Slot {
 pub(in crate::ledger) struct Tally {
     settled: Amount,
     reserved: Amount,
-    /// Kept only for a limit with a window. INVARIANT: oldest first.
+    /// Without a window a single one, under the time of the latest reservation: a limit that is given
+    /// a window later counts all of it for as long as the last of it. INVARIANT: oldest first, and
+    /// every reservation is in one of them until that leaves the window.
     slots: VecDeque<Slot>,
     /// The sum over `slots`.
     in_slots: Amount,
@@ -59,14 +61,16 @@ impl Tally {
     /// after it.
     pub fn reserve(&mut self, amount: Amount, within: Option<Duration>, now: Now) -> Duration {
         self.reserved = self.reserved.saturating_add(amount);
-        let Some(window) = within else { return now.mono };
-        while let Some(slot) = self.slots.front().filter(|slot| now.since(slot.at) >= window) {
-            self.in_slots = self.in_slots.saturating_sub(slot.amount);
-            self.left = self.left.max(Some(slot.at));
-            self.slots.pop_front();
+        if let Some(window) = within {
+            self.let_go(window, now);
         }
         let at = self.slots.back().map_or(now.mono, |latest| now.mono.max(latest.at));
         self.in_slots = self.in_slots.saturating_add(amount);
+        let Some(window) = within else {
+            self.slots.clear();
+            self.slots.push_back(Slot { at, amount: self.in_slots });
+            return at;
+        };
         match self.slots.back_mut().filter(|slot| slot.at == at) {
             Some(slot) => slot.amount = slot.amount.saturating_add(amount),
             None => {
@@ -106,6 +110,15 @@ impl Tally {
             }
         }
         None
+    }
+
+    /// Forgets the slots that have left the window.
+    fn let_go(&mut self, window: Duration, now: Now) {
+        while let Some(slot) = self.slots.front().filter(|slot| now.since(slot.at) >= window) {
+            self.in_slots = self.in_slots.saturating_sub(slot.amount);
+            self.left = self.left.max(Some(slot.at));
+            self.slots.pop_front();
+        }
     }
 
     /// Corrects the slot that an amount was taken under, unless it has left the window.

@@ -166,6 +166,42 @@ fn a_full_window_is_remembered_in_parts_and_lets_go_late_but_never_early() {
 }
 
 #[test]
+fn a_window_that_comes_later_counts_what_was_spent_before_it() {
+    let hour = Some(Duration::from_secs(3_600));
+    let mut tally = Tally::default();
+    for second in 0..10 {
+        let taken = tally.reserve(1, None, at(second));
+        tally.settle(taken, 1, 1);
+    }
+    assert_eq!(tally.used(hour, at(20)), 10);
+    assert_eq!(
+        tally.wait(1, 10, Duration::from_secs(3_600), at(20)).map(|wait| wait.as_secs()),
+        Some(3_589)
+    );
+    assert_eq!((tally.used(hour, at(3_608)), tally.used(hour, at(3_609))), (10, 0));
+    assert_eq!(tally.used(None, at(3_609)), 10, "and for life all of it counts");
+}
+
+#[test]
+fn calls_in_flight_when_a_window_comes_credit_what_they_took_alone() {
+    let hour = Some(Duration::from_secs(3_600));
+    let mut tally = Tally::default();
+    let open: Vec<_> = (0..10).map(|second| tally.reserve(1, None, at(second))).collect();
+    assert_eq!(tally.used(hour, at(20)), 10);
+    let beside = tally.reserve(4, hour, at(20));
+    for taken in open {
+        tally.settle(taken, 1, 0);
+    }
+    assert_eq!(tally.used(hour, at(20)), 4, "each gave back its own");
+    tally.settle(beside, 4, 4);
+    assert_eq!((tally.used(hour, at(3_619)), tally.used(hour, at(3_620))), (4, 0));
+    let late = tally.reserve(1, None, at(4_000));
+    tally.reserve(7, hour, at(8_000));
+    tally.settle(late, 1, 0);
+    assert_eq!(tally.used(hour, at(8_000)), 7, "what has left the window credits nothing");
+}
+
+#[test]
 fn a_rate_gives_back_the_latest_call_alone() {
     let rate = Rate { interval: Duration::from_secs(1), burst: 2 };
     let mut bucket = Bucket::default();

@@ -257,7 +257,7 @@ fn a_window_over_forgotten_calls_is_not_counted_short() {
 #[test]
 fn a_call_that_has_not_ended_was_called_and_did_not_succeed() {
     let mut world = World::new("{}");
-    world.history.open(1, &Arc::from("pay.refund"));
+    world.history.open(1, &Arc::from("pay.refund"), 1);
     holds(
         &world,
         &[
