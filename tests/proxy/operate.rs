@@ -132,3 +132,31 @@ async fn runs_policies_and_breakers_are_shown_and_a_run_can_be_stopped() {
     }
     assert_eq!(gate.operate(Method::DELETE, "/v1/unknown/unk_1", None).await.status, 404);
 }
+
+#[tokio::test]
+async fn the_config_is_read_without_the_gates_secrets() {
+    let tool = Tool::start().await;
+    let gate = Setup::before(&tool).start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = format!(
+        "apiVersion: toolgate/v1\nkind: Config\nadmin: {}\nadmin_tokens: {{ read: \
+         \"${{env:GATE_READ_TOKEN}}\", write: \"${{env:GATE_WRITE_TOKEN}}\" }}\nupstreams:\n  \
+         svc: {{ http: \"http://127.0.0.1:9\", tools: {{ get: GET /x }} }}\n",
+        gate.admin_address()
+    );
+    std::fs::write(folder.path().join("toolgate.yaml"), config).expect("written");
+    let list = async |read: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
+        command.args(["kill", "--list"]).current_dir(folder.path());
+        command.env("TOOLGATE_ADMIN_TOKEN", gate.admin_token()).stdin(Stdio::null());
+        command.env("GATE_READ_TOKEN", read).env_remove("GATE_WRITE_TOKEN");
+        let done = command.output().await.expect("it runs");
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, err) = list("").await;
+    assert_eq!(code, Some(0), "{err}");
+    let (code, err) = list("read-token-of-32-characters-....").await;
+    assert_eq!(code, Some(0), "{err}");
+    let (code, err) = list("too-short").await;
+    assert_eq!(code, Some(2), "what is set is what is read: {err}");
+}
