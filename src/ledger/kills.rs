@@ -95,6 +95,14 @@ impl Target {
         }
     }
 
+    /// Whether it is about this tool by name or tag; absent where it is not about tools.
+    pub fn names(&self, tool: &ToolFacts) -> Option<bool> {
+        match self {
+            Self::Tool { tools, .. } => Some(tools.matches(tool)),
+            Self::Everything | Self::Writes | Self::Run(_) | Self::Tenant(_) => None,
+        }
+    }
+
     fn is_about(&self, facts: KillFacts<'_>) -> bool {
         match self {
             Self::Everything => true,

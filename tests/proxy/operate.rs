@@ -59,6 +59,7 @@ async fn approvals_and_kill_switches_work_from_a_terminal() {
         toolgate(&gate, &["kill", "tool", "svc.get", "--reason", "odd answers"]).await;
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("switched off kill_"), "{out}");
+    assert!(out.ends_with("  1 tool of the config: svc.get\n"), "{out}");
     assert_eq!(gate.send(get("/svc/items/1")).await.status, 403);
     let (_, out, _) = toolgate(&gate, &["kill", "--list"]).await;
     assert!(out.contains("tool svc.get  by ann  odd answers"), "{out}");
@@ -141,7 +142,7 @@ async fn the_config_is_read_without_the_gates_secrets() {
     let config = format!(
         "apiVersion: toolgate/v1\nkind: Config\nadmin: {}\nadmin_tokens: {{ read: \
          \"${{env:GATE_READ_TOKEN}}\", write: \"${{env:GATE_WRITE_TOKEN}}\" }}\nupstreams:\n  \
-         svc: {{ http: \"http://127.0.0.1:9\", tools: {{ get: GET /x }} }}\n",
+         svc: {{ http: \"http://127.0.0.1:9\", tools: [{{ name: get, match: GET /x }}] }}\n",
         gate.admin_address()
     );
     std::fs::write(folder.path().join("toolgate.yaml"), config).expect("written");
