@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::admin::reply::{self, Fault, Reply};
 use crate::admin::state::{StateError, StateFolder};
 use crate::admin::{Admin, request};
-use crate::call::{RunId, StopReason};
+use crate::call::{RunId, StopReason, ToolFacts};
 use crate::ledger::{Kill, KillTarget, Kills};
 use crate::record::{Event, Kind};
 
@@ -53,6 +53,18 @@ struct Shown {
     since_ms: i64,
 }
 
+/// What comes of a kill switch that was asked for.
+#[derive(Debug, Serialize)]
+struct Engaged<'a> {
+    #[serde(flatten)]
+    kill: Shown,
+    /// The tools of the config that a kill switch of tools is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matches: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+}
+
 /// All that are on: the answer of the API, and the content of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +101,7 @@ impl Admin {
     pub(super) fn kill(&self, body: &Bytes) -> Result<Reply, Fault> {
         let Asked { scope, tool, run, tenant, reason, actor } = request::read(body)?;
         let target = target(scope, tool.as_deref(), run.as_deref(), tenant.as_deref());
+        let target = target.and_then(|target| readable(&target).map(|()| target));
         let kill = Arc::new(Kill {
             id: self.fresh_id("kill"),
             target: target.map_err(Fault::invalid)?,
@@ -107,7 +120,8 @@ impl Admin {
             let detail = format!("It is switched off, but a restart would forget it: {error}.");
             Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "not-kept", detail)
         })?;
-        Ok(reply::json(StatusCode::CREATED, &Shown::of(&kill)))
+        let snapshot = self.gate.snapshot();
+        Ok(reply::json(StatusCode::CREATED, &Engaged::of(&kill, &snapshot.tools)))
     }
 
     /// Lifts a kill switch, first on disk: one that could not be lifted there stays on.
@@ -185,6 +199,38 @@ fn target(
         (ScopeWord::Tenant, _, _, _) => {
             Err("The scope `tenant` goes with `tenant` alone.".to_owned())
         }
+    }
+}
+
+/// Refuses tool patterns of other dialects, which would match nothing here and look as if they did.
+fn readable(target: &KillTarget) -> Result<(), String> {
+    match target {
+        KillTarget::Tool { pattern, .. } if pattern.contains(['?', '[', ']', '{', '}']) => {
+            Err("A tool is a name, a glob whose only wildcard is `*`, or `tag:NAME`.".to_owned())
+        }
+        KillTarget::Tool { .. }
+        | KillTarget::Everything
+        | KillTarget::Writes
+        | KillTarget::Run(_)
+        | KillTarget::Tenant(_) => Ok(()),
+    }
+}
+
+impl<'a> Engaged<'a> {
+    fn of(kill: &Kill, tools: &'a [ToolFacts]) -> Self {
+        let mut matches = None;
+        for tool in tools {
+            let Some(named) = kill.target.names(tool) else { break };
+            let matches: &mut Vec<&str> = matches.get_or_insert_default();
+            if named {
+                matches.push(&tool.name);
+            }
+        }
+        let nothing = matches.as_ref().is_some_and(Vec::is_empty);
+        let warning = nothing.then_some(
+            "It is switched off, but no tool that the config names is meant: check the spelling.",
+        );
+        Self { kill: Shown::of(kill), matches, warning }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The admin listener: connections, and the layers around every answer.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use http::header::{
 };
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -25,11 +26,15 @@ use crate::admin::Admin;
 /// Admin connections at once.
 const CONNECTION_LIMIT: usize = 64;
 
-/// Longest wait for a request's head.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Longest wait for a request's head, the first and every later one of a connection: a client that
+/// says nothing keeps its place no longer, and it needs no token to take one.
+const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// Longest time for one request, its body included.
 const REQUEST_TIME: Duration = Duration::from_secs(15);
+
+/// How long a connection takes new requests. What it then has begun may take [`REQUEST_TIME`] more.
+const CONNECTION_TIME: Duration = Duration::from_secs(15);
 
 /// What a browser may do with an answer: nothing.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
@@ -62,11 +67,17 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>, mut stop: watch::Re
             continue;
         };
         let service = TowerToHyperService::new(service.clone());
+        // Only HTTP/1.1, whose head has a time limit from the first byte on.
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
-            let mut builder = auto::Builder::new(TokioExecutor::new());
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
+            let mut connection = pin!(connection);
             // A scraper that goes away is none of our concern.
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            if tokio::time::timeout(CONNECTION_TIME, connection.as_mut()).await.is_err() {
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(REQUEST_TIME, connection).await;
+            }
             drop(place);
         });
     }

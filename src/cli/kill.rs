@@ -1,6 +1,6 @@
 //! `toolgate kill`: switches things off, lists what is off, and lifts it.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use http::Method;
@@ -8,10 +8,13 @@ use serde_json::{Value, json};
 
 use crate::cli::operate::{self, Client, Reach, Trouble, segment, text};
 use crate::cli::report::Exit;
-use crate::cli::terminal::{Output, fit};
+use crate::cli::terminal::{Output, count, fit};
 
 /// Widest reason in a list, in characters.
 const REASON_WIDTH: usize = 60;
+
+/// Widest list of tools, in characters.
+const TOOLS_WIDTH: usize = 400;
 
 /// Switch off everything, all writes, a tool, a run or a tenant, at once and until it is lifted
 #[derive(Debug, Args)]
@@ -73,7 +76,10 @@ fn kill(args: &KillArgs, out: &mut dyn Write) -> Result<(), Trouble> {
                 }
             }
             None if args.lift.is_some() => writeln!(out, "lifted {}", line(&answer))?,
-            None => writeln!(out, "switched off {}", line(&answer))?,
+            None => {
+                writeln!(out, "switched off {}", line(&answer))?;
+                told(&answer, out)?;
+            }
         },
     }
     Ok(out.flush()?)
@@ -102,6 +108,21 @@ fn engage(client: &Client, args: &KillArgs, scope: KillScope) -> Result<Value, T
         (_, _, _) => {}
     }
     client.ask(Method::POST, "/v1/kills", Some(&asked))
+}
+
+/// The tools that it is about, or that there seem to be none.
+fn told(engaged: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let tools = engaged.get("matches").and_then(Value::as_array);
+    let names: Vec<&str> = tools.into_iter().flatten().filter_map(Value::as_str).collect();
+    if !names.is_empty() {
+        let number = u64::try_from(names.len()).unwrap_or(u64::MAX);
+        let names = fit(&names.join(", "), TOOLS_WIDTH);
+        writeln!(out, "  {} of the config: {names}", count(number, "tool"))?;
+    }
+    match text(engaged, "warning") {
+        "" => Ok(()),
+        warning => writeln!(out, "  warning: {}", fit(warning, 200)),
+    }
 }
 
 fn line(kill: &Value) -> String {

@@ -22,9 +22,6 @@ use crate::config;
 /// Where the token is looked for before the state folder.
 const TOKEN_VARIABLE: &str = "TOOLGATE_ADMIN_TOKEN";
 
-/// Stands for every secret of the config; long enough for a key.
-const NO_SECRET: &str = "not-needed-for-reading-the-address";
-
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -80,7 +77,7 @@ pub(super) struct Client {
 impl Reach {
     /// Finds the gate and the token for it.
     pub(super) fn client(&self) -> Result<Client, Trouble> {
-        let settings = config::load::load_with(&self.config, &|_| Some(NO_SECRET.to_owned()));
+        let settings = config::load::load_without_secrets(&self.config);
         let settings = settings.map(|loaded| loaded.settings);
         let authority = match (&self.admin, &settings) {
             (Some(url), _) => authority(url)?,

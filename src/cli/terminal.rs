@@ -82,15 +82,33 @@ pub fn count(number: u64, what: &str) -> String {
 }
 
 /// At most `width` characters of the text; a longer one ends in `…`. Control characters, which
-/// could rewrite the terminal, become spaces.
+/// could rewrite the terminal, become spaces. What breaks lines or is invisible, and so could show
+/// something else than there is, is written as `\u{…}`.
 pub fn fit(text: &str, width: usize) -> String {
-    let shown: Vec<char> =
-        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    if shown.len() <= width {
-        return shown.into_iter().collect();
+    let mut shown = Vec::new();
+    for letter in text.chars() {
+        match letter {
+            letter if letter.is_control() => shown.push(' '),
+            letter if deceives(letter) => shown.extend(letter.escape_unicode()),
+            letter => shown.push(letter),
+        }
+        if shown.len() > width {
+            let kept = shown.into_iter().take(width.saturating_sub(1));
+            return kept.chain(std::iter::once('…')).collect();
+        }
     }
-    let kept = shown.into_iter().take(width.saturating_sub(1));
-    kept.chain(std::iter::once('…')).collect()
+    shown.into_iter().collect()
+}
+
+/// The general categories Cf, Zl and Zp of Unicode 16: bidirectional overrides, joiners, tags and
+/// breaks.
+fn deceives(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+        | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -117,5 +135,11 @@ mod tests {
     fn what_does_not_fit_is_cut_and_cannot_control_the_terminal() {
         assert_eq!(fit("booking.confirm", 8), "booking…");
         assert_eq!(fit("a\u{1b}[2Jb", 9), "a [2Jb");
+        for letter in ['\u{202e}', '\u{2028}', '\u{2029}', '\u{200b}', '\u{feff}', '\u{e0041}'] {
+            let shown = fit(&format!("a{letter}b"), 20);
+            assert_eq!(shown, format!("a{}b", letter.escape_unicode()));
+        }
+        assert_eq!(fit("a\u{202e}b", 4), "a\\u…");
+        assert_eq!(fit("naïve — 日本語", 20), "naïve — 日本語");
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::report::{Case, Exit, Format, Report, plural};
-use crate::config::load::load_with;
+use crate::config::load::load_without_secrets;
 use crate::policy::compile::Catalogue;
 use crate::rehearse::files::{self, Wanted};
 use crate::rehearse::rehearse;
@@ -23,9 +23,6 @@ pub struct TestOptions {
 /// What is looked at when no config is named.
 const USUAL_CONFIG: &str = "./toolgate.yaml";
 
-/// Stands for secrets, which are not needed to know the tools.
-const NO_SECRET: &str = "not-needed-for-knowing-tools----";
-
 /// The tools of the config; none when none is named and none is there.
 ///
 /// # Errors
@@ -37,7 +34,7 @@ pub fn catalogue(config: Option<&Path>, err: &mut dyn Write) -> Result<Option<Ca
         return Ok(None);
     }
     let shown = path.display();
-    match (load_with(path, &|_| Some(NO_SECRET.to_owned())), config) {
+    match (load_without_secrets(path), config) {
         (Ok(loaded), _) => Ok(Some(loaded.settings.catalogue())),
         (Err(_), None) => {
             // Nobody may be reading standard error; the tests are played all the same.

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Request, StatusCode, Uri};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
-use crate::call::ErrorClass;
+use crate::call::{ErrorClass, Refusal};
+use crate::forward::handover::Handover;
 use crate::forward::retry::Tried;
 use crate::forward::{Upstream, headers};
 use crate::guard::Admitted;
 use crate::identify::Call;
+use crate::weaken::Hole;
 
 /// Times that a request is handed to a connection in one attempt. More than one only when the
 /// connection turned out to be closed before a byte of the request was sent on it.
@@ -35,22 +36,27 @@ impl Prepared {
     }
 
     /// Sends it. The second value says how often it was handed to a connection.
+    ///
+    /// # Errors
+    /// The refusal of a call that was called off before a connection had it: this attempt did not
+    /// reach the tool.
     pub async fn attempt(
         &self,
         admitted: &Admitted,
         upstream: &Upstream,
-    ) -> (Tried<Incoming>, u32) {
+    ) -> Result<(Tried<Incoming>, u32), Refusal> {
         let call = admitted.call();
         let limit: Duration = call.plan.resilience.timeout.unwrap_or(upstream.response_timeout);
         let mut handovers = 0_u32;
         loop {
             handovers = handovers.saturating_add(1);
-            let mut request = Request::new(Full::new(call.body.clone()));
+            let handover = Handover::default();
+            let mut request = Request::new(handover.body(call.body.clone()));
             *request.method_mut() = call.method.clone();
             *request.uri_mut() = self.uri.clone();
             *request.headers_mut() = self.headers.clone();
             let answer = tokio::time::timeout(limit, upstream.client.request(request));
-            let tried = match answer.await {
+            let tried = match unless_called_off(answer, &handover, admitted).await? {
                 // Nobody asked for another protocol: what follows would be a tunnel.
                 Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     Tried::Lost(ErrorClass::MalformedResponse)
@@ -68,7 +74,34 @@ impl Prepared {
                 Ok(Err(_)) => Tried::Lost(ErrorClass::MalformedResponse),
                 Err(_) => Tried::Lost(ErrorClass::Timeout),
             };
-            return (tried, handovers);
+            return Ok((tried, handovers));
+        }
+    }
+}
+
+/// Waits for the answer. A call that is called off while it waits for a connection is not sent any
+/// more; one that a connection has is waited for.
+async fn unless_called_off<T>(
+    answer: impl Future<Output = T>,
+    handover: &Handover,
+    admitted: &Admitted,
+) -> Result<T, Refusal> {
+    let mut answer = std::pin::pin!(answer);
+    if Hole::DeafRetries.is_open() {
+        return Ok(answer.await);
+    }
+    // Before the first look, so that no change falls between the two.
+    let mut changed = admitted.reservation().kills().changed();
+    loop {
+        if let Err(refusal) = admitted.still_on()
+            && handover.call_off()
+        {
+            return Err(refusal);
+        }
+        tokio::select! {
+            answer = &mut answer => return Ok(answer),
+            // The ledger, which tells of changes, outlives every call.
+            _ = changed.changed() => {}
         }
     }
 }

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Uri};
-use http_body_util::Full;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -21,6 +19,7 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 use crate::forward::Timeouts;
+use crate::forward::handover::Handed;
 
 /// Idle connections kept to one upstream.
 const IDLE_CONNECTIONS_LIMIT: usize = 256;
@@ -43,7 +42,7 @@ pub struct UpstreamSpec {
 
 /// An upstream that calls can be sent to.
 pub struct Upstream {
-    pub(super) client: Client<InTime, Full<Bytes>>,
+    pub(super) client: Client<InTime, Handed>,
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) base_path: String,

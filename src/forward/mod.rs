@@ -5,6 +5,7 @@ mod attempt;
 mod body;
 mod connect;
 mod content;
+mod handover;
 mod headers;
 mod remembered;
 mod retry;

@@ -66,8 +66,18 @@ pub async fn send(
     known.sent = true;
     loop {
         admitted.mark_sent(true);
-        let (tried, handovers) = prepared.attempt(&admitted, upstream).await;
+        let attempted = prepared.attempt(&admitted, upstream).await;
         let now = clock.now();
+        let (tried, handovers) = match attempted {
+            Ok(attempted) => attempted,
+            Err(refusal) => {
+                if !journey.reached {
+                    admitted.mark_sent(false);
+                    known.sent = !known.attempts.is_empty();
+                }
+                return Err(journey.called_off(admitted, refusal, now));
+            }
+        };
         journey.note(&tried, handovers, &admitted, known);
         if let Some(ticket) = &mut admitted.leave.ticket {
             ticket.report(tried.health(now), now);

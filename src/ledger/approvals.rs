@@ -16,11 +16,14 @@ use crate::json::Digest;
 
 use book::Book;
 
-/// Approvals of one run that are pending, approved and unused, or denied and not yet expired.
+/// Approvals of one run that are pending, or approved and unused.
 pub const APPROVALS_LIMIT_A_RUN: usize = 32;
 
 /// The same over all runs.
 pub const APPROVALS_LIMIT: usize = 1_000;
+
+/// Denials that hold. More make the oldest expire before its time.
+const DENIALS_LIMIT: usize = 1_000;
 
 /// Approvals that are over and still shown.
 const OVER_LIMIT: usize = 1_000;

@@ -11,7 +11,8 @@ use crate::call::{RunId, ToolFacts};
 use crate::policy::matcher::{Matcher, Pattern};
 use crate::weaken::Hole;
 
-/// Most kill switches that are on at once: every call is held against each.
+/// Most kill switches of tools, runs and tenants that are on at once: every call is held against
+/// each. Those of everything, and those of all writes, are counted apart.
 pub const KILLS_LIMIT: usize = 256;
 
 /// What a kill switch is about.
@@ -66,7 +67,9 @@ pub struct Kills {
 
 /// As many kill switches are on as there may be.
 #[derive(Debug, thiserror::Error)]
-#[error("{KILLS_LIMIT} kill switches are on; lift some, or switch everything off")]
+#[error(
+    "{KILLS_LIMIT} kill switches are on; lift some, or switch everything off with the scope `all`"
+)]
 pub struct TooManyKills;
 
 impl Target {
@@ -92,6 +95,14 @@ impl Target {
         match self {
             Self::Everything | Self::Writes => None,
             Self::Tool { pattern: name, .. } | Self::Run(name) | Self::Tenant(name) => Some(name),
+        }
+    }
+
+    /// Whether it is about this tool by name or tag; absent where it is not about tools.
+    pub fn names(&self, tool: &ToolFacts) -> Option<bool> {
+        match self {
+            Self::Tool { tools, .. } => Some(tools.matches(tool)),
+            Self::Everything | Self::Writes | Self::Run(_) | Self::Tenant(_) => None,
         }
     }
 
@@ -141,10 +152,16 @@ impl Kills {
     /// Switches on. When this returns, no call that it is about passes [`Kills::check`].
     ///
     /// # Errors
-    /// When [`KILLS_LIMIT`] are on.
+    /// When [`KILLS_LIMIT`] are on that count with it.
     pub fn engage(&self, kill: Arc<Kill>) -> Result<(), TooManyKills> {
         let mut on = self.on.write();
-        if on.len() >= KILLS_LIMIT {
+        // Named ones never stand in the way of switching everything off.
+        let alike = |other: &&Arc<Kill>| match (kill.target.name(), other.target.name()) {
+            (Some(_), Some(_)) => true,
+            (None, None) => kill.target.scope() == other.target.scope(),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if on.iter().filter(alike).count() >= KILLS_LIMIT {
             return Err(TooManyKills);
         }
         on.push(kill);
@@ -228,13 +245,24 @@ mod tests {
         let kills = Kills::default();
         let mut told = kills.changed();
         for number in 0..KILLS_LIMIT {
-            kills.engage(kill(&format!("kill_{number}"), Target::Writes)).unwrap();
+            let run = Target::Run(Arc::from(number.to_string()));
+            kills.engage(kill(&format!("kill_{number}"), run)).unwrap();
         }
         assert!(told.has_changed().unwrap());
         told.mark_unchanged();
-        assert!(kills.engage(kill("kill_more", Target::Everything)).is_err());
+        assert!(kills.engage(kill("kill_more", Target::tool("a.b"))).is_err());
         assert!(!told.has_changed().unwrap());
         assert!(kills.lift("kill_more").is_none());
         assert_eq!(kills.list().len(), KILLS_LIMIT);
+        for number in 0..KILLS_LIMIT {
+            kills.engage(kill(&format!("kill_w{number}"), Target::Writes)).unwrap();
+        }
+        assert!(kills.engage(kill("kill_more", Target::Writes)).is_err());
+        kills.engage(kill("kill_all", Target::Everything)).unwrap();
+        assert!(
+            kills
+                .check(KillFacts { tool: &tool("a.b", Effect::Read), run: "", tenant: "" })
+                .is_err()
+        );
     }
 }

@@ -174,3 +174,49 @@ async fn what_cannot_be_kept_is_switched_off_all_the_same_and_said() {
     lift(&gate, &id).await;
     assert_eq!(statuses(&gate).await, [200, 200, 200]);
 }
+
+#[tokio::test]
+async fn it_is_told_which_tools_are_meant() {
+    let tool = Tool::start().await;
+    let gate = Setup::before(&tool).start().await;
+    let kill = async |tool: &str| {
+        let kill = json!({ "scope": "tool", "tool": tool });
+        let answer = gate.operate(Method::POST, "/v1/kills", Some(&kill)).await;
+        (answer.status.as_u16(), answer.json())
+    };
+    for foreign in ["svc.ge?", "svc.[gp]et", "svc.{get,put}"] {
+        let (status, told) = kill(foreign).await;
+        assert_eq!(status, 422, "{foreign}: {told}");
+    }
+    let (status, told) = kill("svc.gett").await;
+    assert_eq!((status, &told["matches"]), (201, &json!([])));
+    assert!(told["warning"].as_str().is_some_and(|text| text.contains("spelling")), "{told}");
+    let (status, told) = kill("svc.ge*").await;
+    assert_eq!((status, &told["matches"]), (201, &json!(["svc.get"])));
+    assert_eq!(told.get("warning"), None);
+    let on = gate.operate(Method::GET, "/v1/kills", None).await.json();
+    assert_eq!(on["kills"].as_array().map(Vec::len), Some(2), "{on}");
+    assert_eq!(gate.send(get("/svc/items/1")).await.status, 403);
+}
+
+/// A tool that takes connections and never gets as far as taking a request.
+#[tokio::test]
+async fn what_waits_for_a_connection_is_not_sent_any_more() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}", silent.local_addr().expect("an address"));
+    let gate = Setup::at(&url).upstream("timeouts: { connect: 50s }").start().await;
+    let asked = gate.send(post("/svc/items", &json!({ "n": 1 })));
+    let killed = async {
+        let connection = silent.accept().await.expect("a connection");
+        engage(&gate, json!({ "scope": "all" })).await;
+        connection
+    };
+    let both = async { tokio::join!(asked, killed) };
+    let both = tokio::time::timeout(std::time::Duration::from_secs(30), both).await;
+    let (answer, _connection) = both.expect("it is not waited for the connection");
+    assert_eq!(answer.status, 403);
+    let told = answer.json();
+    assert_eq!((&told["stop_reason"], &told["executed"]), (&json!("killed"), &json!(false)));
+    let call = gate.calls(1).await.remove(0);
+    assert_eq!((&call["status"], &call["stop_reason"]), (&json!("denied"), &json!("killed")));
+}

@@ -59,6 +59,7 @@ async fn approvals_and_kill_switches_work_from_a_terminal() {
         toolgate(&gate, &["kill", "tool", "svc.get", "--reason", "odd answers"]).await;
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with("switched off kill_"), "{out}");
+    assert!(out.ends_with("  1 tool of the config: svc.get\n"), "{out}");
     assert_eq!(gate.send(get("/svc/items/1")).await.status, 403);
     let (_, out, _) = toolgate(&gate, &["kill", "--list"]).await;
     assert!(out.contains("tool svc.get  by ann  odd answers"), "{out}");
@@ -195,4 +196,32 @@ async fn the_use_of_limits_and_what_rules_would_have_done_are_shown() {
     let [first, second] = items;
     let spent = whole("p1/spent", "run", "r", "cost_usd", json!(0.4), json!(0.5));
     assert_eq!(shown, json!({ "budgets": [spent, first, second], "total": 3 }));
+}
+
+#[tokio::test]
+async fn the_config_is_read_without_the_gates_secrets() {
+    let tool = Tool::start().await;
+    let gate = Setup::before(&tool).start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = format!(
+        "apiVersion: toolgate/v1\nkind: Config\nadmin: {}\nadmin_tokens: {{ read: \
+         \"${{env:GATE_READ_TOKEN}}\", write: \"${{env:GATE_WRITE_TOKEN}}\" }}\nupstreams:\n  \
+         svc: {{ http: \"http://127.0.0.1:9\", tools: [{{ name: get, match: GET /x }}] }}\n",
+        gate.admin_address()
+    );
+    std::fs::write(folder.path().join("toolgate.yaml"), config).expect("written");
+    let list = async |read: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
+        command.args(["kill", "--list"]).current_dir(folder.path());
+        command.env("TOOLGATE_ADMIN_TOKEN", gate.admin_token()).stdin(Stdio::null());
+        command.env("GATE_READ_TOKEN", read).env_remove("GATE_WRITE_TOKEN");
+        let done = command.output().await.expect("it runs");
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, err) = list("").await;
+    assert_eq!(code, Some(0), "{err}");
+    let (code, err) = list("read-token-of-32-characters-....").await;
+    assert_eq!(code, Some(0), "{err}");
+    let (code, err) = list("too-short").await;
+    assert_eq!(code, Some(2), "what is set is what is read: {err}");
 }

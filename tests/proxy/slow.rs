@@ -230,3 +230,37 @@ async fn bodies_are_bounded_together() {
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
     assert_eq!(tool.count(), FITTING + 13);
 }
+
+/// Nobody needs a token to connect, so nobody may keep a place on the admin side for nothing.
+#[tokio::test]
+async fn silent_clients_do_not_hold_the_admin_side() {
+    let tool = Tool::start().await;
+    let gate = Setup::before(&tool).start().await;
+    for said in ["", "G", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0"] {
+        let mut silent = Vec::new();
+        for _ in 0..64 {
+            let mut wire = Wire::open(gate.admin_address()).await;
+            wire.send(said).await;
+            silent.push(wire);
+        }
+        let asked = tokio::time::timeout(Duration::from_secs(15), gate.admin("/livez")).await;
+        assert_eq!(asked.expect("an answer in time").status, 200, "after {said:?}");
+        drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn no_admin_connection_lasts() {
+    let tool = Tool::start().await;
+    let gate = Setup::before(&tool).start().await;
+    let mut wire = Wire::open(gate.admin_address()).await;
+    let begun = now();
+    loop {
+        wire.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let Ok(answer) = wire.try_answer().await else { break };
+        assert_eq!(answer.status, 200);
+        assert!(begun.elapsed() < Duration::from_secs(40), "it goes on");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    at_least(begun, Duration::from_secs(10));
+}

@@ -7,7 +7,7 @@ use ulid::Ulid;
 
 use super::{
     APPROVALS_LIMIT, APPROVALS_LIMIT_A_RUN, Answer, ApprovalChange, ApprovalKey, ApprovalRecord,
-    ApprovalStatus, Decided, Decision, OVER_LIMIT, Undecidable, Wanted,
+    ApprovalStatus, DENIALS_LIMIT, Decided, Decision, OVER_LIMIT, Undecidable, Wanted,
 };
 use crate::clock::Now;
 use crate::weaken::Hole;
@@ -19,8 +19,11 @@ pub(super) struct Book {
     records: BTreeMap<Arc<str>, ApprovalRecord>,
     /// The approval that an identical call meets.
     by_call: HashMap<ApprovalKey, Arc<str>>,
-    /// INVARIANT: how many records are not over.
+    /// INVARIANT: how many records are pending or approved.
     live: usize,
+    /// INVARIANT: how many records are denied. They are counted apart, so that denying what a flood
+    /// left makes room.
+    denied: usize,
 }
 
 type Changes = Vec<ApprovalChange>;
@@ -52,14 +55,7 @@ impl Book {
                 self.finish(&id, ApprovalStatus::Superseded, None, changes);
                 self.request(wanted, true, now, changes)
             }
-            ApprovalStatus::Pending => {
-                if !covered {
-                    record.rules = wanted.rules;
-                    record.message = wanted.message;
-                    record.approvers = wanted.approvers;
-                }
-                Answer::Pending { id, anew: false }
-            }
+            ApprovalStatus::Pending if covered => Answer::Pending { id, anew: false },
             ApprovalStatus::Denied => {
                 let note = record.decided.as_ref().map(|decided| Arc::clone(&decided.note));
                 Answer::Denied { id, note: note.unwrap_or_default() }
@@ -70,7 +66,8 @@ impl Book {
                 }
                 Answer::Passes(id)
             }
-            ApprovalStatus::Approved => {
+            // Who looked at this one was not shown what is wanted now.
+            ApprovalStatus::Pending | ApprovalStatus::Approved => {
                 self.finish(&id, ApprovalStatus::Superseded, None, changes);
                 self.request(wanted, true, now, changes)
             }
@@ -141,13 +138,19 @@ impl Book {
             self.finish(&id, ApprovalStatus::Superseded, None, changes);
             return Err(Undecidable::Superseded);
         }
+        self.live = self.live.saturating_sub(usize::from(status == ApprovalStatus::Denied));
         record.status = status;
         // The time to use it begins with the decision, however long that took.
         record.deadline = now.mono.saturating_add(record.expires);
         let actor = Arc::clone(&by.actor);
         record.decided = Some(by);
         changes.push(change(what, record, Some(actor)));
-        Ok(record.clone())
+        let record = record.clone();
+        if status == ApprovalStatus::Denied {
+            self.denied = self.denied.saturating_add(1);
+            self.forget_oldest_denial(changes);
+        }
+        Ok(record)
     }
 
     pub fn give_back(&mut self, id: &str, now: Now, changes: &mut Changes) {
@@ -172,7 +175,7 @@ impl Book {
     }
 
     pub fn expire(&mut self, now: Now, changes: &mut Changes) {
-        let due = |record: &&ApprovalRecord| is_live(record.status) && now.mono >= record.deadline;
+        let due = |record: &&ApprovalRecord| !is_over(record.status) && now.mono >= record.deadline;
         let due: Vec<Arc<str>> =
             self.records.values().filter(due).map(|record| Arc::clone(&record.id)).collect();
         for id in due {
@@ -182,7 +185,7 @@ impl Book {
 
     fn expire_one(&mut self, id: &str, now: Now, changes: &mut Changes) {
         let Some(record) = self.records.get(id) else { return };
-        if !is_live(record.status) || now.mono < record.deadline {
+        if is_over(record.status) || now.mono < record.deadline {
             return;
         }
         let (id, key) = (Arc::clone(&record.id), record.key);
@@ -194,7 +197,7 @@ impl Book {
         }
     }
 
-    /// Ends a live record: its contents are let go.
+    /// Ends a record: its contents are let go.
     fn finish(
         &mut self,
         id: &Arc<str>,
@@ -205,6 +208,8 @@ impl Book {
         let Some(record) = self.records.get_mut(id) else { return };
         if is_live(record.status) {
             self.live = self.live.saturating_sub(1);
+        } else if record.status == ApprovalStatus::Denied {
+            self.denied = self.denied.saturating_sub(1);
         }
         record.status = status;
         record.subject.body = None;
@@ -214,15 +219,31 @@ impl Book {
 
     /// Keeps the number of records that are over within its bound.
     fn forget_oldest(&mut self) {
-        let over = self.records.len().saturating_sub(self.live);
+        let over = self.records.len().saturating_sub(self.live).saturating_sub(self.denied);
         if over <= OVER_LIMIT {
             return;
         }
-        let oldest = self.records.values().find(|record| !is_live(record.status));
+        let oldest = self.records.values().find(|record| is_over(record.status));
         let Some((id, key)) = oldest.map(|record| (Arc::clone(&record.id), record.key)) else {
             return;
         };
         self.records.remove(&id);
+        if self.by_call.get(&key) == Some(&id) {
+            self.by_call.remove(&key);
+        }
+    }
+
+    /// Keeps the number of denials within its bound. The call of one that goes may be asked anew.
+    fn forget_oldest_denial(&mut self, changes: &mut Changes) {
+        if self.denied <= DENIALS_LIMIT {
+            return;
+        }
+        let denied = |record: &&ApprovalRecord| record.status == ApprovalStatus::Denied;
+        let oldest = self.records.values().find(denied);
+        let Some((id, key)) = oldest.map(|record| (Arc::clone(&record.id), record.key)) else {
+            return;
+        };
+        self.finish(&id, ApprovalStatus::Expired, None, changes);
         if self.by_call.get(&key) == Some(&id) {
             self.by_call.remove(&key);
         }
@@ -237,11 +258,20 @@ impl Book {
     }
 }
 
+/// Whether it takes one of the places there are.
 fn is_live(status: ApprovalStatus) -> bool {
     match status {
-        ApprovalStatus::Pending | ApprovalStatus::Approved | ApprovalStatus::Denied => true,
-        ApprovalStatus::Used | ApprovalStatus::Expired | ApprovalStatus::Superseded => false,
+        ApprovalStatus::Pending | ApprovalStatus::Approved => true,
+        ApprovalStatus::Denied
+        | ApprovalStatus::Used
+        | ApprovalStatus::Expired
+        | ApprovalStatus::Superseded => false,
     }
+}
+
+/// Whether nothing can become of it any more.
+fn is_over(status: ApprovalStatus) -> bool {
+    !is_live(status) && status != ApprovalStatus::Denied
 }
 
 /// A change as it is recorded: without the contents of the call.

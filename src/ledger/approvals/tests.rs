@@ -137,6 +137,43 @@ fn other_policies_and_more_rules_need_another_approval() {
 }
 
 #[test]
+fn nobody_approves_rules_they_were_not_shown() {
+    let approvals = Approvals::default();
+    let shown = pending(ask(&approvals, "{}", 0));
+    let (answer, changes) = approvals.ask(wanted("{}", "r", "v1", &["p/a", "p/b"]), at(1));
+    let Answer::Pending { id: both, anew: true } = answer else { panic!("{answer:?}") };
+    assert_ne!(both, shown);
+    let what: Vec<_> = changes.iter().map(|change| change.what).collect();
+    assert_eq!(what, ["superseded", "requested"]);
+    assert_eq!(decide(&approvals, &shown, Decision::Approve, 2), Err(Undecidable::Superseded));
+    assert_eq!(pending(ask(&approvals, "{}", 3)), both, "the one for more rules covers fewer");
+    assert_eq!(decide(&approvals, &both, Decision::Approve, 4), Ok(ApprovalStatus::Approved));
+    let (answer, _) = approvals.ask(wanted("{}", "r", "v1", &["p/b", "p/a"]), at(5));
+    assert_eq!(answer, Answer::Passes(both));
+}
+
+#[test]
+fn denying_a_flood_makes_room_and_denials_are_bounded_too() {
+    let approvals = Approvals::default();
+    for round in 0..DENIALS_LIMIT / APPROVALS_LIMIT_A_RUN + 2 {
+        let names: Vec<_> =
+            (0..APPROVALS_LIMIT_A_RUN).map(|number| format!("{round}.{number}")).collect();
+        let ids: Vec<_> = names.iter().map(|name| pending(ask(&approvals, name, 0))).collect();
+        assert_eq!(ask(&approvals, "more", 0), Answer::Full);
+        for id in &ids {
+            assert_eq!(decide(&approvals, id, Decision::Deny, 1), Ok(ApprovalStatus::Denied));
+        }
+        let last = ask(&approvals, &names[0], 1);
+        assert!(matches!(last, Answer::Denied { .. }), "a denial holds: {last:?}");
+    }
+    let denied = approvals.list().iter().filter(|r| r.status == ApprovalStatus::Denied).count();
+    assert_eq!(denied, DENIALS_LIMIT);
+    let expired = approvals.list().iter().filter(|r| r.status == ApprovalStatus::Expired).count();
+    assert!(expired > 0);
+    assert!(matches!(ask(&approvals, "more", 1), Answer::Pending { .. }));
+}
+
+#[test]
 fn what_was_never_sent_gives_its_approval_back() {
     let approvals = Approvals::default();
     let id = pending(ask(&approvals, "{}", 0));

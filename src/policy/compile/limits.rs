@@ -165,7 +165,11 @@ impl Compiler<'_> {
         let read = match name.value.as_str() {
             "calls" => count(value).map(Maximum::Calls),
             "cost_usd" => usd(value).map(Maximum::CostUsd),
-            "tokens" => count(value).map(Maximum::Tokens),
+            "tokens" => {
+                let message = "no tool of this version reports tokens: this never fires";
+                self.fault(file, name.span, Diagnostic::warning(codes::UNMEASURED, message));
+                count(value).map(Maximum::Tokens)
+            }
             "wall_time" => measures::period(value).map(Maximum::WallTime),
             "rate" => {
                 let burst = burst.and_then(|text| {
