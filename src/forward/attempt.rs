@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 
 use crate::call::ErrorClass;
 use crate::forward::retry::Tried;
@@ -57,6 +58,8 @@ impl Prepared {
                 }
                 Ok(Ok(mut response)) => {
                     headers::incoming(response.headers_mut());
+                    // A phrase of the tool's is text that nothing judges or redacts.
+                    response.extensions_mut().remove::<ReasonPhrase>();
                     Tried::Answered(response)
                 }
                 Ok(Err(error)) if was_never_sent(&error) => {
