@@ -195,7 +195,9 @@ fn one_at_a_time_where_it_was_asked_for() {
 fn an_answer_ends_no_other_writes_doubt() {
     let world = World::new(with_read_back());
     let [first, second, third] = [(); 3].map(|()| world.begin(world.write(1, None)).ok().unwrap());
-    [&first, &second, &third].map(|watched| watched.mark(true));
+    for watched in [&first, &second, &third] {
+        watched.mark(true);
+    }
     first.end(Status::Unknown, world.now());
     second.end(Status::Ok, world.now());
     assert!(matches!(world.refused(1, None), Doubt::Unknown { .. }));
