@@ -22,13 +22,22 @@ use crate::protocol;
 /// Longest value of a call that is remembered for rules, in bytes as JSON.
 const CAPTURE_LIMIT_BYTES: usize = 16_384;
 
+/// The class of an answer with a good status of which nobody can tell whether it says otherwise.
+const UNJUDGED: Option<ErrorClass> = Some(ErrorClass::MalformedResponse);
+
 /// A call that has ended: what it held is settled, what it leaves behind is known. Made here and
 /// nowhere else.
 pub struct Completed {
     ending: Ending,
+    succeeded: bool,
 }
 
 impl Completed {
+    /// Whether the tool has done what was asked, as far as its answer says.
+    pub fn succeeded(&self) -> bool {
+        self.succeeded
+    }
+
     /// How it ended, for the record.
     pub fn ending(&self) -> &Ending {
         &self.ending
@@ -80,8 +89,8 @@ impl Completed {
             }
         }
         let result_key = measure.digest.short();
-        settle(admitted, &mut ending, result_key, measure.kept, sent, now);
-        Self { ending }
+        let succeeded = settle(admitted, &mut ending, result_key, measure.kept, sent, now);
+        Self { ending, succeeded }
     }
 
     /// A call that got no answer.
@@ -102,46 +111,70 @@ impl Completed {
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
-        settle(admitted, &mut ending, result_key, None, sent, now);
-        Self { ending }
+        let succeeded = settle(admitted, &mut ending, result_key, None, sent, now);
+        Self { ending, succeeded }
     }
 }
 
-/// What an answer says of the call beside its status. One that cannot be judged says nothing.
+/// What an answer says of the call beside its status. One that cannot be judged is an answer, and
+/// no success.
 fn told(outcome: Outcome, admitted: &Admitted, measure: &Measure, trip: Trip, now: Now) -> Outcome {
     let call = admitted.call();
-    let (Some(program), Some(body), Status::Ok) =
-        (&call.plan.resilience.tool_error, &measure.kept, outcome.status)
-    else {
+    let (Some(program), Status::Ok) = (&call.plan.resilience.tool_error, outcome.status) else {
         return outcome;
     };
-    let Some(result) = decoded(body.clone()) else { return outcome };
-    let answer = AnswerView {
-        result: result.root(),
-        status: outcome.http_status.unwrap_or_default(),
-        bytes: measure.bytes,
-        stale: trip.stale.is_some(),
-        is_error: false,
-    };
-    let reservation = admitted.reservation();
-    let failed = reservation.look(now, |run| {
-        let call = call.view(reservation.step());
-        program.eval_bool(&Env { call, run, prior: None, answer: Some(answer), now })
-    });
-    if failed.unwrap_or_default() {
-        let error_class = Some(ErrorClass::ToolError);
-        return Outcome { status: Status::Error, error_class, ..outcome };
+    if call.method == Method::HEAD || matches!(outcome.http_status, Some(204 | 304)) {
+        return outcome;
     }
-    outcome
+    let result = measure.kept.clone().and_then(readable);
+    let failed = result.and_then(|result| {
+        let answer = AnswerView {
+            result: result.root(),
+            status: outcome.http_status.unwrap_or_default(),
+            bytes: measure.bytes,
+            stale: trip.stale.is_some(),
+            is_error: false,
+        };
+        let reservation = admitted.reservation();
+        reservation.look(now, |run| {
+            let call = call.view(reservation.step());
+            program.eval_bool(&Env { call, run, prior: None, answer: Some(answer), now }).ok()
+        })
+    });
+    match failed {
+        Some(false) => outcome,
+        Some(true) => {
+            let error_class = Some(ErrorClass::ToolError);
+            Outcome { status: Status::Error, error_class, ..outcome }
+        }
+        None => {
+            let tool = &call.tool.name;
+            tracing::warn!(%tool, "cannot tell whether the answer says that the call failed");
+            let error_class = outcome.error_class.or(UNJUDGED);
+            Outcome { error_class, ..outcome }
+        }
+    }
 }
 
-/// The outcome of a write is not known when no attempt was answered to the end, or when one of
-/// them may have done what a later one could not.
+/// A body as rules see it, unless it looks like JSON that can be read in more than one way.
+fn readable(body: Bytes) -> Option<Document> {
+    let start =
+        std::str::from_utf8(&body).ok()?.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    if start.starts_with(['{', '[']) {
+        return Document::parse(body, JSON_DEPTH_LIMIT).ok();
+    }
+    decoded(body)
+}
+
+/// The outcome of a write is not known when no attempt was answered to the end, when one of them
+/// may have done what a later one could not, or when what stands before the tool waited in vain for
+/// its answer.
 fn doubted(outcome: Outcome, admitted: &Admitted, answered_whole: bool, trip: Trip) -> Outcome {
     let failed = outcome.http_status.is_some_and(|status| status >= 400);
     let half = !answered_whole && !failed;
     let lost = trip.in_doubt && outcome.status != Status::Ok;
-    if admitted.call().tool.effect.changes() && (half || lost) {
+    let waited = outcome.http_status == Some(504) && admitted.begun.key.is_none();
+    if admitted.call().tool.effect.changes() && (half || lost || waited) {
         return Outcome { status: Status::Unknown, ..outcome };
     }
     outcome
@@ -165,6 +198,7 @@ fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outc
     Outcome { error_class: Some(ErrorClass::ContractViolation), ..outcome }
 }
 
+/// Settles what the call held. Whether it has succeeded.
 fn settle(
     admitted: Admitted,
     ending: &mut Ending,
@@ -172,7 +206,7 @@ fn settle(
     body: Option<Bytes>,
     sent: Now,
     now: Now,
-) {
+) -> bool {
     let AdmittedParts { call, reservation, applicable, leave, watched } = admitted.into_parts();
     let cost = cost(&call, &reservation, body.clone());
     ending.cost_usd = cost.map(Usd::dollars);
@@ -191,7 +225,9 @@ fn settle(
         tokens: None,
     };
     if let Some(watched) = watched {
-        watched.end(settlement.status, now);
+        // An answer that nobody can read ends no earlier doubt.
+        let unjudged = settlement.status == Status::Ok && ending.outcome.error_class == UNJUDGED;
+        watched.end(if unjudged { Status::Error } else { settlement.status }, now);
     }
     if settlement.succeeded {
         reservation.ledger().unknown.read_back(
@@ -201,8 +237,10 @@ fn settle(
             sent.mono,
         );
     }
+    let succeeded = settlement.succeeded;
     Reservation::settle(reservation, settlement, now);
     drop(leave);
+    succeeded
 }
 
 /// What a call cost that was sent; `None` when nothing says. A result that is not known as a whole
@@ -265,4 +303,17 @@ fn member<'a>(start: Value<'a>, path: &str) -> Option<Value<'a>> {
         value = object.get(name)?;
     }
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_looks_like_json_is_read_as_such_or_not_at_all() {
+        let read = |body: &'static [u8]| readable(Bytes::from_static(body)).is_some();
+        assert!(read(b"{\"ok\":true}") && read(b"done") && read(b""));
+        assert!(!read(b"{\"ok\":true,\"ok\":false}") && !read(b" {\"ok\":"));
+        assert!(!read(b"\xff\xfe") && !read(b"\xef\xbb\xbf[1"));
+    }
 }

@@ -15,7 +15,9 @@ use hyper::body::Incoming;
 use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
-use crate::forward::{self, AnswerBody, Content, Errand, Forwarded, Metered, Remembered, Trip};
+use crate::forward::{
+    self, AnswerBody, Content, Errand, Forwarded, Held, Metered, Remembered, Trip,
+};
 use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
@@ -192,9 +194,11 @@ async fn answer(
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
+    let held = body.held();
     let finish = move |measure| {
         let now = gate.clock.now();
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
+        remember(held.as_ref(), &completed, now);
         page.ended(completed.ending());
     };
     let body = Metered::new(body, hasher, keep, idle, Box::new(finish));
@@ -211,6 +215,7 @@ async fn reviewed(
 ) -> Response<Full<Bytes>> {
     let Whole { admitted, answer, trip, at } = whole;
     let status = answer.status();
+    let held = answer.body().held();
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let how = How { hasher, store: &gate.store, idle, stale: trip.stale.is_some() };
@@ -225,6 +230,7 @@ async fn reviewed(
                 respond::stale(response.headers_mut(), age);
             }
             let completed = Completed::answered(admitted, status, measure, at, trip, now);
+            remember(held.as_ref(), &completed, now);
             page.ended(completed.ending());
             response
         }
@@ -232,6 +238,7 @@ async fn reviewed(
             let response = respond::refuse(&refusal, about(&page));
             admitted.reservation().withhold(&Denial::of(&refusal), now);
             let completed = Completed::answered(admitted, status, measure, at, trip, now);
+            remember(held.as_ref(), &completed, now);
             page.withheld(&refusal, completed.ending());
             response
         }
@@ -243,6 +250,15 @@ async fn reviewed(
             page.ended(completed.ending());
             response
         }
+    }
+}
+
+/// Keeps the answer of a call that succeeded for the time when the tool is down.
+fn remember(held: Option<&Held>, completed: &Completed, now: Now) {
+    if completed.succeeded()
+        && let Some(held) = held
+    {
+        held.keep(now);
     }
 }
 

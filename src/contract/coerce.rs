@@ -64,8 +64,41 @@ fn scalar(text: &str, types: &surface::Types) -> Value {
         return same();
     }
     // Only what is a number in JSON: no `+5`, `0x5`, ` 5` or `5.`; and none that would lose digits.
+    // What is an integer is written as one: a tool's parser need not read `1e3` or `5.0` so.
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let only_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let begins_and_ends = digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.ends_with(|last: char| last.is_ascii_digit());
+    if !begins_and_ends || (!types.contains("number") && !only_digits) {
+        return same();
+    }
     match serde_json::from_str::<Number>(text) {
         Ok(number) if text.contains(['.', 'e', 'E']) || !number.is_f64() => Value::Number(number),
         Ok(_) | Err(_) => same(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_plain_numbers_in_text_are_numbers() {
+        for (kind, text, expected) in [
+            ("integer", "-5", json!(-5)),
+            ("integer", "5.0", json!("5.0")),
+            ("integer", "1e3", json!("1e3")),
+            ("number", "1e3", json!(1e3)),
+            ("number", "2.5", json!(2.5)),
+            ("number", " 5", json!(" 5")),
+            ("number", "5\n", json!("5\n")),
+            ("integer", "5 ", json!("5 ")),
+            ("integer", "-", json!("-")),
+        ] {
+            let schema = json!({ "type": kind });
+            assert_eq!(from_text(text, &schema, &schema), expected, "{kind} {text:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, StatusCode, Uri};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 
 use crate::call::{ErrorClass, Refusal};
 use crate::forward::handover::Handover;
@@ -63,6 +64,8 @@ impl Prepared {
                 }
                 Ok(Ok(mut response)) => {
                     headers::incoming(response.headers_mut());
+                    // A phrase of the tool's is text that nothing judges or redacts.
+                    response.extensions_mut().remove::<ReasonPhrase>();
                     Tried::Answered(response)
                 }
                 Ok(Err(error)) if was_never_sent(&error) => {

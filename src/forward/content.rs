@@ -9,14 +9,15 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 
-use crate::clock::Clock;
+use crate::clock::Now;
 use crate::forward::remembered::{Question, Remembered};
 
 /// A body that comes from the tool, or from memory.
 pub enum Content {
     Live(Incoming),
-    /// Remembered when it has come whole.
+    /// Remembered when it has come whole and its call has succeeded.
     Kept(Incoming, Box<Keeper>),
     /// From memory.
     Stale(Full<Bytes>),
@@ -24,11 +25,9 @@ pub enum Content {
 
 /// Gathers an answer while it passes by.
 pub struct Keeper {
-    pub(super) question: Question,
     pub(super) headers: HeaderMap,
     pub(super) limit_bytes: usize,
-    pub(super) remembered: Arc<Remembered>,
-    pub(super) clock: Clock,
+    pub(super) held: Held,
     pub(super) gathered: Gathered,
 }
 
@@ -37,6 +36,37 @@ pub(super) enum Gathered {
     Some(BytesMut),
     /// Too long, or broken off, or kept.
     Over,
+}
+
+/// A whole answer that waits for its call to be judged.
+#[derive(Clone)]
+pub struct Held {
+    question: Question,
+    remembered: Arc<Remembered>,
+    answer: Arc<Mutex<Option<(HeaderMap, Bytes)>>>,
+}
+
+impl Held {
+    pub(super) fn new(question: Question, remembered: Arc<Remembered>) -> Self {
+        Self { question, remembered, answer: Arc::default() }
+    }
+
+    /// Remembers the answer of a call that succeeded, if it has come whole.
+    pub fn keep(&self, now: Now) {
+        if let Some((headers, body)) = self.answer.lock().take() {
+            self.remembered.keep(self.question, headers, &body, now);
+        }
+    }
+}
+
+impl Content {
+    /// The answer as it is to be remembered once its call has succeeded.
+    pub fn held(&self) -> Option<Held> {
+        match self {
+            Self::Kept(_, keeper) => Some(keeper.held.clone()),
+            Self::Live(_) | Self::Stale(_) => None,
+        }
+    }
 }
 
 /// The tool's connection broke.
@@ -54,10 +84,11 @@ impl Keeper {
         }
     }
 
-    fn whole(&mut self) {
+    /// All of it has come.
+    pub(super) fn whole(&mut self) {
         if let Gathered::Some(bytes) = std::mem::replace(&mut self.gathered, Gathered::Over) {
             let headers = std::mem::take(&mut self.headers);
-            self.remembered.keep(self.question, headers, &bytes, self.clock.now());
+            *self.held.answer.lock() = Some((headers, bytes.freeze()));
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::policy::set::Applicable;
 
 pub use body::{Finish, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
-pub use content::{Content, ContentError, Keeper};
+pub use content::{Content, ContentError, Held, Keeper};
 pub use remembered::Remembered;
 pub use send::{Errand, send};
 

@@ -17,6 +17,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use ring::digest::{Context, SHA256};
 
 use crate::clock::Now;
+use crate::forward::Upstream;
 use crate::identify::Call;
 use crate::weaken::Hole;
 
@@ -33,11 +34,10 @@ const SHARDS: usize = 4;
 const OVERHEAD_BYTES: usize = 128;
 
 /// Headers that differ with every request and say nothing of what is asked.
-const PASSING: [HeaderName; 6] = [
+const PASSING: [HeaderName; 5] = [
     USER_AGENT,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
-    HeaderName::from_static("baggage"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-correlation-id"),
 ];
@@ -123,7 +123,7 @@ impl Remembered {
 
 impl Question {
     /// What is asked by a call that goes out with these headers.
-    pub fn of(call: &Call, policy_version: &str, authority: &str, headers: &HeaderMap) -> Self {
+    pub fn of(call: &Call, policy_version: &str, at: &Upstream, headers: &HeaderMap) -> Self {
         let mut hash = Context::new(&SHA256);
         let mut part = |bytes: &[u8]| {
             // With its length, so that no two lists of parts read alike.
@@ -136,7 +136,9 @@ impl Question {
         }
         part(policy_version.as_bytes());
         part(call.upstream.as_bytes());
-        part(authority.as_bytes());
+        for text in [at.scheme.as_str(), at.authority.as_str(), &at.base_path] {
+            part(text.as_bytes());
+        }
         part(call.tool.name.as_bytes());
         part(call.method.as_str().as_bytes());
         part(call.path.as_bytes());
@@ -160,7 +162,8 @@ impl Question {
     }
 }
 
-/// Whether an answer may be given again to somebody who asks the same.
+/// Whether an answer may be given again to somebody who asks the same. It must not depend on what
+/// is no part of the question.
 pub(super) fn may_be_kept<B>(response: &Response<B>) -> bool {
     let headers = response.headers();
     let says = |name: HeaderName, words: &[&str]| {
@@ -175,6 +178,7 @@ pub(super) fn may_be_kept<B>(response: &Response<B>) -> bool {
         && !headers.contains_key(SET_COOKIE)
         && !says(CACHE_CONTROL, &["no-store", "private"])
         && !says(VARY, &["*"])
+        && !PASSING.iter().any(|name| says(VARY, &[name.as_str()]))
 }
 
 #[cfg(test)]
@@ -223,11 +227,13 @@ mod tests {
             may_be_kept(&Response::builder().header(name, value).body(()).unwrap())
         };
         assert!(answer("cache-control", "max-age=60, public"));
+        assert!(answer("vary", "accept, baggage"));
         for (name, value) in [
             ("cache-control", "no-store"),
             ("Cache-Control", "max-age=60, Private"),
             ("cache-control", "private=\"x\""),
             ("vary", "*"),
+            ("vary", "accept, User-Agent"),
             ("set-cookie", "a=b"),
         ] {
             assert!(!answer(name, value), "{name}: {value}");

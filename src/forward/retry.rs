@@ -105,8 +105,9 @@ fn backoff(plan: &RetryPlan, made: u32, roll: f64) -> Duration {
 /// The value of `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
 fn rest(headers: &HeaderMap, now: Now) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than we count in are a very long time.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
     let ahead = date.timestamp_millis().saturating_sub(now.wall_ms);
@@ -181,6 +182,8 @@ mod tests {
         assert_eq!(wait("Wed, 21 Oct 2014 07:28:00 GMT"), Some(Duration::ZERO));
         assert_eq!(wait("soon"), Some(Duration::ZERO));
         assert_eq!(wait("31"), None);
+        assert_eq!(wait("99999999999999999999999999"), None);
+        assert_eq!(wait("+2"), Some(Duration::ZERO), "no number of seconds");
     }
 
     #[test]

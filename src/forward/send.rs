@@ -13,7 +13,7 @@ use crate::call::plan::RetryOn;
 use crate::call::{Attempt, ErrorClass, Known, Outcome, Refusal, Status};
 use crate::clock::{Clock, Now};
 use crate::forward::attempt::Prepared;
-use crate::forward::content::{Content, Gathered, Keeper};
+use crate::forward::content::{Content, Gathered, Held, Keeper};
 use crate::forward::remembered::{self, Question, Remembered};
 use crate::forward::retry::{self, Repeat, Tried};
 use crate::forward::{Forwarded, Trip, Upstream};
@@ -235,8 +235,7 @@ fn enter_again(admitted: &mut Admitted, now: Now) -> bool {
 fn question(admitted: &Admitted, prepared: &Prepared, errand: &Errand<'_>) -> Option<Question> {
     let call = admitted.call();
     call.plan.resilience.fallback?;
-    let authority = errand.upstream.authority.as_str();
-    Some(Question::of(call, errand.policy_version, authority, &prepared.headers))
+    Some(Question::of(call, errand.policy_version, errand.upstream, &prepared.headers))
 }
 
 /// The last good answer, if there is one.
@@ -265,19 +264,16 @@ fn content(
     if !remembered::may_be_kept(&response) {
         return response.map(Content::Live);
     }
-    let headers = response.headers().clone();
-    if response.body().is_end_stream() {
-        errand.remembered.keep(question, headers, &[], errand.clock.now());
-        return response.map(Content::Live);
-    }
-    let keeper = Keeper {
-        question,
-        headers,
+    let held = Held::new(question, Arc::clone(errand.remembered));
+    let mut keeper = Keeper {
+        headers: response.headers().clone(),
         limit_bytes: plan.limit_bytes,
-        remembered: Arc::clone(errand.remembered),
-        clock: errand.clock.clone(),
+        held,
         gathered: Gathered::Some(BytesMut::new()),
     };
+    if response.body().is_end_stream() {
+        keeper.whole();
+    }
     response.map(|body| Content::Kept(body, Box::new(keeper)))
 }
 

@@ -25,6 +25,9 @@ const UNKNOWN_LIMIT: usize = 10_000;
 /// Runs remembered of one entry that have looked since.
 const LOOKED_LIMIT: usize = 32;
 
+/// Keys remembered of one entry. Beyond it, no key ends the matter.
+const KEYS_LIMIT: usize = 32;
+
 /// All writes whose outcome is not known, and those in flight of tools that want each at most once.
 #[derive(Debug, Default)]
 pub struct UnknownWrites {
@@ -50,7 +53,8 @@ struct Entry {
     number: u64,
     run: RunId,
     since: Now,
-    idempotency_key: Option<Arc<str>>,
+    /// The keys of the writes that it stands for, each once; `None` for those without one.
+    keys: Vec<Option<Arc<str>>>,
     read_back: Arc<[Arc<str>]>,
     /// Other runs that have looked since.
     looked: Vec<RunId>,
@@ -118,6 +122,8 @@ pub struct UnknownWrite {
 pub struct Watched {
     ledger: Arc<Ledger>,
     write: Write,
+    /// The number of the entry that it made when it began.
+    own: Option<u64>,
     reached: AtomicBool,
     ended: bool,
 }
@@ -162,24 +168,25 @@ impl UnknownWrites {
         }
         let entries = self.entries.lock();
         let entry = entries.get(&Key::new(caller, tool, call))?;
-        entry.idempotency_key.clone().filter(|_| entry.stage == Stage::Unknown)
+        entry.key().filter(|_| entry.stage == Stage::Unknown)
     }
 
-    /// Whether the write may be sent. One that wants to be in flight alone is noted.
-    fn begin(&self, write: &Write, now: Now) -> Result<(), Doubt> {
+    /// Whether the write may be sent. One that wants to be in flight alone is noted: under which
+    /// number.
+    fn begin(&self, write: &Write, now: Now) -> Result<Option<u64>, Doubt> {
         let alone = write.plan.resilience.at_most_once && !write.chosen;
         let nothing = self.count.load(Ordering::Acquire) == 0;
         if (nothing && !alone) || Hole::ForgetUnknown.is_open() {
-            return Ok(());
+            return Ok(None);
         }
         let mut entries = self.entries.lock();
         match entries.get(&write.key) {
-            Some(entry) if write.repeats(entry) => return Ok(()),
+            Some(entry) if write.repeats(entry) => return Ok(None),
             Some(entry) if entry.stage == Stage::Unknown && entry.looked.contains(&write.run) => {
                 entries.remove(&write.key);
                 self.count.store(entries.len(), Ordering::Release);
             }
-            Some(entry) if entry.stage == Stage::InFlight && write.chosen => return Ok(()),
+            Some(entry) if entry.stage == Stage::InFlight && write.chosen => return Ok(None),
             Some(entry) if entry.stage == Stage::InFlight => return Err(Doubt::InFlight),
             Some(entry) => {
                 let read_back = Arc::clone(&entry.read_back);
@@ -190,43 +197,55 @@ impl UnknownWrites {
         if entries.len() >= UNKNOWN_LIMIT {
             // Under a key it can be repeated without harm.
             let keyed = write.idempotency_key.is_some();
-            return if keyed { Ok(()) } else { Err(Doubt::Full) };
+            return if keyed { Ok(None) } else { Err(Doubt::Full) };
         }
-        if alone {
-            self.put(&mut entries, write, Stage::InFlight, now);
-        }
-        Ok(())
+        let noted = alone.then(|| self.put(&mut entries, write, Stage::InFlight, now));
+        Ok(noted)
     }
 
-    fn put(&self, entries: &mut HashMap<Key, Entry>, write: &Write, stage: Stage, now: Now) {
+    fn put(&self, entries: &mut HashMap<Key, Entry>, write: &Write, stage: Stage, now: Now) -> u64 {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let entry = Entry {
-            number: self.numbers.fetch_add(1, Ordering::Relaxed).saturating_add(1),
+            number,
             run: write.run.clone(),
             since: now,
-            idempotency_key: write.idempotency_key.clone(),
+            keys: vec![write.idempotency_key.clone()],
             read_back: Arc::clone(&write.plan.resilience.read_back),
             looked: Vec::new(),
             stage,
         };
         entries.insert(write.key.clone(), entry);
         self.count.store(entries.len(), Ordering::Release);
+        number
     }
 
-    fn end(&self, write: &Write, end: End, now: Now) {
+    /// `own`: the number of the entry that the write made when it began, if it made one.
+    fn end(&self, write: &Write, own: Option<u64>, end: End, now: Now) {
         let mut entries = self.entries.lock();
-        let (own, stage) = match entries.get(&write.key) {
-            Some(entry) => (entry.idempotency_key == write.idempotency_key, Some(entry.stage)),
-            None => (false, None),
-        };
-        match (end, stage) {
-            (End::InDoubt, None) => self.put(&mut entries, write, Stage::Unknown, now),
-            (End::InDoubt, Some(_)) if own => self.put(&mut entries, write, Stage::Unknown, now),
-            (End::Done, Some(_)) | (End::Failed, Some(Stage::InFlight)) if own => {
-                entries.remove(&write.key);
-                self.count.store(entries.len(), Ordering::Release);
+        let Some(entry) = entries.get_mut(&write.key) else {
+            if end == End::InDoubt {
+                self.put(&mut entries, write, Stage::Unknown, now);
             }
-            // Another write stands there, which may still have happened; or nothing does.
-            (End::InDoubt | End::Done | End::Failed, _) => {}
+            return;
+        };
+        let over = match (end, entry.stage) {
+            // In the place of its own, or of one in flight, which adds itself if it is lost too.
+            (End::InDoubt, Stage::InFlight) => {
+                self.put(&mut entries, write, Stage::Unknown, now);
+                false
+            }
+            (End::InDoubt, Stage::Unknown) => {
+                entry.add(write, now);
+                false
+            }
+            (End::Done | End::Failed, Stage::InFlight) => own == Some(entry.number),
+            // Another write, which may have happened whatever became of this one.
+            (End::Done, Stage::Unknown) => entry.answered(write),
+            (End::Failed, Stage::Unknown) => false,
+        };
+        if over {
+            entries.remove(&write.key);
+            self.count.store(entries.len(), Ordering::Release);
         }
     }
 
@@ -267,6 +286,31 @@ impl Entry {
         format!("unk_{}", self.number)
     }
 
+    /// The first key there is.
+    fn key(&self) -> Option<Arc<str>> {
+        self.keys.iter().find_map(Clone::clone)
+    }
+
+    /// Stands for one more write, of which nobody has had the time to look.
+    fn add(&mut self, write: &Write, now: Now) {
+        (self.since, self.run) = (now, write.run.clone());
+        self.looked.clear();
+        let known = self.keys.contains(&write.idempotency_key);
+        if !known && self.keys.len() < KEYS_LIMIT {
+            self.keys.push(write.idempotency_key.clone());
+        } else if !known && !self.keys.contains(&None) {
+            self.keys.push(None);
+        }
+    }
+
+    /// Stands no longer for the request that was answered. Whether it stands for nothing now.
+    fn answered(&mut self, write: &Write) -> bool {
+        if write.repeats(self) {
+            self.keys.retain(|key| *key != write.idempotency_key);
+        }
+        self.keys.is_empty()
+    }
+
     fn shown(&self, key: &Key) -> UnknownWrite {
         UnknownWrite {
             id: self.id(),
@@ -275,7 +319,7 @@ impl Entry {
             tool: key.tool.clone(),
             run: self.run.clone(),
             since_ms: self.since.wall_ms,
-            idempotency_key: self.idempotency_key.clone(),
+            idempotency_key: self.key(),
             read_back: Arc::clone(&self.read_back),
         }
     }
@@ -297,7 +341,7 @@ impl Write {
 
     /// Whether it is the same request as an earlier one, and not only an identical one.
     fn repeats(&self, entry: &Entry) -> bool {
-        self.idempotency_key.is_some() && self.idempotency_key == entry.idempotency_key
+        self.idempotency_key.is_some() && entry.keys.contains(&self.idempotency_key)
     }
 }
 
@@ -307,9 +351,9 @@ impl Watched {
     /// # Errors
     /// Why it must not.
     pub(super) fn begin(ledger: &Arc<Ledger>, write: Write, now: Now) -> Result<Self, Doubt> {
-        ledger.unknown.begin(&write, now)?;
+        let own = ledger.unknown.begin(&write, now)?;
         let ledger = Arc::clone(ledger);
-        Ok(Self { ledger, write, reached: AtomicBool::new(false), ended: false })
+        Ok(Self { ledger, write, own, reached: AtomicBool::new(false), ended: false })
     }
 
     /// Says whether the request may have reached the tool.
@@ -335,7 +379,7 @@ impl Watched {
         let end = if end == End::InDoubt && !reached { End::Failed } else { end };
         // Most writes leave nothing behind and had nothing before them: no lock for them.
         if end == End::InDoubt || self.ledger.unknown.count.load(Ordering::Acquire) > 0 {
-            self.ledger.unknown.end(&self.write, end, now);
+            self.ledger.unknown.end(&self.write, self.own, end, now);
         }
     }
 }

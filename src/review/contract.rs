@@ -8,6 +8,7 @@ use crate::call::{Refusal, StopReason};
 use crate::guard::Admitted;
 use crate::json::Document;
 use crate::review::Content;
+use crate::review::read::Redacts;
 
 /// Complaints told in words; all of them are told to programs.
 const WORDS_LIMIT_COMPLAINTS: usize = 4;
@@ -23,7 +24,7 @@ pub(super) fn keeps(admitted: &Admitted, parts: &Parts, body: &Bytes) -> Result<
     if call.method == Method::HEAD || parts.status == StatusCode::NOT_MODIFIED {
         return Ok(());
     }
-    let content = Content::read(&parts.headers, body, false);
+    let content = Content::read(&parts.headers, body, Redacts::Nothing);
     let value = content.as_ref().ok().filter(|content| content.is_json);
     let value = value.map(|content| Document::root(&content.value));
     let complaints = contract.check_response(parts.status.as_u16(), value);

@@ -16,6 +16,7 @@ use crate::policy::rewrite::{self, Asked, Changed, Wanted};
 use crate::policy::set::Applicable;
 use crate::policy::view::{AnswerView, CallView, Env, RunView};
 use crate::review::Content;
+use crate::review::read::Redacts;
 use crate::weaken::Hole;
 
 /// Headers that vouch for a body as it was (RFC 9110, RFC 9530 and what came before it).
@@ -90,11 +91,7 @@ pub fn decide(
     now: Now,
     known: &mut Known,
 ) -> Result<Passed, Box<Refusal>> {
-    let by_path = applicable
-        .result_rewrites
-        .iter()
-        .any(|rewrite| rewrite.redact.as_ref().is_some_and(|redaction| redaction.path.is_some()));
-    let content = match Content::read(answer.headers, answer.body, by_path) {
+    let content = match Content::read(answer.headers, answer.body, redacts(applicable)) {
         Ok(content) => content,
         Err(why) => return unreadable(applicable, why, known),
     };
@@ -132,6 +129,15 @@ pub fn decide(
         known.warned_by = notes.first().map(|note| note.rule.clone());
     }
     Ok(Passed { changed, notes })
+}
+
+/// What rules that are in force take out.
+fn redacts(applicable: &Applicable) -> Redacts {
+    let enforced = applicable.result_rewrites.iter().filter(|rule| rule.mode == Mode::Enforce);
+    let each = enforced
+        .filter_map(|rule| rule.redact.as_ref())
+        .map(|redaction| if redaction.path.is_some() { Redacts::ByPath } else { Redacts::Found });
+    each.max().unwrap_or(Redacts::Nothing)
 }
 
 fn take_out(content: &Content, wanted: &Wanted<'_>, tally: &mut [Changed]) -> Option<String> {

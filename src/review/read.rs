@@ -16,13 +16,22 @@ pub struct Content {
     pub is_json: bool,
 }
 
+/// What is taken out of an answer, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Redacts {
+    Nothing,
+    /// What is found in it. Within JSON it may stand escaped, which is found in JSON only.
+    Found,
+    /// Values by their path. What is not read as JSON has none.
+    ByPath,
+}
+
 impl Content {
-    /// Reads a body as its headers declare it. `by_path`: a rule takes values out by their path, and
-    /// what is not read as JSON has none.
+    /// Reads a body as its headers declare it, so that what is to be taken out of it can be.
     ///
     /// # Errors
     /// What keeps it from being read, without a word of what it says.
-    pub fn read(headers: &HeaderMap, body: &Bytes, by_path: bool) -> Result<Self, &'static str> {
+    pub fn read(headers: &HeaderMap, body: &Bytes, redacts: Redacts) -> Result<Self, &'static str> {
         if body.is_empty() {
             return Self::plain(String::new());
         }
@@ -52,14 +61,16 @@ impl Content {
             return Ok(Self { value, text: text.to_owned(), is_json: true });
         }
         let essence = kind.split(';').next().unwrap_or_default().trim();
-        let looks_like_json = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
         if essence == "application/json" || essence.ends_with("+json") {
             return Err("its answer is JSON that can be read in more than one way, or is broken");
         }
-        if by_path && looks_like_json.starts_with(['{', '[']) {
-            return Err("its answer looks like JSON and cannot be read as such");
+        match redacts {
+            Redacts::ByPath => Err("its answer cannot be read as JSON"),
+            Redacts::Found if looks_like_json(text) => {
+                Err("its answer looks like JSON and cannot be read as such")
+            }
+            Redacts::Found | Redacts::Nothing => Self::plain(text.to_owned()),
         }
-        Self::plain(text.to_owned())
     }
 
     fn plain(text: String) -> Result<Self, &'static str> {
@@ -67,6 +78,15 @@ impl Content {
         let value = value.map_err(|_| "its answer is not text")?;
         Ok(Self { value, text, is_json: false })
     }
+}
+
+/// Whether an agent may take a text for JSON: also with a byte order mark or the prefix that keeps
+/// browsers from running it as a script, and also one value to a line.
+fn looks_like_json(text: &str) -> bool {
+    let blank = |text: char| text.is_whitespace() || text.is_control() || text == '\u{feff}';
+    let start = text.trim_start_matches(blank);
+    let start = start.strip_prefix(")]}'").unwrap_or(start);
+    start.trim_start_matches(|text: char| blank(text) || text == ',').starts_with(['{', '['])
 }
 
 /// Whether a declared character set says the same as UTF-8 of these bytes.

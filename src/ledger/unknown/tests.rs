@@ -192,6 +192,43 @@ fn one_at_a_time_where_it_was_asked_for() {
 }
 
 #[test]
+fn an_answer_ends_no_other_writes_doubt() {
+    let world = World::new(with_read_back());
+    let [first, second, third] = [(); 3].map(|()| world.begin(world.write(1, None)).ok().unwrap());
+    for watched in [&first, &second, &third] {
+        watched.mark(true);
+    }
+    first.end(Status::Unknown, world.now());
+    second.end(Status::Ok, world.now());
+    assert!(matches!(world.refused(1, None), Doubt::Unknown { .. }));
+    let before = world.now().mono;
+    world.clock.advance(Duration::from_secs(1));
+    third.end(Status::Unknown, world.now());
+    world.look_in("r", "crm.get", before);
+    assert!(!world.passes(1, None), "asked before the last was in doubt");
+    world.look("crm.get");
+    assert!(world.passes(1, None));
+}
+
+#[test]
+fn doubt_stands_beside_a_write_in_flight() {
+    let world = World::new(Resilience { at_most_once: true, ..Resilience::default() });
+    for first_ends in [Status::Ok, Status::Error, Status::Unknown] {
+        let first = world.begin(world.write(1, Some("gate"))).ok().unwrap();
+        first.mark(true);
+        world.ends(1, Some("a"), Status::Unknown);
+        assert!(matches!(world.refused(1, Some("b")), Doubt::Unknown { .. }));
+        first.end(first_ends, world.now());
+        assert!(matches!(world.refused(1, Some("b")), Doubt::Unknown { .. }), "{first_ends:?}");
+        world.ends(1, Some("a"), Status::Ok);
+        let lost = first_ends == Status::Unknown;
+        assert_eq!(world.passes(1, Some("b")), !lost, "each key for itself");
+        world.ends(1, Some("gate"), Status::Ok);
+        assert_eq!(world.ledger.unknown.count(), 0);
+    }
+}
+
+#[test]
 fn beyond_the_limit_writes_without_a_key_are_refused() {
     let world = World::new(Resilience::default());
     for call in 0..UNKNOWN_LIMIT as u64 {
