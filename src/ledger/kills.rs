@@ -261,7 +261,12 @@ mod tests {
         kills.engage(kill("kill_all", Target::Everything)).unwrap();
         assert!(
             kills
-                .check(KillFacts { tool: &tool("a.b", Effect::Read), run: "", tenant: "" })
+                .check(KillFacts {
+                    tool: &tool("a.b", Effect::Read),
+                    run: "",
+                    tenant: "",
+                    above: &[]
+                })
                 .is_err()
         );
     }
