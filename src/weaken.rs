@@ -59,7 +59,7 @@ pub enum Hole {
     ReuseApproval,
     /// An approval is good for other bodies.
     LooseApproval,
-    /// One call in 64 is not held against the kill switches.
+    /// Calls are not held against the kill switches.
     LeakyKill,
     /// Calls that wait for a retry do not hear of a kill switch.
     DeafRetries,

@@ -110,7 +110,11 @@ const WATCHES: &[(Hole, Suite, &str)] = &[
     (Hole::SharedFallback, Proxy, "resilience::the_last_good_answer_stands_in"),
     (Hole::ReuseApproval, Unit, "ledger::approvals::tests::a_thousand_at_once_pass_once"),
     (Hole::LooseApproval, Proxy, "approvals::nothing_but_the_very_same_call_passes"),
-    (Hole::LeakyKill, Proxy, "kill::no_call_that_begins_after_the_acknowledgement_passes"),
+    (
+        Hole::LeakyKill,
+        Unit,
+        "ledger::kills::tests::each_target_stops_what_it_is_about_and_nothing_else",
+    ),
     (Hole::DeafRetries, Proxy, "resilience::a_call_that_waits_hears_of_the_kill_switch"),
     (Hole::NoSchema, Proxy, "contracts::arguments_are_what_the_document_declares"),
     (Hole::UncheckedRewrites, Proxy, "contracts::what_rules_set_is_checked_as_well"),
