@@ -213,11 +213,7 @@ fn settle(
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
         status: ending.outcome.status,
-        // A redirect or an empty "not modified" has not done what was asked.
-        // Nor has an answer that was remembered.
-        succeeded: ending.outcome.status == Status::Ok
-            && ending.outcome.error_class.is_none()
-            && ending.outcome.http_status.is_some_and(|status| (200..300).contains(&status)),
+        succeeded: has_done_it(&ending.outcome),
         result_key,
         captured,
         upstream: ending.upstream,
@@ -241,6 +237,15 @@ fn settle(
     Reservation::settle(reservation, settlement, now);
     drop(leave);
     succeeded
+}
+
+/// Whether what was asked is done. A redirect or an empty "not modified" has not done it, nor has an
+/// answer that was remembered or that cannot be judged. One that only breaks its schema has:
+/// observing a contract changes nothing for the rules.
+fn has_done_it(outcome: &Outcome) -> bool {
+    outcome.status == Status::Ok
+        && matches!(outcome.error_class, None | Some(ErrorClass::ContractViolation))
+        && outcome.http_status.is_some_and(|status| (200..300).contains(&status))
 }
 
 /// What a call cost that was sent; `None` when nothing says. A result that is not known as a whole

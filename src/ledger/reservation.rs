@@ -183,8 +183,7 @@ impl Reservation {
     }
 
     /// Notes in the run, and where refusals are counted, that the answer of the call is withheld from
-    /// the agent. The call has taken
-    /// place all the same: it is settled as it ended.
+    /// the agent. The call has taken place all the same: it is settled as it ended.
     pub fn withhold(&self, denial: &Denial, now: Now) {
         let mut state = self.visit.run.state.lock();
         for claim in &self.claims {

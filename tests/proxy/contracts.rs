@@ -326,14 +326,19 @@ async fn answers_that_break_their_schema_are_marked_or_withheld() {
     tool.on("/refunds", Act::Reply(Reply::json(r#"{"id": 7}"#)));
     let call = || post("/svc/refunds", &json!({ "amount": 1, "currency": "EUR" }));
 
-    let gate = documented(&tool).start().await;
+    let after = "rules:\n- { id: after, tools: [svc.listRefunds], requires: [{ call: svc.refund }], \
+                 then: deny, message: Refund first. }";
+    let gate = documented(&tool).policy(after).start().await;
+    assert_eq!(gate.send(get("/svc/refunds")).await.status, 403);
     let answer = gate.send(call()).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({ "id": 7 })));
-    let event = gate.calls(1).await.remove(0);
+    let event = gate.calls(2).await.remove(1);
     assert_eq!(
         (&event["status"], &event["error_class"]),
         (&json!("ok"), &json!("contract_violation"))
     );
+    let listed = gate.send(get("/svc/refunds")).await;
+    assert_eq!(listed.status, 200, "to observe is not to act: the call has taken place");
 
     let gate = documented(&tool).upstream("contract: { responses: refuse }").start().await;
     let answer = gate.send(call()).await;
@@ -348,7 +353,7 @@ async fn answers_that_break_their_schema_are_marked_or_withheld() {
     );
     tool.on("/refunds", Act::Reply(Reply::json(r#"{"id": "r1"}"#)));
     assert_eq!(gate.send(call()).await.status, 200);
-    assert_eq!(tool.count(), 3, "each of them was executed once");
+    assert_eq!(tool.count(), 4, "each of them was executed once");
     let calls = gate.calls(2).await;
     assert_eq!(calls[0]["error_class"], "contract_violation");
     assert_eq!(calls[1].get("error_class"), None);
