@@ -169,6 +169,11 @@ impl PolicySet {
         &self.rewrites.entries
     }
 
+    /// How many rules there are, those that change something and those over results included.
+    pub fn rule_count(&self) -> usize {
+        self.rules().len() + self.result_rules().len() + self.rewrites().len()
+    }
+
     /// Every limit that is not off, by name.
     pub fn limits(&self) -> &[Arc<Limit>] {
         &self.limits.entries
@@ -178,7 +183,9 @@ impl PolicySet {
     pub fn modes(&self) -> Modes {
         let default = self.default_deny.iter().map(|default| default.mode);
         let limits = self.limits().iter().map(|limit| limit.mode);
-        let all = self.rules().iter().map(|rule| rule.mode).chain(limits).chain(default);
+        let rules = self.rules().iter().chain(self.result_rules()).map(|rule| rule.mode);
+        let rewrites = self.rewrites().iter().map(|rewrite| rewrite.mode);
+        let all = rules.chain(rewrites).chain(limits).chain(default);
         let mut modes = Modes::default();
         for mode in all {
             match mode {
