@@ -94,13 +94,16 @@ pub(super) struct RunState {
     pub last_seen: Duration,
     /// Calls in the gate right now; a run with any is neither swept nor evicted.
     pub active: u32,
+    /// Those among them that an agent makes of its own accord.
+    pub working: u32,
     /// What it was labelled with when it was made; none when it began with its first call.
     pub labels: Labels,
     pub scope: Scope,
     pub history: History,
     pub usage: Usage,
     pub stopped: Option<Stop>,
-    /// When the model last answered for good, with no call in the run since (`Now::mono`).
+    /// When the model last answered for good, or a call ended that had begun before; `None` when one
+    /// came since (`Now::mono`).
     pub answered: Option<Duration>,
     /// INVARIANT: set by whoever reports the end, under the same lock.
     pub reported: Reported,
@@ -138,6 +141,7 @@ impl RunCell {
             started: now.mono,
             last_seen: now.mono,
             active: 0,
+            working: 0,
             labels: Labels::new(),
             scope: Scope::new(now.mono),
             history: History::default(),
@@ -155,7 +159,7 @@ impl RunCell {
     /// reported. A run that was reported as completed is reported again only when it was stopped, or
     /// when it has gone on since.
     pub fn take_end(&self, state: &mut RunState, why: Option<RunEnd>) -> Option<EndedRun> {
-        if state.active > 0 {
+        if state.working > 0 {
             return None;
         }
         let before = match (&state.reported, &state.stopped) {
@@ -205,8 +209,11 @@ impl RunState {
         }
     }
 
-    /// Notes that a call came: whatever the model said before, the run goes on.
+    /// Notes that a call came that an agent makes of its own accord: whatever the model said before,
+    /// the run goes on.
     pub fn go_on(&mut self, now: Now) {
+        self.working = self.working.saturating_add(1);
+        self.usage.steps = self.usage.steps.saturating_add(1);
         self.answered = None;
         self.last_seen = now.mono;
         if let Reported::Completed(usage) = &mut self.reported {
@@ -214,13 +221,12 @@ impl RunState {
         }
     }
 
-    /// Since when the run is as good as completed: the model has answered for good, nothing is in the
-    /// gate, and nothing was heard since.
+    /// Since when the run is as good as completed: the model has answered for good, no call is in the
+    /// gate, and none came or ended since. What a protocol needs around its calls keeps no run going.
     pub fn complete_since(&self) -> Option<Duration> {
-        let waits = self.active == 0 && self.stopped.is_none();
+        let waits = self.working == 0 && self.stopped.is_none();
         let unreported = matches!(self.reported, Reported::No(_));
-        let answered = self.answered.filter(|_| waits && unreported)?;
-        Some(answered.max(self.last_seen))
+        self.answered.filter(|_| waits && unreported)
     }
 
     pub fn note_denial(&mut self, note: DenialNote<'_>, now: Now) {
@@ -252,5 +258,6 @@ impl RunState {
         let micros = u64::try_from(upstream.as_micros()).unwrap_or(u64::MAX);
         self.usage.upstream_us = self.usage.upstream_us.saturating_add(micros);
         self.last_seen = now.mono;
+        self.answered = self.answered.map(|_| now.mono);
     }
 }
