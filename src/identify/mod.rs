@@ -191,6 +191,15 @@ impl Call {
         }
     }
 
+    /// What a breaker knows the tool by: one that is reached in several ways may be down in one of
+    /// them.
+    pub fn rested_as(&self) -> Arc<str> {
+        if self.tool.server == self.upstream {
+            return Arc::clone(&self.tool.name);
+        }
+        Arc::from(format!("{}@{}", self.tool.name, self.upstream))
+    }
+
     /// The most that the call can take of budgets.
     pub fn sizes(&self) -> Sizes {
         Sizes { cost: self.plan.cost.max(), tokens: 0 }
