@@ -6,8 +6,12 @@
 //!
 //! [`Document::parse`]: crate::json::Document::parse
 
+mod place;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub use place::{place, sieve};
 
 /// Nested arrays and objects that are walked; the reader allows no more.
 const DEPTH_LIMIT: usize = 128;
