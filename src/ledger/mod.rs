@@ -14,6 +14,7 @@ mod kills;
 mod meter;
 mod minted;
 mod outside;
+mod pins;
 mod reservation;
 mod run;
 mod scope;
@@ -53,6 +54,9 @@ pub use minted::{
     BudgetKind, Exhausted, MintError, MintSpec, Minted, MintedRun, Purse, Purses, RunBudget,
 };
 pub use outside::LiveRun;
+pub use pins::{
+    Kept as KeptPins, Known as PinnedDefinition, NotApproved, Pin, Pins, Standing as PinStanding,
+};
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
@@ -82,6 +86,8 @@ pub struct Ledger {
     pub approvals: Approvals,
     /// Runs that were made before their first call.
     pub minted: Minted,
+    /// What tool servers have said their tools are.
+    pub pins: Pins,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -107,6 +113,7 @@ impl Ledger {
             kills: Kills::default(),
             approvals: Approvals::default(),
             minted: Minted::default(),
+            pins: Pins::default(),
             clock,
             bounds,
             runs: DashMap::default(),

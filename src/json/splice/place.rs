@@ -37,7 +37,10 @@ pub fn sieve(
         let before = text.get(end..element.start)?;
         end = element.end;
         if keeps(position) {
-            out.push_str(if kept == 0 { before.trim_start_matches(',') } else { before });
+            match before.split_once(',') {
+                Some((blank, after)) if kept == 0 => out.extend([blank, after]),
+                Some(_) | None => out.push_str(before),
+            }
             out.push_str(text.get(element)?);
             kept += 1;
         } else {
@@ -80,8 +83,8 @@ mod tests {
             let range = place(text, &["t"]).unwrap();
             let changed = sieve(text, range, &mut |at| kept.contains(&at));
             let changed = changed.unwrap();
-            let (is, wanted) = (changed.parse::<serde_json::Value>(), expected.parse());
-            assert_eq!(is.unwrap(), wanted.unwrap(), "{changed}");
+            let read = |text: &str| text.parse::<serde_json::Value>().unwrap();
+            assert_eq!(read(&changed), read(expected), "{changed}");
         }
         let text = r#"{"t":[1,2],"s":{}}"#;
         let range = place(text, &["t"]).unwrap();

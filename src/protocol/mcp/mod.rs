@@ -2,10 +2,17 @@
 //! 2025-11-25) and stateless (2026-07-28). Pure: what a message says, what an answer says, how a
 //! call is refused.
 
+pub mod answer;
+pub mod headers;
+pub mod list;
 pub mod message;
+pub mod meta;
 pub mod methods;
 pub mod name;
+pub mod refuse;
 
+pub use answer::{Ending, Told};
+pub use headers::Era;
 pub use message::{Id, Message};
 
 /// The text is no JSON (JSON-RPC 2.0, section 5.1).
