@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::message::{self, Message};
 use super::methods::TOOLS_CALL;
+use crate::call::Era;
 use crate::json::{Document, Object, Value};
 
 /// The revision of the protocol.
@@ -29,15 +30,6 @@ const STATELESS_SINCE: &str = "2026-07-28";
 const PARAMS_LIMIT: usize = 64;
 /// Deepest such argument.
 const PARAM_DEPTH_LIMIT: usize = 16;
-
-/// Which of its two shapes the protocol has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Era {
-    /// 2025-03-26 to 2025-11-25: `initialize`, session ids, a stream by GET.
-    Sessions,
-    /// 2026-07-28: every message by itself.
-    Stateless,
-}
 
 /// A header field that does not say what the body says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

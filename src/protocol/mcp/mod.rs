@@ -12,7 +12,6 @@ pub mod name;
 pub mod refuse;
 
 pub use answer::{Ending, Told};
-pub use headers::Era;
 pub use message::{Id, Message};
 
 /// The text is no JSON (JSON-RPC 2.0, section 5.1).

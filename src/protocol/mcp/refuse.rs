@@ -4,9 +4,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::headers::Era;
 use super::message::Id;
 use super::{HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
+use crate::call::Era;
 
 /// Under which the machine-readable members of a decision stand in `_meta`.
 pub const DECISION_KEY: &str = "dev.toolgate/decision";
