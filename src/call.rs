@@ -29,6 +29,8 @@ pub struct RunId(pub Arc<str>);
 pub enum RunEnd {
     /// A rule or limit said `stop`.
     Stopped(StopReason),
+    /// The model has answered for good, and nothing followed.
+    Completed,
     /// Nothing was heard of it for `runs.idle_end`.
     Idle,
     /// The least recently seen run made room for a new one.
@@ -219,6 +221,7 @@ impl RunEnd {
     pub fn name(self) -> &'static str {
         match self {
             Self::Stopped(reason) => reason.name(),
+            Self::Completed => "completed",
             Self::Idle => "idle",
             Self::Evicted => "evicted",
             Self::Shutdown => "shutdown",
