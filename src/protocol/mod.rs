@@ -2,3 +2,4 @@
 //! it end? how do I refuse it in its own language?
 
 pub mod http;
+pub mod sse;
