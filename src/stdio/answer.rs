@@ -46,9 +46,7 @@ impl Body for Reply {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut *self {
-            Self::Whole(body) => {
-                Pin::new(body).poll_frame(context).map_err(|never| match never {})
-            }
+            Self::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
             Self::Streamed(body) => body.as_mut().poll_frame(context),
         }
     }

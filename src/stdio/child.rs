@@ -5,8 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -30,8 +30,18 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Of our own environment, what a child gets beside what the config gives it.
 const USUAL: [&str; 12] = [
-    "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "SSL_CERT_FILE", "TERM",
-    "TMPDIR", "TZ", "USER",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "SSL_CERT_FILE",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
 ];
 
 /// What begins so is for this gate and for nobody it starts.
@@ -64,7 +74,8 @@ impl PartialEq for Spec {
     fn eq(&self, other: &Self) -> bool {
         let Self { name, command, env, cwd, inherit } = self;
         let shown = |env: &[(String, SecretString)]| {
-            let pairs = env.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
+            let pairs =
+                env.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned()));
             pairs.collect::<Vec<_>>()
         };
         (name, command, cwd, inherit) == (&other.name, &other.command, &other.cwd, &other.inherit)

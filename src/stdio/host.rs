@@ -25,7 +25,7 @@ use crate::stdio::answer::{
 use crate::stdio::child::Spec;
 use crate::stdio::feed::Listening;
 use crate::stdio::link::{Link, LinkFault, Serves};
-use crate::stdio::message::{Kind, Message, MessageFault};
+use crate::stdio::message::{Kind, Message, MessageFault, STATELESS_FROM};
 use crate::stdio::queue::{Piece, Stream};
 use crate::stdio::{CONNECTION_BYTES, MESSAGE_LIMIT_BYTES};
 
@@ -42,9 +42,6 @@ const ROOM_LOOKS: u32 = 2;
 /// The pause before a child is started anew, doubled for each that ended without an answer.
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_LIMIT_DOUBLINGS: u32 = 6;
-
-/// The first revision without sessions. Revisions are dates and sort as such.
-const STATELESS_FROM: &str = "2026-07-28";
 
 /// Hosts one command.
 pub struct Host {
@@ -140,7 +137,9 @@ impl Host {
         let stateless = |version: &str| version >= STATELESS_FROM;
         let is_stateless = match (&message.version, &version) {
             (Some(named), _) => stateless(named),
-            (None, version) => version.as_ref().and_then(|it| it.to_str().ok()).is_some_and(stateless),
+            (None, version) => {
+                version.as_ref().and_then(|it| it.to_str().ok()).is_some_and(stateless)
+            }
         };
         if &*message.method == "initialize" && message.kind == Kind::Request {
             return self.initialize(&message).await;
@@ -172,24 +171,20 @@ impl Host {
         let failed = |why: &str| {
             answer::error(StatusCode::SERVICE_UNAVAILABLE, &message.id, INTERNAL_ERROR, why)
         };
-        self.make_room().ok_or_else(|| failed("All sessions with this server are in use."))?;
         let id = fresh_session().ok_or_else(|| failed("The system gave no random bytes."))?;
         let header = HeaderValue::from_str(&id).map_err(|_| failed("The session has no name."))?;
         let link = self.start(Serves::Session, &message.id).await?;
-        self.sessions.lock().insert(id.clone(), Arc::clone(&link));
+        // Unless it is known to somebody in the end, the child goes with this.
         let begun = pass(&link, message).await;
         self.judge(&link);
-        match begun {
-            Ok((mut response, None)) => {
-                response.headers_mut().insert(SESSION, header);
-                Ok(response)
-            }
-            Ok((refused, Some(_))) | Err(refused) => {
-                self.sessions.lock().remove(&id);
-                link.stop();
-                Err(refused)
-            }
+        let (mut response, error) = begun?;
+        if error.is_some() {
+            return Err(response);
         }
+        self.make_room().ok_or_else(|| failed("All sessions with this server are in use."))?;
+        self.sessions.lock().insert(id, link);
+        response.headers_mut().insert(SESSION, header);
+        Ok(response)
     }
 
     fn session(&self, id: &str) -> Result<Arc<Link>, Response<Reply>> {

@@ -10,8 +10,11 @@ use crate::json::{Document, Value, splice};
 /// Nested arrays and objects a message may have.
 const DEPTH_LIMIT: usize = 126;
 
+/// The first revision without sessions. Revisions are dates and sort as such.
+pub(super) const STATELESS_FROM: &str = "2026-07-28";
+
 /// Where the revision stands that a request of 2026-07-28 or later is made in.
-pub(super) const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// Where a notification names the `subscriptions/listen` request that it belongs to.
 const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
@@ -57,7 +60,8 @@ pub(super) enum MessageFault {
 impl Message {
     /// Reads one message; blanks of several lines become blanks of one.
     pub fn read(bytes: Bytes) -> Result<Self, MessageFault> {
-        let document = Document::parse(bytes.clone(), DEPTH_LIMIT).map_err(|_| MessageFault::Json)?;
+        let document =
+            Document::parse(bytes.clone(), DEPTH_LIMIT).map_err(|_| MessageFault::Json)?;
         // No string has a bare line break in it, so those that there are stand between tokens.
         let text = String::from_utf8(bytes.into()).map_err(|_| MessageFault::Json)?;
         let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
@@ -95,6 +99,11 @@ impl Message {
     /// The line, without its end.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The line, without its end.
+    pub fn into_text(self) -> String {
+        self.text
     }
 
     /// The id, when it is one of ours.

@@ -7,7 +7,7 @@
 mod answer;
 mod child;
 mod feed;
-//mod front;
+mod front;
 mod host;
 mod lines;
 mod link;
@@ -17,7 +17,7 @@ mod queue;
 //mod tests;
 
 pub use child::{Inherit, Spec};
-//pub use front::{Dial, Ended, Front};
+pub use front::{Dial, Ended, Front};
 pub use host::Host;
 
 /// Longest message, in bytes: a line from a child or a client, and a body for a child.

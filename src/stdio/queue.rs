@@ -51,7 +51,8 @@ impl Sink {
     /// Adds a message, if there is room.
     pub fn send(&self, message: String) -> Result<(), Full> {
         let size = message.len();
-        if self.waiting.fetch_add(size, Ordering::AcqRel).saturating_add(size) > WAITING_LIMIT_BYTES {
+        if self.waiting.fetch_add(size, Ordering::AcqRel).saturating_add(size) > WAITING_LIMIT_BYTES
+        {
             return Err(Full);
         }
         // A client that is gone has called its request off already.
