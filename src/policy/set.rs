@@ -229,13 +229,14 @@ impl PolicySet {
             result_rewrites,
             limits: self.limits.select(tool, |limit| &limit.tools),
             captures: paths.into_iter().cloned().collect(),
-            default_deny: self.default_deny.clone(),
+            // The protocol's own messages are allowed unless a rule names them.
+            default_deny: self.default_deny.clone().filter(|_| !tool.is_protocol()),
             lookalike_of: self.lookalike_of(tool),
         }
     }
 
     fn lookalike_of(&self, tool: &ToolFacts) -> Option<Arc<str>> {
-        if !self.open_servers.contains(&tool.server) {
+        if tool.is_protocol() || !self.open_servers.contains(&tool.server) {
             return None;
         }
         let rules = self.rules.entries.iter().chain(&self.result_rules.entries);
