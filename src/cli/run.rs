@@ -127,6 +127,7 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
     let reloading = tokio::spawn(reload::follow(reloader, hangup, tell));
     let drained = serve_until(signals, (&gate, &admin), listeners, settings).await;
     reloading.abort();
+    gate.snapshot().shutdown().await;
     gate.ledger.end_all();
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");

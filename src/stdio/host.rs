@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,21 +51,22 @@ pub struct Host {
     shared: Mutex<Option<Arc<Link>>>,
     /// Children in a row that ended, or did not begin, without an answer.
     failures: AtomicU32,
+    /// Set once idle children are looked for.
+    swept: OnceLock<()>,
 }
 
 type Answer = Result<Response<Reply>, Response<Reply>>;
 
 impl Host {
-    /// A host that has started nothing yet. Must be called in a runtime.
+    /// A host that has started nothing yet.
     pub fn new(spec: Spec) -> Arc<Self> {
-        let host = Arc::new(Self {
+        Arc::new(Self {
             spec,
             sessions: Mutex::default(),
             shared: Mutex::default(),
             failures: AtomicU32::new(0),
-        });
-        tokio::spawn(sweep(Arc::downgrade(&host)));
-        host
+            swept: OnceLock::new(),
+        })
     }
 
     /// What it was made of.
@@ -73,9 +74,12 @@ impl Host {
         &self.spec
     }
 
-    /// A connection to the host, as to an HTTP/1 server.
+    /// A connection to the host, as to an HTTP/1 server. Must be called in a runtime.
     pub fn connect(self: &Arc<Self>) -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(CONNECTION_BYTES);
+        self.swept.get_or_init(|| {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        });
         let host = Arc::clone(self);
         tokio::spawn(async move {
             let service = service_fn(move |request| {

@@ -14,12 +14,15 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::cli::exec::{ExecArgs, Shelter, USUAL_CONFIG, failed, read};
+use crate::call::Provider;
+use crate::cli::exec::{ExecArgs, Shelter, USUAL_CONFIG, failed, taken};
 use crate::cli::report::Exit;
 use crate::cli::serving::server_bounds;
-use crate::config::settings::Settings;
+use crate::config::reads::Reads;
+use crate::config::settings::{Kind, Settings};
 use crate::identify::trace::TraceContext;
 use crate::ledger::RunBudget;
+use crate::reload::Candidate;
 use crate::server;
 
 /// What a shell adds to a signal's number to make an exit code of it.
@@ -28,7 +31,7 @@ const BY_SIGNAL: i32 = 128;
 /// Runs the agent and passes its exit code on.
 pub(super) async fn run(args: &ExecArgs, budget: RunBudget) -> Exit {
     let path = args.config.as_deref().unwrap_or(Path::new(USUAL_CONFIG));
-    let candidate = match read(path) {
+    let candidate = match taken(Candidate::read(path, &Reads::default())) {
         Ok(candidate) => candidate,
         Err(exit) => return exit,
     };
@@ -83,10 +86,30 @@ fn places(settings: &Settings, base: &str) -> Vec<(String, String)> {
     let mut places = Vec::new();
     for upstream in &settings.upstreams {
         let url = format!("{base}/{}", upstream.name);
-        let name = upstream.name.to_ascii_uppercase().replace('-', "_");
-        places.push((format!("TOOLGATE_{name}_URL"), url));
+        let own = format!("TOOLGATE_{}_URL", upstream.name.to_ascii_uppercase().replace('-', "_"));
+        let url = match upstream.kind {
+            Kind::Http | Kind::Llm(_) => url,
+            Kind::Mcp => format!("{url}/mcp"),
+        };
+        for name in known_names(upstream.kind) {
+            // Of two of a kind, the first is the one that a program finds.
+            if !places.iter().any(|(taken, _)| taken == name) {
+                places.push(((*name).to_owned(), url.clone()));
+            }
+        }
+        places.push((own, url));
     }
     places
+}
+
+/// Where the providers' own SDKs look for a base URL.
+fn known_names(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Http | Kind::Mcp => &[],
+        Kind::Llm(Provider::OpenAi) => &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
+        Kind::Llm(Provider::Anthropic) => &["ANTHROPIC_BASE_URL"],
+        Kind::Llm(Provider::Gemini) => &["GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL"],
+    }
 }
 
 /// Waits for the program to end, and passes on to it what it is told by signals.

@@ -7,7 +7,7 @@ mod wrap;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use ulid::Ulid;
 
 use crate::call::RunId;
 use crate::cli::report::Exit;
-use crate::cli::serving::{self, FLUSH_TIME, calls_closed, report, sweep};
+use crate::cli::serving::{self, FLUSH_TIME, calls_closed, plural, report, sweep};
 use crate::clock::Clock;
-use crate::config::reads::Reads;
 use crate::config::settings::{Events, Settings};
 use crate::ledger::{MintSpec, RunBudget, RunEnds};
 use crate::pipeline::Gate;
 use crate::policy::amount::Usd;
 use crate::record::{Destination, Recorder};
 use crate::reload::Candidate;
+use crate::yaml::Diagnostic;
 
 use tally::Tally;
 
@@ -102,17 +102,17 @@ fn budget(args: &ExecArgs) -> Result<RunBudget, String> {
     Ok(RunBudget { calls: args.calls, cost_usd, ..RunBudget::default() })
 }
 
-/// Reads the config. What is wrong with it is said.
-fn read(path: &Path) -> Result<Candidate, Exit> {
-    let candidate = Candidate::read(path, &Reads::default());
-    match candidate {
+/// What was read of a config. What is wrong with it is said.
+fn taken(read: Result<Candidate, Vec<Diagnostic>>) -> Result<Candidate, Exit> {
+    match read {
         Ok(candidate) => {
             report(&candidate.warnings);
             Ok(candidate)
         }
         Err(faults) => {
             report(&faults);
-            eprintln!("toolgate: {} found; not started", faults.len());
+            let count = faults.len();
+            eprintln!("toolgate: {count} {} found; not started", plural(count, "fault", "faults"));
             Err(Exit::Usage)
         }
     }
@@ -163,6 +163,7 @@ impl Shelter {
     async fn close(&self) -> bool {
         let closed = calls_closed(&self.gate.recorder);
         let _ = tokio::time::timeout(LAST_CALLS_TIME, closed).await;
+        self.gate.snapshot().shutdown().await;
         self.gate.ledger.end_all();
         let mut err = io::stderr();
         // Nobody may be reading standard error.

@@ -7,20 +7,41 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::cli::exec::{ExecArgs, Shelter, USUAL_CONFIG, failed, read};
+use crate::cli::exec::{ExecArgs, Shelter, USUAL_CONFIG, failed, taken, usage};
 use crate::cli::report::Exit;
 use crate::cli::serving::server_bounds;
+use crate::config::Wrapped;
+use crate::config::settings::Kind;
 use crate::ledger::RunBudget;
+use crate::reload::Candidate;
 use crate::server;
 use crate::stdio::{Dial, Ended, Front};
 
 /// Serves the client until it closes its end.
 pub(super) async fn run(args: &ExecArgs, name: &str, budget: RunBudget) -> Exit {
-    let path = args.config.as_deref().unwrap_or(Path::new(USUAL_CONFIG));
-    let candidate = match read(path) {
+    let usual = Path::new(USUAL_CONFIG);
+    // Without a config there is still the command.
+    let path = args.config.as_deref().or_else(|| usual.exists().then_some(usual));
+    let wrapped = Wrapped { name, command: &args.command };
+    if path.is_none() && args.command.is_empty() {
+        return usage("name a config, or a command after `--`");
+    }
+    let candidate = match taken(Candidate::read_wrapped(path, &wrapped)) {
         Ok(candidate) => candidate,
         Err(exit) => return exit,
     };
+    let found = candidate.settings.upstreams.iter().find(|upstream| &*upstream.name == name);
+    match found.map(|upstream| upstream.kind) {
+        Some(Kind::Mcp) => {}
+        Some(Kind::Http | Kind::Llm(_)) => {
+            return usage(&format!("the upstream `{name}` of the config does not speak MCP"));
+        }
+        None => {
+            return usage(&format!(
+                "the config has no upstream `{name}`; name a command after `--`"
+            ));
+        }
+    }
     let (shelter, settings) = match Shelter::open(candidate, budget) {
         Ok(opened) => opened,
         Err(why) => return failed(&why),
