@@ -30,6 +30,7 @@ mod rules;
 mod run_id;
 mod slow;
 mod startup;
+mod stdio_host;
 mod stops;
 mod streaming;
 mod tls;
