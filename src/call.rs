@@ -3,6 +3,8 @@
 mod attempt;
 pub mod budget;
 pub mod plan;
+pub mod prices;
+pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,4 +2,5 @@
 //! it end? how do I refuse it in its own language?
 
 pub mod http;
+pub mod llm;
 pub mod sse;

@@ -1,0 +1,1 @@
+//! Recorded answers, and what is read of them.
