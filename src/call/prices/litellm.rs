@@ -40,12 +40,10 @@ pub fn read(map: &Document) -> Option<Prices> {
 }
 
 fn price(model: Object<'_>) -> Price {
-    let mut price = Price {
-        max_input: count(model.get("max_input_tokens")),
-        max_output: count(model.get("max_output_tokens")),
-        reasons: matches!(model.get("supports_reasoning"), Some(Value::Bool(true))),
-        ..Price::default()
-    };
+    let mut price = Price::default();
+    price.max_input = count(model.get("max_input_tokens"));
+    price.max_output = count(model.get("max_output_tokens"));
+    price.reasons = matches!(model.get("supports_reasoning"), Some(Value::Bool(true)));
     for (name, value) in model.iter() {
         if let (Some((kind, tier, above)), Some(rate)) = (line(name), rate(value)) {
             price.add(kind, tier, above, rate);

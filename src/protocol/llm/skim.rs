@@ -149,10 +149,10 @@ impl Skim {
                     self.copy(&[byte]);
                     self.in_text(byte, is_name, sink)
                 }
-                State::Word if !is_word(byte) => {
-                    self.end_word(sink);
-                    continue;
-                }
+                State::Word if !is_word(byte) => match self.end_word(sink) {
+                    ControlFlow::Continue(()) => continue,
+                    stop => stop,
+                },
                 State::Done | State::Broken => return,
                 State::Value { .. }
                 | State::Name { .. }
@@ -172,8 +172,8 @@ impl Skim {
 
     /// Says that the text has ended: a number at its end is read only now.
     pub fn finish(&mut self, sink: &mut impl Sink) {
-        if self.state == State::Word {
-            self.end_word(sink);
+        if self.state == State::Word && self.end_word(sink).is_break() {
+            self.state = State::Broken;
         }
     }
 
@@ -431,18 +431,22 @@ impl Skim {
         }
     }
 
-    fn end_word(&mut self, sink: &mut impl Sink) {
+    fn end_word(&mut self, sink: &mut impl Sink) -> ControlFlow<()> {
         let word = std::str::from_utf8(&self.taken).unwrap_or_default();
         let value = match word {
             "null" => Scalar::Null,
             "true" => Scalar::Bool(true),
             "false" => Scalar::Bool(false),
+            word if word.starts_with(|letter: char| letter.is_ascii_alphabetic()) => {
+                return ControlFlow::Break(());
+            }
             number => whole(number).map_or(Scalar::Number, Scalar::Count),
         };
         if self.raw.is_none() {
             sink.value(&self.path, value);
         }
         self.end_value();
+        ControlFlow::Continue(())
     }
 }
 

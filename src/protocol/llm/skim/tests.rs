@@ -76,7 +76,7 @@ fn values_are_told_with_their_place_whatever_the_pieces() {
         ".(",
         "..b=Null",
         ".)",
-        r#".é=Text { taken: "😀\n\"", is_whole: true, bytes: 14 }"#,
+        r#".é=Text { taken: "😀\n\"", is_whole: true, bytes: 16 }"#,
         ".x\ny(",
         ".x\ny)",
         r#".raw=raw {"a" :[1,"]}"]} true"#,
