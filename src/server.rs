@@ -144,7 +144,7 @@ async fn answer(
     Ok(answered.unwrap_or_else(|_| {
         let class = Some(ErrorClass::Internal);
         let outcome = Outcome { status: Status::Unknown, error_class: class, http_status: None };
-        let about = About { call_id: "none", run_id: None, tool: None, budgets: &[] };
+        let about = About::nothing();
         respond::failed(&outcome, about).map(Either::Right)
     }))
 }

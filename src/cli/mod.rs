@@ -14,5 +14,6 @@ pub mod run;
 pub mod schema;
 pub mod terminal;
 pub mod test;
+mod unknown;
 
 pub use self::root::main;

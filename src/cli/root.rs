@@ -17,6 +17,7 @@ use crate::cli::run::{self, RunArgs};
 use crate::cli::schema::{self, SchemaKind};
 use crate::cli::terminal::wants_color;
 use crate::cli::test::{self, TestOptions};
+use crate::cli::unknown::{self, UnknownArgs};
 
 /// A gate between an AI agent and its tools.
 #[derive(Debug, Parser)]
@@ -37,6 +38,7 @@ enum Command {
     Drive(DriveArgs),
     Approvals(ApprovalsArgs),
     Kill(KillArgs),
+    Unknown(UnknownArgs),
     /// Write a first config, policy and policy test
     Init {
         /// Where to write them.
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Drive(args) => run_drive(&args),
         Command::Approvals(args) => approvals::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Kill(args) => kill::run(&args, &mut io::stdout(), &mut io::stderr()),
+        Command::Unknown(args) => unknown::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Init { folder } => match init::run(&folder) {
             Ok(said) => say(said.as_bytes()),
             Err(error) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::call::{RunId, Status, StopReason};
+use crate::call::{RunId, Standing, Status, StopReason};
 use crate::clock::Now;
 use crate::ledger::Ledger;
 use crate::ledger::claim::{Bill, Claim, Taken, Used};
@@ -90,7 +90,12 @@ impl Reservation {
     /// # Errors
     /// What of it is used up.
     pub fn take_budget(&mut self, now: Now) -> Result<(), Exhausted> {
-        self.took_budget = self.visit.ledger.minted.take(self.run_id(), self.asked.sizes, now)?;
+        self.took_budget = match self.visit.standing {
+            Standing::Tool => {
+                self.visit.ledger.minted.take(self.run_id(), self.asked.sizes, now)?
+            }
+            Standing::Protocol => false,
+        };
         Ok(())
     }
 
@@ -199,8 +204,13 @@ impl Reservation {
         self.give_approval_back(now);
         self.give_budget_back();
         let mut state = self.visit.run.state.lock();
-        state.usage.calls = state.usage.calls.saturating_sub(1);
-        state.history.withdraw(self.step());
+        match self.visit.standing {
+            Standing::Tool => {
+                state.usage.calls = state.usage.calls.saturating_sub(1);
+                state.history.withdraw(self.step());
+            }
+            Standing::Protocol => {}
+        }
         for claim in &self.claims {
             let used = Used { sent: false, failed: false, real: None };
             claim.on_scope(&mut state, |scope| {
@@ -225,19 +235,24 @@ impl Reservation {
             self.visit.ledger.minted.settle(self.run_id(), self.asked.sizes, used);
         }
         let mut state = self.visit.run.state.lock();
-        state.note_outcome(status, upstream, now);
-        if self.settled || sent {
-            let step = Step {
-                tool: self.asked.tool.clone(),
-                ended: now.mono,
-                succeeded,
-                call_key: self.asked.call_key,
-                result_key,
-                captured,
-            };
-            state.history.close(self.step(), step);
-        } else {
-            state.history.withdraw(self.step());
+        match self.visit.standing {
+            Standing::Tool => {
+                state.note_outcome(status, upstream, now);
+                if self.settled || sent {
+                    let step = Step {
+                        tool: self.asked.tool.clone(),
+                        ended: now.mono,
+                        succeeded,
+                        call_key: self.asked.call_key,
+                        result_key,
+                        captured,
+                    };
+                    state.history.close(self.step(), step);
+                } else {
+                    state.history.withdraw(self.step());
+                }
+            }
+            Standing::Protocol => state.last_seen = now.mono,
         }
         if sent {
             state.note_bill(bill.or(self.asked.sizes));

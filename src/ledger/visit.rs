@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
-use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
+use crate::call::{Caller, Refusal, RunEnd, RunId, Standing, StopReason};
 use crate::clock::Now;
 use crate::ledger::claim::{Claim, Taken};
 use crate::ledger::draw::{self, Draw, Draws, Place, Sizes, Unplaced};
@@ -28,6 +28,7 @@ pub struct Visit {
     pub(super) ledger: Arc<Ledger>,
     pub(super) run: Arc<RunCell>,
     step: u64,
+    pub(super) standing: Standing,
 }
 
 /// What the guards see, under the locks of everything they look at.
@@ -135,6 +136,18 @@ impl Ledger {
         caller: &Caller,
         now: Now,
     ) -> Visit {
+        self.attend(id, id_source, caller, Standing::Tool, now)
+    }
+
+    /// The same of what may be no step of the run: it then has the number of the last one.
+    pub fn attend(
+        self: &Arc<Self>,
+        id: RunId,
+        id_source: &'static str,
+        caller: &Caller,
+        standing: Standing,
+        now: Now,
+    ) -> Visit {
         loop {
             let known = self.runs.get(&id).map(|run| run.value().clone());
             let run = match known {
@@ -148,11 +161,14 @@ impl Ledger {
                 continue;
             }
             state.active = state.active.saturating_add(1);
-            state.usage.steps = state.usage.steps.saturating_add(1);
+            match standing {
+                Standing::Tool => state.usage.steps = state.usage.steps.saturating_add(1),
+                Standing::Protocol => {}
+            }
             state.last_seen = now.mono;
             let step = state.usage.steps;
             drop(state);
-            return Visit { ledger: Arc::clone(self), run, step };
+            return Visit { ledger: Arc::clone(self), run, step, standing };
         }
     }
 
@@ -286,9 +302,14 @@ impl Visit {
                 for draw in &draws {
                     take(draw, asked.sizes, &mut state, &mut wider, &mut claims, now);
                 }
-                state.usage.calls = state.usage.calls.saturating_add(1);
-                if !Hole::BlindToOpenCalls.is_open() {
-                    state.history.open(self.step, &asked.tool, asked.call_key);
+                match self.standing {
+                    Standing::Tool => {
+                        state.usage.calls = state.usage.calls.saturating_add(1);
+                        if !Hole::BlindToOpenCalls.is_open() {
+                            state.history.open(self.step, &asked.tool, asked.call_key);
+                        }
+                    }
+                    Standing::Protocol => {}
                 }
                 drop(wider);
                 drop(state);
