@@ -4,6 +4,7 @@
 mod heard;
 pub mod http;
 pub mod mcp;
+pub mod llm;
 mod named;
 pub mod sse;
 
