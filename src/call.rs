@@ -4,7 +4,9 @@ mod attempt;
 pub mod budget;
 mod language;
 pub mod plan;
+pub mod prices;
 mod tokens;
+pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,6 +15,7 @@ mod kills;
 mod meter;
 mod minted;
 mod outside;
+mod pins;
 mod reservation;
 mod run;
 mod scope;
@@ -55,6 +56,9 @@ pub use minted::{
     BudgetKind, Exhausted, MintError, MintSpec, Minted, MintedRun, Purse, Purses, RunBudget,
 };
 pub use outside::LiveRun;
+pub use pins::{
+    Kept as KeptPins, Known as PinnedDefinition, NotApproved, Pin, Pins, Standing as PinStanding,
+};
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
@@ -85,6 +89,8 @@ pub struct Ledger {
     pub approvals: Approvals,
     /// Runs that were made before their first call.
     pub minted: Minted,
+    /// What tool servers have said their tools are.
+    pub pins: Pins,
     /// What models asked for.
     pub intents: Intents,
     clock: Clock,
@@ -112,6 +118,7 @@ impl Ledger {
             kills: Kills::default(),
             approvals: Approvals::default(),
             minted: Minted::default(),
+            pins: Pins::default(),
             intents: Intents::default(),
             clock,
             bounds,

@@ -3,7 +3,10 @@
 
 mod heard;
 pub mod http;
+pub mod mcp;
+pub mod llm;
 mod named;
+pub mod sse;
 
 use ::http::StatusCode;
 use ::http::response::Parts;
