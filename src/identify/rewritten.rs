@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
+use crate::call::Language;
 use crate::identify::query::{self, Query};
 use crate::identify::{Call, Identity, Target, Terms, body, contract, path};
 use crate::json::splice::{self, Step};
@@ -112,6 +113,9 @@ impl Call {
         self.args_bytes = args_bytes;
         self.key = key;
         self.textual = textual;
+        if let Some(order) = &mut self.order {
+            **order = order.with(self.args.root());
+        }
     }
 
     /// The path with other parameters, still that of the same tool.
@@ -141,9 +145,14 @@ impl Call {
 impl Parts {
     fn of(call: &Call, terms: &Terms) -> Result<Self, RewriteFault> {
         let unsendable = |fault: &dyn ToString| RewriteFault::Unsendable(fault.to_string());
-        let target = call.target(&call.path).ok_or_else(|| unsendable(&"the path"))?;
-        let routed =
-            terms.routes.find(&call.method, &target).map_err(|_| unsendable(&"the path"))?;
+        let parameters = match &call.language {
+            Language::Llm(_) => Vec::new(),
+            Language::Http | Language::Mcp(_) => {
+                let target = call.target(&call.path).ok_or_else(|| unsendable(&"the path"))?;
+                let routed = terms.routes.find(&call.method, &target);
+                routed.map_err(|_| unsendable(&"the path"))?.parameters
+            }
+        };
         let query = query::parse(call.query.as_deref().unwrap_or_default())
             .map_err(|fault| unsendable(&fault))?;
         let without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
@@ -151,7 +160,7 @@ impl Parts {
             // It was read as JSON before, and so is UTF-8.
             body: String::from_utf8_lossy(&call.body).into_owned(),
             takes_body: !without.contains(&call.method),
-            parameters: routed.parameters,
+            parameters,
             query: query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         })
     }
