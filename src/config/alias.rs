@@ -56,11 +56,7 @@ struct Entry<'a> {
 }
 
 /// Joins what is known of the tools with one name, and reports aliases that cannot hold.
-pub(super) fn join(
-    raw: &Entries<raw::Upstream>,
-    built: &mut [Upstream],
-    check: &mut Check<'_>,
-) {
+pub(super) fn join(raw: &Entries<raw::Upstream>, built: &mut [Upstream], check: &mut Check<'_>) {
     for (upstream, field) in written(raw) {
         // What cannot be read was said.
         if check.is_damaged(field.span) {
@@ -130,12 +126,7 @@ fn entries(built: &mut [Upstream]) -> impl Iterator<Item = Entry<'_>> {
 }
 
 /// Says what is wrong with one alias, if something is.
-fn judge(
-    upstream: &Field<String>,
-    field: &Text,
-    built: &mut [Upstream],
-    check: &mut Check<'_>,
-) {
+fn judge(upstream: &Field<String>, field: &Text, built: &mut [Upstream], check: &mut Check<'_>) {
     let mut fault = |span: Span, text: String, help: String| {
         check.fault(codes::OVERLAP, span, ScalarFault::new(text).help(help));
     };

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use crate::forward::Content;
 use crate::json::{Digest, Hasher};
+use crate::protocol::llm::Asked;
 use crate::protocol::{Heard, Listen};
 
 /// Longest result that is kept for rules to read; of a longer one nothing is remembered.
@@ -71,7 +72,12 @@ pub struct Hearing {
     pub keep: bool,
     /// Reads it in its protocol's own words.
     pub listener: Option<Box<dyn Listen>>,
+    /// Told of the tool calls that a model asks for, before the agent can know of them.
+    pub wishes: Option<Wishes>,
 }
+
+/// Takes note of tool calls that a model asks for.
+pub type Wishes = Box<dyn FnMut(&[Asked]) + Send>;
 
 /// An answer's body with an end hook.
 pub struct Metered {
@@ -80,6 +86,7 @@ pub struct Metered {
     bytes: u64,
     kept: Option<BytesMut>,
     listener: Option<Box<dyn Listen>>,
+    wishes: Option<Wishes>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -100,13 +107,14 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener } = hearing;
+        let Hearing { keep, listener, wishes } = hearing;
         let mut metered = Self {
             inner,
             hasher: Some(hasher),
             bytes: 0,
             kept: keep.then(BytesMut::new),
             listener,
+            wishes,
             idle,
             silence: None,
             finish: Some(finish),
@@ -134,6 +142,10 @@ impl Metered {
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);
+            let news = listener.news();
+            if let (Some(wishes), false) = (&mut self.wishes, news.is_empty()) {
+                wishes(&news);
+            }
         }
         if let Some(kept) = &mut self.kept {
             if kept.len().saturating_add(data.len()) > RESULT_CAPTURE_LIMIT_BYTES {

@@ -1,6 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
 mod costs;
+mod intents;
 
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use self::costs::Costs;
+use self::intents::Intents;
 use crate::call::{Caller, ErrorClass, Observed, StopReason, Verdict};
 use crate::ledger::BreakerState;
 use crate::record::rules::{RuleCount, RuleCounts};
@@ -88,6 +90,7 @@ struct AgentLabels {
 
 pub(super) struct Metrics {
     registry: Registry,
+    intents: Intents,
     decisions: Family<DecisionLabels, Counter>,
     redactions: Family<RuleLabels, Counter>,
     rules: RuleCounts,
@@ -246,7 +249,9 @@ impl Metrics {
             })
             .clone();
         let reloads = reloads(&mut registry);
+        let intents = Intents::registered(&mut registry);
         Self {
+            intents,
             registry,
             decisions,
             redactions,
@@ -339,6 +344,11 @@ impl Metrics {
             self.tool_series.insert(key, series.clone());
         }
         series
+    }
+
+    /// Counts a forwarded call by what the model had to do with it.
+    pub fn executed(&self, intent: &'static str) {
+        self.intents.executed(intent);
     }
 
     pub fn reloaded(&self, result: ReloadResult) {
