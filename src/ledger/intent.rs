@@ -173,10 +173,8 @@ impl Intents {
         if self.count.load(Ordering::Relaxed) >= CALLS_LIMIT {
             self.make_room();
         }
-        let mut memory = self
-            .runs
-            .entry(run.clone())
-            .or_insert_with(|| Memory::new(caller.clone(), now.mono));
+        let mut memory =
+            self.runs.entry(run.clone()).or_insert_with(|| Memory::new(caller.clone(), now.mono));
         let before = memory.len();
         memory.seen = now.mono;
         for call in &answer.calls {

@@ -62,8 +62,8 @@ pub use pins::{
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
-pub use sweep::COMPLETED_AFTER;
 pub use stops::{STOPPED_LIMIT_RUNS, Stopped};
+pub use sweep::COMPLETED_AFTER;
 pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
 pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Drawn, Judgement, Look, Visit};

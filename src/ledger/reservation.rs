@@ -14,7 +14,7 @@ use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
-use crate::ledger::{ApprovalAnswer, Exhausted, Execution, Kills, ModelAnswer, Wanted};
+use crate::ledger::{ApprovalAnswer, Execution, Exhausted, Kills, ModelAnswer, Wanted};
 use crate::policy::amount::Usd;
 use crate::policy::history::{Captured, Step};
 use crate::policy::view::RunView;

@@ -3,8 +3,8 @@
 
 mod heard;
 pub mod http;
-pub mod mcp;
 pub mod llm;
+pub mod mcp;
 mod named;
 pub mod sse;
 

@@ -80,9 +80,8 @@ impl Memory {
             wish.executed = Some(Arc::clone(call.tool));
             return Matched { intent: Intent::Asked, used: Some(wish.number) };
         }
-        let again = |wish: &Wish| {
-            wish.executed.as_ref() == Some(call.tool) && wish.args == Some(call.args)
-        };
+        let again =
+            |wish: &Wish| wish.executed.as_ref() == Some(call.tool) && wish.args == Some(call.args);
         let id = |place: usize| self.calls.get(place).map(|wish| Arc::clone(&wish.id));
         if let Some(of) = self.best(again, &tool).and_then(|(place, _)| id(place)) {
             return Matched { intent: Intent::Again { of }, used: None };

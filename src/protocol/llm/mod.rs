@@ -16,13 +16,13 @@ mod request;
 mod said;
 mod skim;
 
-use crate::call::Provider;
 pub use self::hints::{Hints, hints};
 pub use self::operation::{Kind, Operation, Routed};
 pub use self::reader::Reader;
 pub use self::refusal::refusal;
 pub use self::request::{Facts, facts};
 pub use self::said::{Asked, Counted, Fault, Said};
+use crate::call::Provider;
 
 #[cfg(test)]
 mod tests;
