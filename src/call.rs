@@ -31,6 +31,8 @@ pub struct RunId(pub Arc<str>);
 pub enum RunEnd {
     /// A rule or limit said `stop`.
     Stopped(StopReason),
+    /// The model has answered for good, and nothing followed.
+    Completed,
     /// Nothing was heard of it for `runs.idle_end`.
     Idle,
     /// The least recently seen run made room for a new one.
@@ -159,6 +161,8 @@ pub struct Known {
     pub redacted_by: Vec<(Arc<str>, u64)>,
     /// The model that was asked, or that answered.
     pub model: Option<Arc<str>>,
+    /// Why the model stopped, in its provider's words.
+    pub finish: Option<Arc<str>>,
 }
 
 /// How an admitted call ended, for its record.
@@ -221,6 +225,7 @@ impl RunEnd {
     pub fn name(self) -> &'static str {
         match self {
             Self::Stopped(reason) => reason.name(),
+            Self::Completed => "completed",
             Self::Idle => "idle",
             Self::Evicted => "evicted",
             Self::Shutdown => "shutdown",
@@ -335,9 +340,10 @@ impl ErrorClass {
 }
 
 impl Known {
-    /// Notes the model that answered, in place of the one that was asked.
-    pub fn note_model(&mut self, model: Option<Arc<str>>) {
+    /// Notes the model that answered, in place of the one that was asked, and why it stopped.
+    pub fn note_model(&mut self, model: Option<Arc<str>>, finish: Option<Arc<str>>) {
         self.model = model.or_else(|| self.model.take());
+        self.finish = finish;
     }
 }
 

@@ -207,6 +207,34 @@ impl Fields {
     }
 }
 
+/// A block with other data: its `data` lines give way to those of `data`, all its other lines stay.
+pub fn with_data(block: &[u8], data: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(block.len().saturating_add(data.len()));
+    let mut is_written = false;
+    let mut rest = block;
+    while !rest.is_empty() {
+        let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        let end = if after.starts_with(b"\r\n") { 2 } else { after.len().min(1) };
+        let (end, after) = after.split_at_checked(end).unwrap_or((after, &[]));
+        rest = after;
+        let field = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        if field == b"data" || field.starts_with(b"data:") {
+            if !std::mem::replace(&mut is_written, true) {
+                for line in data.split(['\n', '\r']) {
+                    out.extend_from_slice(b"data: ");
+                    out.extend_from_slice(line.as_bytes());
+                    out.extend_from_slice(end);
+                }
+            }
+            continue;
+        }
+        out.extend_from_slice(line);
+        out.extend_from_slice(end);
+    }
+    out
+}
+
 fn text(value: &[u8]) -> Box<str> {
     String::from_utf8_lossy(value).into()
 }

@@ -54,7 +54,8 @@ fn price(model: Object<'_>) -> Price {
     if let Some(rate) = medium.and_then(rate) {
         price.add(Kind::Search, Tier::Standard, 0, rate);
     }
-    for step in model.get("tiered_pricing").and_then(Value::as_array).iter().flat_map(|it| it.iter())
+    for step in
+        model.get("tiered_pricing").and_then(Value::as_array).iter().flat_map(|it| it.iter())
     {
         if let Some(step) = step.as_object() {
             add_step(&mut price, step);
@@ -84,9 +85,9 @@ fn add_step(price: &mut Price, step: Object<'_>) {
 
 /// `input_cost_per_token_above_200k_tokens_priority` -> what, for whom, and from where on.
 fn line(name: &str) -> Option<(Kind, Tier, u64)> {
-    let (kind, rest) = KINDS.iter().find_map(|(prefix, kind)| {
-        name.strip_prefix(prefix).map(|rest| (*kind, rest))
-    })?;
+    let (kind, rest) = KINDS
+        .iter()
+        .find_map(|(prefix, kind)| name.strip_prefix(prefix).map(|rest| (*kind, rest)))?;
     let (above, rest) = match rest.strip_prefix("_above_") {
         Some(rest) => {
             let (number, rest) = rest.split_once("_tokens")?;

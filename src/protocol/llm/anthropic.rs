@@ -132,7 +132,8 @@ fn tokens(gather: &mut Gather, of: &[Step], value: Scalar<'_>) {
 /// What is read from a cache or written to one comes on top of the prompt's other tokens.
 pub(super) fn usage(gather: &Gather) -> (bool, Usage) {
     let counts = gather.counts;
-    let written = counts.cache_write.max(counts.cache_write_5m.saturating_add(counts.cache_write_1h));
+    let written =
+        counts.cache_write.max(counts.cache_write_5m.saturating_add(counts.cache_write_1h));
     let input = counts.input.saturating_add(counts.cache_read).saturating_add(written);
     let usage = Usage {
         input,

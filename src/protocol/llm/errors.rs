@@ -59,7 +59,10 @@ pub fn failure(status: StatusCode, said: &Said) -> Option<Failure> {
 
 fn names_length(fault: &Fault) -> bool {
     [&fault.code, &fault.kind].into_iter().flatten().any(|word| {
-        matches!(&**word, "context_length_exceeded" | "string_above_max_length" | "request_too_large")
+        matches!(
+            &**word,
+            "context_length_exceeded" | "string_above_max_length" | "request_too_large"
+        )
     })
 }
 
@@ -69,10 +72,16 @@ fn by_words(fault: &Fault) -> Failure {
     }
     for word in [&fault.code, &fault.kind].into_iter().flatten() {
         match &**word {
-            "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota"
-            | "RESOURCE_EXHAUSTED" | "429" => return Failure::RateLimit,
-            "invalid_request_error" | "invalid_prompt" | "INVALID_ARGUMENT"
-            | "FAILED_PRECONDITION" | "400" => return Failure::ValidationFailed,
+            "rate_limit_error"
+            | "rate_limit_exceeded"
+            | "insufficient_quota"
+            | "RESOURCE_EXHAUSTED"
+            | "429" => return Failure::RateLimit,
+            "invalid_request_error"
+            | "invalid_prompt"
+            | "INVALID_ARGUMENT"
+            | "FAILED_PRECONDITION"
+            | "400" => return Failure::ValidationFailed,
             _ => {}
         }
     }

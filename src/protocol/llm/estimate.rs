@@ -50,7 +50,8 @@ pub(super) fn input(args: Value<'_>) -> Input {
         value.is_some_and(|value| !matches!(value, Value::Null))
     };
     input.has_unknown = refers.iter().any(has)
-        || has(&"prompt") && root.is_some_and(|root| matches!(root.get("prompt"), Some(Value::Object(_))))
+        || has(&"prompt")
+            && root.is_some_and(|root| matches!(root.get("prompt"), Some(Value::Object(_))))
         || has(&"mcp_servers")
         || has(&"container");
     // A list of numbers is a prompt that is tokens already: each has at least a digit and a comma.
@@ -157,13 +158,17 @@ fn audio(data: Option<&str>, input: &mut Input) {
 
 /// A document whose text stands in the request.
 fn is_text_source(source: Object<'_>) -> bool {
-    source.get("type").and_then(Value::as_str).is_some_and(|kind| matches!(kind, "text" | "content"))
+    source
+        .get("type")
+        .and_then(Value::as_str)
+        .is_some_and(|kind| matches!(kind, "text" | "content"))
 }
 
 /// Tools that the provider carries out: what they find is added to the prompt. They have a type with
 /// a version, or one of these names.
 fn is_provider_tool(kind: &str, object: Object<'_>) -> bool {
-    let known = ["web_search", "web_fetch", "file_search", "code_interpreter", "code_execution", "mcp"];
+    let known =
+        ["web_search", "web_fetch", "file_search", "code_interpreter", "code_execution", "mcp"];
     let is_declared = object.get("role").is_none() && object.get("id").is_none();
     is_declared
         && known.iter().any(|name| kind.starts_with(name))

@@ -297,11 +297,9 @@ impl Gather {
 pub(super) fn word(value: Scalar<'_>) -> Option<Box<str>> {
     match value {
         Scalar::Text { taken, .. } => Some(taken.into()),
-        Scalar::Null
-        | Scalar::Bool(_)
-        | Scalar::Count(_)
-        | Scalar::Number
-        | Scalar::Raw { .. } => None,
+        Scalar::Null | Scalar::Bool(_) | Scalar::Count(_) | Scalar::Number | Scalar::Raw { .. } => {
+            None
+        }
     }
 }
 

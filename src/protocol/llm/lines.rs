@@ -82,7 +82,9 @@ impl Lines {
                     *input = rest;
                     self.at = match (fitting, byte) {
                         (4, b':') => At::Space,
-                        _ if DATA.get(fitting) == Some(&byte) => At::Name(fitting.saturating_add(1)),
+                        _ if DATA.get(fitting) == Some(&byte) => {
+                            At::Name(fitting.saturating_add(1))
+                        }
                         _ => At::Other,
                     };
                     if self.at == At::Space

@@ -18,7 +18,6 @@ mod request;
 mod said;
 mod skim;
 
-use crate::call::Provider;
 pub(super) use self::listener::Listener;
 pub use self::errors::Failure;
 pub use self::hints::{Hints, hints};
@@ -28,6 +27,7 @@ pub use self::reader::Reader;
 pub use self::refusal::refusal;
 pub use self::request::{Facts, facts};
 pub use self::said::{Asked, Counted, Fault, Said};
+use crate::call::Provider;
 
 #[cfg(test)]
 mod tests;

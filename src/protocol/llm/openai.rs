@@ -118,7 +118,10 @@ fn called(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
     match (path, value) {
         ([N("id")], value) => gather.item.id = word(value).filter(|id| !id.is_empty()),
         ([N("index")], Scalar::Count(index)) => gather.item.index = Some(index),
-        ([N("name")] | [N("function" | "custom"), N("name")], Scalar::Text { taken, bytes, .. }) => {
+        (
+            [N("name")] | [N("function" | "custom"), N("name")],
+            Scalar::Text { taken, bytes, .. },
+        ) => {
             gather.item.name = Some(taken.into()).filter(|name: &Box<str>| !name.is_empty());
             gather.generated(bytes);
         }
@@ -140,7 +143,9 @@ fn output(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
         ([N("id")], value) => gather.item.id = word(value),
         ([N("call_id")], value) => gather.item.call_id = word(value),
         ([N("name")], value) => gather.item.name = word(value),
-        ([N("status")], value) => gather.item.is_cut |= word(value).as_deref() == Some("in_progress"),
+        ([N("status")], value) => {
+            gather.item.is_cut |= word(value).as_deref() == Some("in_progress")
+        }
         ([N("arguments" | "input")], value) => {
             if let (false, Scalar::Text { bytes, .. }) = (is_shown_already, value) {
                 gather.generated(bytes);
@@ -185,9 +190,7 @@ fn end_of_output(gather: &mut Gather, mut item: Item, is_listed: bool) {
         Some("function_call" | "custom_tool_call") if !item.is_cut || item.args.len() > 2 => {
             gather.ask(item);
         }
-        Some(
-            kind @ ("local_shell_call" | "shell_call" | "apply_patch_call" | "computer_call"),
-        ) => {
+        Some(kind @ ("local_shell_call" | "shell_call" | "apply_patch_call" | "computer_call")) => {
             item.name = kind.strip_suffix("_call").map(Into::into);
             if !item.is_cut {
                 item.is_cut = true;
@@ -206,11 +209,19 @@ fn tokens(gather: &mut Gather, of: &[Step], count: u64) {
     let target = match of {
         [N("prompt_tokens" | "input_tokens")] => &mut counts.input,
         [N("completion_tokens" | "output_tokens")] => &mut counts.output,
-        [N("prompt_tokens_details" | "prompt_token_details" | "input_tokens_details"), N("cached_tokens")] | [N("prompt_cache_hit_tokens")] => {
-            &mut counts.cache_read
-        }
-        [N("prompt_tokens_details" | "prompt_token_details" | "input_tokens_details"), N("cache_write_tokens")] => &mut counts.cache_write,
-        [N("prompt_tokens_details" | "prompt_token_details" | "input_tokens_details"), N("audio_tokens")] => &mut counts.audio_input,
+        [
+            N("prompt_tokens_details" | "prompt_token_details" | "input_tokens_details"),
+            N("cached_tokens"),
+        ]
+        | [N("prompt_cache_hit_tokens")] => &mut counts.cache_read,
+        [
+            N("prompt_tokens_details" | "prompt_token_details" | "input_tokens_details"),
+            N("cache_write_tokens"),
+        ] => &mut counts.cache_write,
+        [
+            N("prompt_tokens_details" | "prompt_token_details" | "input_tokens_details"),
+            N("audio_tokens"),
+        ] => &mut counts.audio_input,
         [N("completion_tokens_details" | "output_tokens_details"), N("reasoning_tokens")] => {
             &mut counts.reasoning
         }

@@ -128,7 +128,8 @@ pub fn route<'p>(provider: Provider, method: &Method, path: &'p str) -> Option<R
         Some((first, rest)) if is_version(first) => (Some(first), rest),
         _ => (None, whole),
     };
-    let routed = |operation, model| Routed { operation, model, version, rest, is_deployment: false };
+    let routed =
+        |operation, model| Routed { operation, model, version, rest, is_deployment: false };
     match provider {
         Provider::OpenAi => {
             if let Some(found) = deployment(method, whole) {

@@ -58,9 +58,8 @@ pub fn facts(
     let is_spoken = |list: &str| {
         let list = member(root, list).and_then(Value::as_array);
         list.is_some_and(|list| {
-            list.iter().any(|kind| {
-                kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("audio"))
-            })
+            list.iter()
+                .any(|kind| kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("audio")))
         })
     };
     let config = member(root, "generationConfig").and_then(Value::as_object);

@@ -34,9 +34,16 @@ pub(super) enum Scalar<'a> {
     /// Any other number.
     Number,
     /// A string: what of it was asked for, and its length in bytes as it stands in the text.
-    Text { taken: &'a str, is_whole: bool, bytes: u64 },
+    Text {
+        taken: &'a str,
+        is_whole: bool,
+        bytes: u64,
+    },
     /// An array or object that was asked for, as it stands in the text.
-    Raw { text: &'a [u8], is_whole: bool },
+    Raw {
+        text: &'a [u8],
+        is_whole: bool,
+    },
 }
 
 /// Who is told what a text says.
@@ -58,17 +65,29 @@ pub(super) trait Sink {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Before a value; `]` may stand instead of the first of an array.
-    Value { may_end: bool },
+    Value {
+        may_end: bool,
+    },
     /// Before a member name; `}` may stand instead of the first.
-    Name { may_end: bool },
+    Name {
+        may_end: bool,
+    },
     Colon,
     /// After a value.
     Next,
-    Text { is_name: bool },
+    Text {
+        is_name: bool,
+    },
     /// After a backslash in a string.
-    Escape { is_name: bool },
+    Escape {
+        is_name: bool,
+    },
     /// In `\uXXXX`: digits seen and their value.
-    Hex { is_name: bool, digits: u8, code: u32 },
+    Hex {
+        is_name: bool,
+        digits: u8,
+        code: u32,
+    },
     /// In a number or literal.
     Word,
     Done,

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Block, Event, Reader};
+use super::{Block, Event, Reader, with_data};
 
 const LIMIT_BYTES: usize = 64;
 
@@ -93,6 +93,25 @@ fn memory_is_bounded_while_no_line_ends() {
     let mut rest = &b"\n\ndata: 1\n\n"[..];
     assert!(matches!(reader.next(&mut rest), Some(Block::Oversized(range)) if range.end == 16_002));
     assert!(matches!(reader.next(&mut rest), Some(Block::Event(_))));
+}
+
+#[test]
+fn an_event_gets_other_data_and_keeps_the_rest() {
+    for (block, data, expected) in [
+        (
+            &b"event: x\r\ndata: 1\r\nid: 4\r\n\r\n"[..],
+            "{}",
+            "event: x\r\ndata: {}\r\nid: 4\r\n\r\n",
+        ),
+        (
+            b"\n: note\ndata:1\ndata:2\nretry: 5\n\n",
+            "a\nb",
+            "\n: note\ndata: a\ndata: b\nretry: 5\n\n",
+        ),
+        (b"\xef\xbb\xbfdata: 1\r\r", "2", "data: 2\r\r"),
+    ] {
+        assert_eq!(String::from_utf8(with_data(block, data)).unwrap(), expected);
+    }
 }
 
 fn stream() -> impl Strategy<Value = Vec<u8>> {

@@ -98,7 +98,8 @@ fn what_is_asked_for_as_it_stands_is_bounded() {
 
 #[test]
 fn faults_end_the_reading_and_numbers_may_end_the_text() {
-    for text in ["[DONE]", "{", "[1,", "{\"a\" 1}", "[1}", "{]", "\"\\x\"", "\"\\u12g4\"", "[1 2]"] {
+    for text in ["[DONE]", "{", "[1,", "{\"a\" 1}", "[1}", "{]", "\"\\x\"", "\"\\u12g4\"", "[1 2]"]
+    {
         assert!(!read(text, 1).1, "{text}");
     }
     assert_eq!(read("17", 1), (vec!["=Count(17)".to_owned()], true));

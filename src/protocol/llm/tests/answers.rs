@@ -113,7 +113,8 @@ fn usage_that_is_said_more_than_once_is_the_highest_of_it() {
         ],
     );
     assert_eq!((said.usage.input, said.usage.output), (4, 5));
-    let half = r#"{"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":1}}}"#;
+    let half =
+        r#"{"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":1}}}"#;
     let said = stream(Provider::Anthropic, &[half]);
     assert_eq!((said.counted, said.usage.input), (Counted::SoFar, 7));
     let none = stream(Provider::OpenAi, &[r#"{"choices":[{"delta":{"content":"12345"}}]}"#]);

@@ -10,7 +10,10 @@ fn of(provider: Provider, text: &str) -> Facts {
 
 #[test]
 fn models_lengths_and_numbers_of_answers_are_read_where_each_provider_has_them() {
-    let openai = of(Provider::OpenAi, r#"{"model":"m","stream":true,"max_tokens":5,"max_completion_tokens":7,"n":3}"#);
+    let openai = of(
+        Provider::OpenAi,
+        r#"{"model":"m","stream":true,"max_tokens":5,"max_completion_tokens":7,"n":3}"#,
+    );
     assert_eq!((openai.model.as_deref(), openai.is_stream), (Some("m"), true));
     assert_eq!((openai.max_output, openai.answers), (Some(7), 3));
     assert_eq!(openai.most(None).output, 21);
@@ -18,7 +21,8 @@ fn models_lengths_and_numbers_of_answers_are_read_where_each_provider_has_them()
     assert_eq!(prompts.most(None).output, 16);
     let tokens = of(Provider::OpenAi, r#"{"prompt":[1,2,3],"max_tokens":4}"#);
     assert_eq!(tokens.most(None).output, 4);
-    let gemini = of(Provider::Gemini, r#"{"generationConfig":{"maxOutputTokens":9,"candidateCount":2}}"#);
+    let gemini =
+        of(Provider::Gemini, r#"{"generationConfig":{"maxOutputTokens":9,"candidateCount":2}}"#);
     assert_eq!(gemini.most(None).output, 18);
     let huge = of(Provider::Anthropic, r#"{"max_tokens":18446744073709551615}"#);
     assert_eq!(huge.max_output, Some(u64::MAX));
@@ -71,12 +75,16 @@ fn images_and_sound_have_bounds_of_their_own() {
     let data = "A".repeat(1_000_000);
     let image = of(
         Provider::OpenAi,
-        &format!(r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"{data}"}}}}]}}]}}"#),
+        &format!(
+            r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"{data}"}}}}]}}]}}"#
+        ),
     );
     assert!(image.input.known < 100_000 && !image.input.has_unknown);
     let audio = of(
         Provider::OpenAi,
-        &format!(r#"{{"messages":[{{"content":[{{"type":"input_audio","input_audio":{{"data":"{data}"}}}}]}}]}}"#),
+        &format!(
+            r#"{{"messages":[{{"content":[{{"type":"input_audio","input_audio":{{"data":"{data}"}}}}]}}]}}"#
+        ),
     );
     assert!(audio.input.has_audio && (60_000..80_000).contains(&audio.input.known));
     let cached = of(
@@ -95,10 +103,9 @@ fn runs_are_hinted_at_in_many_ways() {
     assert_eq!(previous.as_deref(), Some("resp_1"));
     let labels = of(r#"{"metadata":{"thread_id":"t","session_id":" s "}}"#).metadata;
     assert_eq!(labels.as_deref(), Some("s"));
-    for user in [
-        "user_abc_account_x_session_0b1c",
-        r#"{\"device_id\":\"d\",\"session_id\":\"0b1c\"}"#,
-    ] {
+    for user in
+        ["user_abc_account_x_session_0b1c", r#"{\"device_id\":\"d\",\"session_id\":\"0b1c\"}"#]
+    {
         let text = format!(r#"{{"metadata":{{"user_id":"{user}"}}}}"#);
         let found = hints(Provider::Anthropic, document(&text).root()).metadata;
         assert_eq!(found.as_deref(), Some("0b1c"));
@@ -113,7 +120,8 @@ fn results_name_the_calls_that_they_answer() {
     assert_eq!(answered(Provider::OpenAi, chat), ["a", "b"]);
     let blocks = r#"{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c"},{"type":"text","text":"t"}]},{"content":"x"}]}"#;
     assert_eq!(answered(Provider::Anthropic, blocks), ["c"]);
-    let parts = r#"{"contents":[{"parts":[{"functionResponse":{"id":"d","name":"f","response":{}}}]}]}"#;
+    let parts =
+        r#"{"contents":[{"parts":[{"functionResponse":{"id":"d","name":"f","response":{}}}]}]}"#;
     assert_eq!(answered(Provider::Gemini, parts), ["d"]);
 }
 
