@@ -167,6 +167,8 @@ pub struct Known {
     pub intended: Option<Intended>,
     /// The provider's id of the tool call that it fulfils or differs from.
     pub tool_call_id: Option<Arc<str>>,
+    /// Why the model stopped, in its provider's words.
+    pub finish: Option<Arc<str>>,
 }
 
 /// How an admitted call ended, for its record.
@@ -344,9 +346,10 @@ impl ErrorClass {
 }
 
 impl Known {
-    /// Notes the model that answered, in place of the one that was asked.
-    pub fn note_model(&mut self, model: Option<Arc<str>>) {
+    /// Notes the model that answered, in place of the one that was asked, and why it stopped.
+    pub fn note_model(&mut self, model: Option<Arc<str>>, finish: Option<Arc<str>>) {
         self.model = model.or_else(|| self.model.take());
+        self.finish = finish;
     }
 }
 

@@ -200,7 +200,7 @@ async fn answer(
     let hearing = Hearing { keep, listener, wishes };
     let finish = move |measure: Measure| {
         if let Some(heard) = &measure.heard {
-            page.known.note_model(heard.model.clone());
+            page.known.note_model(heard.model.clone(), heard.finish());
         }
         let now = gate.clock.now();
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
@@ -230,7 +230,7 @@ async fn reviewed(
     let Review { mut measure, outcome } = review;
     measure.be_heard(listener);
     if let Some(heard) = &measure.heard {
-        page.known.note_model(heard.model.clone());
+        page.known.note_model(heard.model.clone(), heard.finish());
     }
     let now = gate.clock.now();
     match outcome {

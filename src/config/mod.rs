@@ -18,7 +18,7 @@ pub mod load;
 mod mask;
 mod named;
 mod operation;
-mod prices;
+pub mod prices;
 pub mod raw;
 pub mod reads;
 mod resilience;

@@ -23,6 +23,14 @@ pub struct Heard {
     pub said: Option<Box<Said>>,
 }
 
+impl Heard {
+    /// Why a model stopped; of several answers, each reason once.
+    pub fn finish(&self) -> Option<Arc<str>> {
+        let said = self.said.as_deref().filter(|said| !said.finish.is_empty())?;
+        Some(Arc::from(said.finish.join(",")))
+    }
+}
+
 /// Listens to an answer. What it keeps is bounded, whatever the answer's length.
 pub trait Listen: Send {
     /// The next piece, as it came from the tool.

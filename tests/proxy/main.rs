@@ -22,6 +22,7 @@ mod input;
 mod intent;
 mod kill;
 mod limits;
+mod llm;
 mod minted_runs;
 mod operate;
 mod record;
