@@ -9,6 +9,7 @@ mod breakers;
 mod budgets;
 mod claim;
 mod draw;
+mod in_flight;
 mod keys;
 mod kills;
 mod meter;
@@ -48,6 +49,7 @@ pub use approvals::{
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use budgets::BudgetUse;
 pub use draw::{Sizes, Unplaced};
+pub use in_flight::{InFlight, Turn};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use minted::{
@@ -88,6 +90,8 @@ pub struct Ledger {
     pub minted: Minted,
     /// What tool servers have said their tools are.
     pub pins: Pins,
+    /// Requests of sessions that wait for their answers.
+    pub in_flight: InFlight,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -114,6 +118,7 @@ impl Ledger {
             approvals: Approvals::default(),
             minted: Minted::default(),
             pins: Pins::default(),
+            in_flight: InFlight::default(),
             clock,
             bounds,
             runs: DashMap::default(),
