@@ -4,7 +4,9 @@ mod attempt;
 pub mod budget;
 mod language;
 pub mod plan;
+pub mod prices;
 mod tokens;
+pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,8 @@ pub struct RunId(pub Arc<str>);
 pub enum RunEnd {
     /// A rule or limit said `stop`.
     Stopped(StopReason),
+    /// The model has answered for good, and nothing followed.
+    Completed,
     /// Nothing was heard of it for `runs.idle_end`.
     Idle,
     /// The least recently seen run made room for a new one.
@@ -219,6 +223,7 @@ impl RunEnd {
     pub fn name(self) -> &'static str {
         match self {
             Self::Stopped(reason) => reason.name(),
+            Self::Completed => "completed",
             Self::Idle => "idle",
             Self::Evicted => "evicted",
             Self::Shutdown => "shutdown",

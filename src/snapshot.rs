@@ -106,6 +106,13 @@ impl Snapshot {
         })
     }
 
+    /// Ends what was started for the upstreams.
+    pub async fn shutdown(&self) {
+        for placed in self.upstreams.values() {
+            placed.upstream.shutdown().await;
+        }
+    }
+
     /// Longest silence within an answer of that upstream.
     pub fn idle_timeout(&self, name: &str) -> Duration {
         self.upstreams.get(name).map_or(Duration::ZERO, |placed| placed.upstream.idle_timeout())
@@ -174,6 +181,7 @@ fn spec(upstream: &settings::Upstream) -> Result<UpstreamSpec, SnapshotError> {
             idle: upstream.timeouts.idle,
         },
         headers,
+        command: upstream.command.clone(),
         ca_pem: upstream.ca_pem.as_ref().map(|pem| pem.to_vec()),
     })
 }

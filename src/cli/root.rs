@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::cli::approvals::{self, ApprovalsArgs};
 use crate::cli::check::{self, CheckOptions};
 use crate::cli::drive::{self, DriveArgs};
+use crate::cli::exec::{self, ExecArgs};
 use crate::cli::explain::{self, ExplainArgs, RunsArgs};
 use crate::cli::init;
 use crate::cli::kill::{self, KillArgs};
@@ -31,6 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    Exec(ExecArgs),
     Check(CheckArgs),
     Test(TestArgs),
     Explain(ExplainArgs),
@@ -118,6 +120,7 @@ pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let exit = match command {
         Command::Run(args) => run::run(&args),
+        Command::Exec(args) => exec::run(&args),
         Command::Check(args) => run_check(args),
         Command::Test(args) => run_test(args),
         Command::Explain(args) => {

@@ -2,11 +2,12 @@
 
 use super::address::{self, Target};
 use super::codes;
+use super::command;
 use super::raw;
 use super::settings::Kind;
 use super::validate::Check;
 use crate::call::Provider;
-use crate::yaml::{self, Field, ScalarFault, Text};
+use crate::yaml::{self, Either, Field, ScalarFault, Text};
 
 /// The kind of an upstream and its address; `None` where nothing can be said of either.
 pub(super) fn kind(
@@ -17,7 +18,7 @@ pub(super) fn kind(
 ) -> (Option<Kind>, Option<Target>) {
     let spans = [
         raw.http.as_ref().map(|text| text.span),
-        raw.mcp.as_ref().map(|text| text.span),
+        raw.mcp.as_ref().map(|field| field.span),
         raw.llm.as_ref().map(|field| field.span),
     ];
     let mut given = spans.into_iter().flatten();
@@ -30,7 +31,7 @@ pub(super) fn kind(
     if first.is_none() {
         if !damaged {
             let text = ScalarFault::new("missing key `http`");
-            let help = "or `mcp: URL`, or `llm: openai` with `url: URL`";
+            let help = "or `mcp: URL` or a command, or `llm: openai` with `url: URL`";
             check.fault(yaml::codes::MISSING_KEY, name.span, text.help(help));
         }
         return (None, None);
@@ -40,11 +41,12 @@ pub(super) fn kind(
             let text = ScalarFault::new("`url` stands beside `llm` only");
             check.fault(codes::CONFLICT, url.span, text.help("use `http: URL` or `mcp: URL`"));
         }
-        let (kind, text) = match (&raw.http, &raw.mcp) {
-            (Some(text), _) => (Kind::Http, Some(text)),
-            (None, text) => (Kind::Mcp, text.as_ref()),
+        return match (&raw.http, raw.mcp.as_ref().map(|field| &field.value)) {
+            (Some(text), _) => (Some(Kind::Http), target(text, check)),
+            (None, Some(Either::Short(text))) => (Some(Kind::Mcp), target(text, check)),
+            (None, Some(Either::Long(_))) => (Some(Kind::Mcp), Some(command::target())),
+            (None, None) => (None, None),
         };
-        return (Some(kind), text.and_then(|text| target(text, check)));
     };
     let provider = match llm.value {
         raw::Provider::Openai => Provider::OpenAi,

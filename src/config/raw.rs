@@ -1,11 +1,14 @@
 //! `toolgate.yaml` as it is written. The comments are what editors show.
 
+mod command;
 pub mod resilience;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::yaml::{ByteSize, Entries, Field, Period, Shape, Text, Tree};
+use crate::yaml::{ByteSize, Either, Entries, Field, Period, Shape, Text, Tree};
+
+pub use self::command::Command;
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,8 +94,9 @@ pub struct Upstream {
     /// Of a plain HTTP API: its URL, `http` or `https`, with the path that stands in front of its
     /// tools' paths.
     pub http: Option<Text>,
-    /// Of an MCP server: the URL of its streamable HTTP endpoint. Agents reach it at `/NAME/mcp`.
-    pub mcp: Option<Text>,
+    /// Of an MCP server: the URL of its streamable HTTP endpoint, or the command that it is, which
+    /// the gate starts. Agents reach it at `/NAME/mcp`.
+    pub mcp: Option<Field<Either<Text, Command>>>,
     /// Of a model API: whose it is, or is compatible with.
     pub llm: Option<Field<Provider>>,
     /// Of a model API: its URL, as the provider's SDK takes it: `https://api.openai.com/v1`.
@@ -364,6 +368,7 @@ pub const SHAPE: Shape = Shape {
     required: &[
         ("Config", &["apiVersion", "kind", "upstreams"]),
         ("Tool", &["name"]),
+        ("Command", &["command"]),
         ("Output", &["max_bytes"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),

@@ -14,6 +14,7 @@ use crate::call::{Plan, Provider};
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::Catalogue;
 use crate::policy::view::{Caller, Effect, ToolFacts};
+use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub struct Upstream {
     pub scheme: Scheme,
     /// Host and port, without user information.
     pub authority: Authority,
+    /// Of an MCP server that is started here.
+    pub command: Option<Spec>,
     /// What stands in front of the tools' paths: empty, or `/` and more, without `/` at the end.
     pub base_path: Arc<str>,
     pub kind: Kind,

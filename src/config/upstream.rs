@@ -13,13 +13,15 @@ use super::raw;
 use super::reads::Reads;
 use super::settings::{Auth, Kind, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret, size};
-use super::{codes, cost, kind, labels, named, resilience};
+use super::{codes, command, cost, kind, labels, named, resilience};
 use crate::call::Plan;
 use crate::call::plan::OutputPlan;
 use crate::contract::{Definition, OnBreach};
 use crate::forward::RESULT_CAPTURE_LIMIT_BYTES;
 use crate::policy::view::Effect;
-use crate::yaml::{self, Diagnostic, Entries, Field, Period, ScalarFault, Source, Span, Text};
+use crate::yaml::{
+    self, Diagnostic, Either, Entries, Field, Period, ScalarFault, Source, Span, Text,
+};
 
 /// Largest file of certificates.
 const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
@@ -99,7 +101,17 @@ fn upstream(
         let read = read_certificates(&check.path(&field.value), check.secrets.reads);
         check.ok(codes::FILE, field.span, read)
     });
+    let command = match raw.mcp.as_ref().map(|field| &field.value) {
+        Some(Either::Long(raw)) => Some(command::command(&name.value, raw, check)?),
+        Some(Either::Short(_)) | None => None,
+    };
     let (kind, target) = (kind?, target?);
+    if command.is_some()
+        && let Some(header) = raw.auth.as_ref().map(|auth| auth.span)
+    {
+        let text = ScalarFault::new("a command takes no `auth`");
+        check.fault(codes::CONFLICT, header, text.help("give it what it needs in `env`"));
+    }
     if let Some(field) = &raw.ca_file
         && target.scheme == http::uri::Scheme::HTTP
     {
@@ -110,6 +122,7 @@ fn upstream(
         name: Arc::from(name.value.as_str()),
         scheme: target.scheme,
         authority: target.authority,
+        command,
         base_path: Arc::from(target.base_path),
         kind,
         tools: tools?,

@@ -10,6 +10,7 @@ mod headers;
 mod remembered;
 mod retry;
 mod send;
+mod wire;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ mod budgets;
 mod claim;
 mod draw;
 mod in_flight;
+mod intent;
 mod keys;
 mod kills;
 mod meter;
@@ -36,7 +37,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
-use crate::call::RunId;
+use crate::call::{RunEnd, RunId};
 use crate::clock::{Clock, Now};
 use crate::policy::amount::Amount;
 use crate::policy::model::Per;
@@ -50,6 +51,7 @@ pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use budgets::BudgetUse;
 pub use draw::{Sizes, Unplaced};
 pub use in_flight::{InFlight, Turn};
+pub use intent::{ArgsKey, AskedCall, Execution, Intent, Intents, ModelAnswer, ToolCall};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use minted::{
@@ -63,6 +65,7 @@ pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
 pub use stops::{STOPPED_LIMIT_RUNS, Stopped};
+pub use sweep::COMPLETED_AFTER;
 pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
 pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Drawn, Judgement, Look, Visit};
@@ -92,6 +95,8 @@ pub struct Ledger {
     pub pins: Pins,
     /// Requests of sessions that wait for their answers.
     pub in_flight: InFlight,
+    /// What models asked for.
+    pub intents: Intents,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -119,6 +124,7 @@ impl Ledger {
             minted: Minted::default(),
             pins: Pins::default(),
             in_flight: InFlight::default(),
+            intents: Intents::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -158,7 +164,10 @@ impl Ledger {
     /// Sees that the end of a run is recorded, and that its parent has what it did not use.
     fn report_end(&self, mut ended: EndedRun) {
         ended.parent = self.minted.get(&ended.id).and_then(|minted| minted.parent);
-        self.minted.ended(&ended.id);
+        // A run that may go on keeps what it was given.
+        if ended.end != RunEnd::Completed {
+            self.minted.ended(&ended.id);
+        }
         self.ends.run_ended(ended);
     }
 

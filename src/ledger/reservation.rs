@@ -14,7 +14,7 @@ use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
-use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
+use crate::ledger::{ApprovalAnswer, Execution, Exhausted, Kills, ModelAnswer, Wanted};
 use crate::policy::amount::Usd;
 use crate::policy::history::{Captured, Step};
 use crate::policy::view::RunView;
@@ -45,6 +45,8 @@ pub struct Reservation {
     took_budget: bool,
     /// The approval that let the call pass.
     approval: Option<Arc<str>>,
+    /// The wish of a model that it fulfils, given back unless the call is sent.
+    execution: Option<Execution>,
     sent: AtomicBool,
     settled: bool,
 }
@@ -57,6 +59,7 @@ impl Reservation {
             claims,
             took_budget: false,
             approval: None,
+            execution: None,
             sent: AtomicBool::new(false),
             settled: false,
         }
@@ -70,6 +73,11 @@ impl Reservation {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         self.visit.run_id()
+    }
+
+    /// Holds the wish of a model that the call fulfils. It is used up when the call is sent.
+    pub fn fulfil(&mut self, execution: Option<Execution>) {
+        self.execution = execution;
     }
 
     /// Asks for a call that needs approval. One that passes has used the approval up, and gives it
@@ -161,6 +169,15 @@ impl Reservation {
         self.visit.kills()
     }
 
+    /// Remembers what a model answered to the call. While the model wants tools, or another call is in
+    /// the run or follows, the run goes on.
+    pub fn model_answered(&self, answer: &ModelAnswer, now: Now) {
+        let run = &self.visit.run;
+        self.ledger().intents.answered(&run.id, &run.caller, answer, now);
+        let mut state = run.state.lock();
+        state.answered = answer.is_final.then_some(now.mono);
+    }
+
     /// Says that bytes of the request may reach the tool from now on: it counts as used.
     pub fn mark_sent(&self) {
         self.sent.store(true, Ordering::Release);
@@ -179,6 +196,7 @@ impl Reservation {
     /// Enters the outcome into the run's history and turns what was reserved into use.
     pub fn settle(mut self, settlement: Settlement, now: Now) {
         self.settled = true;
+        self.keep_execution();
         self.close(settlement, now);
     }
 
@@ -219,6 +237,14 @@ impl Reservation {
             });
         }
         state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
+    }
+
+    fn keep_execution(&mut self) {
+        if self.was_sent()
+            && let Some(execution) = self.execution.take()
+        {
+            execution.keep();
+        }
     }
 
     fn close(&self, settlement: Settlement, now: Now) {
@@ -296,6 +322,7 @@ impl Drop for Reservation {
             cost: None,
             tokens: None,
         };
+        self.keep_execution();
         self.close(unknown, now);
     }
 }

@@ -3,6 +3,7 @@
 
 mod heard;
 pub mod http;
+pub mod llm;
 pub mod mcp;
 mod named;
 pub mod sse;
