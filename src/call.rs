@@ -161,6 +161,8 @@ pub struct Known {
     pub redacted_by: Vec<(Arc<str>, u64)>,
     /// The model that was asked, or that answered.
     pub model: Option<Arc<str>>,
+    /// Why the model stopped, in its provider's words.
+    pub finish: Option<Arc<str>>,
 }
 
 /// How an admitted call ended, for its record.
@@ -338,9 +340,10 @@ impl ErrorClass {
 }
 
 impl Known {
-    /// Notes the model that answered, in place of the one that was asked.
-    pub fn note_model(&mut self, model: Option<Arc<str>>) {
+    /// Notes the model that answered, in place of the one that was asked, and why it stopped.
+    pub fn note_model(&mut self, model: Option<Arc<str>>, finish: Option<Arc<str>>) {
         self.model = model.or_else(|| self.model.take());
+        self.finish = finish;
     }
 }
 

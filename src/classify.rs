@@ -18,6 +18,7 @@ use crate::policy::amount::Usd;
 use crate::policy::history::Captured;
 use crate::policy::view::{AnswerView, Env};
 use crate::protocol;
+use crate::protocol::llm::{Charge, Order};
 
 /// Longest value of a call that is remembered for rules, in bytes as JSON.
 const CAPTURE_LIMIT_BYTES: usize = 16_384;
@@ -82,7 +83,7 @@ impl Completed {
             upstream: now.since(sent.mono),
             attempts: trip.attempts,
             cost_usd: None,
-            tokens: measure.heard.as_ref().and_then(|heard| heard.tokens),
+            tokens: None,
         };
         let mut admitted = admitted;
         if let Some(ticket) = &mut admitted.leave.ticket {
@@ -93,7 +94,9 @@ impl Completed {
             }
         }
         let result_key = measure.digest.short();
-        let succeeded = settle(admitted, &mut ending, result_key, measure.result(), sent, now);
+        let charge = charge(&admitted, status, &measure);
+        let end = End { result_key, body: measure.result(), charge };
+        let succeeded = settle(admitted, &mut ending, end, sent, now);
         Self { ending, succeeded }
     }
 
@@ -116,7 +119,8 @@ impl Completed {
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
-        let succeeded = settle(admitted, &mut ending, result_key, None, sent, now);
+        let end = End { result_key, body: None, charge: None };
+        let succeeded = settle(admitted, &mut ending, end, sent, now);
         Self { ending, succeeded }
     }
 }
@@ -215,17 +219,18 @@ fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outc
 }
 
 /// Settles what the call held. Whether it has succeeded.
-fn settle(
-    admitted: Admitted,
-    ending: &mut Ending,
-    result_key: u64,
-    body: Option<Bytes>,
-    sent: Now,
-    now: Now,
-) -> bool {
+fn settle(admitted: Admitted, ending: &mut Ending, end: End, sent: Now, now: Now) -> bool {
+    let End { result_key, body, charge } = end;
     let AdmittedParts { call, reservation, applicable, leave, watched } = admitted.into_parts();
-    let cost = cost(&call, &reservation, body.clone());
-    ending.cost_usd = cost.map(Usd::dollars);
+    let bill = match &call.order {
+        Some(order) => bill(&call, order, &reservation, charge, body.clone()),
+        None => {
+            let cost = cost(&call, &reservation, body.clone());
+            Bill { shown: cost, cost, tokens: None }
+        }
+    };
+    ending.cost_usd = bill.shown.map(Usd::dollars);
+    ending.tokens = bill.tokens;
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
         status: ending.outcome.status,
@@ -233,7 +238,7 @@ fn settle(
         result_key,
         captured,
         upstream: ending.upstream,
-        cost,
+        cost: bill.cost,
         tokens: ending.tokens.map(Tokens::total),
     };
     if let Some(watched) = watched {
@@ -262,6 +267,60 @@ fn has_done_it(outcome: &Outcome) -> bool {
     outcome.status == Status::Ok
         && matches!(outcome.error_class, None | Some(ErrorClass::ContractViolation))
         && outcome.http_status.is_some_and(|status| (200..300).contains(&status))
+}
+
+/// What there is to settle by.
+struct End {
+    result_key: u64,
+    body: Option<Bytes>,
+    /// Of a call to a model that was answered.
+    charge: Option<Charge>,
+}
+
+/// What a call is charged.
+struct Bill {
+    /// What is recorded of its cost; absent when nobody knows.
+    shown: Option<Usd>,
+    cost: Option<Usd>,
+    tokens: Option<Tokens>,
+}
+
+/// What an answer of a model is charged.
+fn charge(admitted: &Admitted, status: StatusCode, measure: &Measure) -> Option<Charge> {
+    let order = admitted.call().order.as_ref()?;
+    let said = measure.heard.as_ref().and_then(|heard| heard.said.as_deref());
+    let is_whole = matches!(measure.tail, Tail::Whole);
+    Some(order.charge(status, is_whole, said))
+}
+
+/// What a call to a model is charged. One that was sent and not answered may have used all that was
+/// reserved; one without a price costs what the config says, or else nothing that anybody knows.
+fn bill(
+    call: &Call,
+    order: &Order,
+    reservation: &Reservation,
+    charge: Option<Charge>,
+    body: Option<Bytes>,
+) -> Bill {
+    if !reservation.was_sent() {
+        return Bill { shown: None, cost: None, tokens: None };
+    }
+    let charge = charge.unwrap_or_else(|| order.unanswered());
+    let tokens = order.is_billed().then_some(charge.tokens);
+    if charge.cost.is_some() {
+        return Bill {
+            shown: charge.cost.filter(|_| order.is_billed()),
+            cost: charge.cost,
+            tokens,
+        };
+    }
+    if call.plan.cost.is_said() {
+        let cost = cost(call, reservation, body);
+        return Bill { shown: cost, cost, tokens };
+    }
+    let (tool, model) = (&call.tool.name, order.model().unwrap_or_default());
+    tracing::warn!(%tool, model, "no price is known of the model: its calls are not charged");
+    Bill { shown: None, cost: Some(Usd::ZERO), tokens }
 }
 
 /// What a call cost that was sent; `None` when nothing says. A result that is not known as a whole

@@ -195,11 +195,11 @@ async fn answer(
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let held = body.held();
-    let listener = protocol::listen(&admitted.call().language, parts.status, &parts.headers);
+    let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
     let hearing = Hearing { keep, listener, sift: None };
     let finish = move |measure: Measure| {
         if let Some(heard) = &measure.heard {
-            page.known.note_model(heard.model.clone());
+            page.known.note_model(heard.model.clone(), heard.finish());
         }
         let now = gate.clock.now();
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
@@ -221,11 +221,16 @@ async fn reviewed(
     let Whole { admitted, answer, trip, at } = whole;
     let status = answer.status();
     let held = answer.body().held();
+    let listener = protocol::listen(&admitted.call().language, status, answer.headers());
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let how = How { hasher, store: &gate.store, idle, stale: trip.stale.is_some() };
     let review = review::review(&admitted, answer, how, &gate.clock, &mut page.known).await;
-    let Review { measure, outcome } = review;
+    let Review { mut measure, outcome } = review;
+    measure.be_heard(listener);
+    if let Some(heard) = &measure.heard {
+        page.known.note_model(heard.model.clone(), heard.finish());
+    }
     let now = gate.clock.now();
     match outcome {
         review::Outcome::Pass(mut response, notes) => {

@@ -11,7 +11,7 @@ use crate::call::{Refusal, StopReason, ToolFacts};
 use crate::config::settings::{self, Kind, Operation, Settings};
 use crate::forward::{ConnectError, Timeouts, Upstream, UpstreamSpec};
 use crate::identify::path::{PathTemplate, TemplateError};
-use crate::identify::{Surface, Terms};
+use crate::identify::{ModelApi, Surface, Terms};
 use crate::json::HmacKey;
 use crate::policy::set::PolicySet;
 use crate::protocol::http::{Route, Routes, ToolName};
@@ -72,7 +72,13 @@ impl Snapshot {
                     surfaces.insert(Arc::clone(&name), Surface::Mcp(named(upstream)));
                 }
                 Kind::Llm(provider) => {
-                    surfaces.insert(Arc::clone(&name), Surface::Llm(provider, named(upstream)));
+                    let api = ModelApi {
+                        provider,
+                        base_path: Arc::clone(&upstream.base_path),
+                        tools: named(upstream),
+                        prices: Arc::clone(&settings.prices),
+                    };
+                    surfaces.insert(Arc::clone(&name), Surface::Llm(api));
                 }
             }
             let spec = spec(upstream)?;

@@ -17,6 +17,7 @@ pub mod load;
 mod mask;
 mod named;
 mod operation;
+pub mod prices;
 pub mod raw;
 pub mod reads;
 mod resilience;

@@ -42,6 +42,8 @@ pub struct Config {
     /// The services behind the gate, by name. A call to `/NAME/…` goes to the upstream NAME.
     #[schemars(required)]
     pub upstreams: Option<Field<Entries<Upstream>>>,
+    /// A file of what models cost: of its own format, or the public price map of the LiteLLM project.
+    pub prices: Option<Field<String>>,
     /// How calls are gathered into runs.
     pub runs: Option<Runs>,
     /// How changes of this file, and of those it names, are found. `SIGHUP` asks for it at once.
@@ -374,7 +376,7 @@ pub const SHAPE: Shape = Shape {
         ("Idempotency", &["header"]),
     ],
     planned: &[
-        ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
+        ("Config", &["export", "approvals", "ledger", "tls", "schema"]),
         ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),

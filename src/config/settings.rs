@@ -10,6 +10,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::Catalogue;
@@ -27,6 +28,8 @@ pub struct Settings {
     /// The folder for what outlives the gate.
     pub state: PathBuf,
     pub upstreams: Vec<Upstream>,
+    /// What models cost.
+    pub prices: Arc<Prices>,
     pub runs: Runs,
     pub reload: Reload,
     pub events: Events,

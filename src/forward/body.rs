@@ -41,10 +41,22 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// Has a body that was held back heard, as far as it was kept.
+    pub fn be_heard(&mut self, listener: Option<Box<dyn Listen>>) {
+        if let (Some(mut listener), None) = (listener, &self.heard) {
+            let kept = self.kept.as_ref();
+            kept.into_iter().for_each(|kept| listener.hear(kept));
+            let whole = kept.is_some() && matches!(self.tail, Tail::Whole);
+            self.heard = Some(listener.heard(whole));
+        }
+    }
+
     /// The result as rules read it.
     pub fn result(&self) -> Option<Bytes> {
         match &self.heard {
-            Some(heard) => heard.result.clone(),
+            // What a model says is its body.
+            Some(heard) if heard.said.is_none() => heard.result.clone(),
+            Some(_) => self.kept.clone(),
             None => self.kept.clone(),
         }
     }

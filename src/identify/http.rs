@@ -51,6 +51,7 @@ pub(super) async fn call(
         textual,
         intended: None,
         message: None,
+        order: None,
     };
     call.keeps_to_contract()?;
     Ok(call)

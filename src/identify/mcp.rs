@@ -82,6 +82,13 @@ pub(super) fn arguments_of(body: &Bytes) -> Bytes {
     }
 }
 
+/// The message with other arguments, all else as it was. `None` when it has no place for them.
+pub(super) fn with_arguments(body: &Bytes, arguments: &[u8]) -> Option<Bytes> {
+    let text = std::str::from_utf8(body).ok()?;
+    let path = [Box::from("params"), Box::from("arguments")];
+    splice::assign(text, &path, std::str::from_utf8(arguments).ok()?).map(Bytes::from)
+}
+
 async fn posted(
     head: &Head,
     parts: Parts,
@@ -374,6 +381,7 @@ fn assembled(
         textual: Box::default(),
         intended: None,
         message: None,
+        order: None,
     }
 }
 

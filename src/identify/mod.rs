@@ -25,17 +25,19 @@ use ::http::{HeaderMap, HeaderName, Method, Request};
 use bytes::Bytes;
 use hyper::body::Incoming;
 
-use crate::call::{Caller, Known, Language, Plan, Provider, Refusal, RunId, Standing, ToolFacts};
+use crate::call::{Caller, Known, Language, Plan, Refusal, RunId, Standing, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
 use crate::ledger::{Denial, Ledger, PinnedDefinition, Sizes, Turn, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
+use crate::protocol::llm::Order;
 
 pub use self::body::{Room, Share};
 use self::head::Head;
 pub(crate) use self::head::Target;
+pub use self::llm::ModelApi;
 pub use self::rewritten::RewriteFault;
 use self::run_id::RunIdSource;
 use self::trace::TraceContext;
@@ -94,6 +96,8 @@ pub struct Call {
     pub intended: Option<bool>,
     /// What more there is to a message of the Model Context Protocol.
     pub message: Option<Box<MessageFacts>>,
+    /// What a call to a model may use, and is charged by.
+    pub order: Option<Box<Order>>,
 }
 
 /// What more there is to a call that is a message of the Model Context Protocol.
@@ -130,7 +134,7 @@ pub enum Surface {
     /// An MCP server.
     Mcp(NamedTools),
     /// A model API.
-    Llm(Provider, NamedTools),
+    Llm(ModelApi),
 }
 
 /// Where identification looks things up and notes them.
@@ -215,7 +219,11 @@ impl Call {
 
     /// The most that the call can take of budgets.
     pub fn sizes(&self) -> Sizes {
-        Sizes { cost: self.plan.cost.max(), tokens: 0 }
+        let fixed = self.plan.cost.max();
+        let Some(order) = &self.order else { return Sizes { cost: fixed, tokens: 0 } };
+        // Of a model without a price, what the config says a call costs.
+        let unpriced = if self.plan.cost.is_said() { fixed } else { Order::unpriced() };
+        Sizes { cost: order.most_cost().unwrap_or(unpriced), tokens: order.most_tokens() }
     }
 
     /// What expressions see of it.
@@ -283,9 +291,7 @@ async fn tool_and_arguments(
     match surface {
         None => http::call(head, request, &target, desk).await,
         Some(Surface::Mcp(tools)) => mcp::call(head, request, &target, tools, desk).await,
-        Some(Surface::Llm(provider, tools)) => {
-            llm::call(head, request, &target, (*provider, tools), desk).await
-        }
+        Some(Surface::Llm(api)) => llm::call(head, request, &target, api, desk).await,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call::{ErrorClass, Tokens};
+use crate::protocol::llm::Said;
 
 /// What an answer said, in so far as its protocol says it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,16 @@ pub struct Heard {
     pub model: Option<Arc<str>>,
     /// What the model used.
     pub tokens: Option<Tokens>,
+    /// All that an answer of a model said.
+    pub said: Option<Box<Said>>,
+}
+
+impl Heard {
+    /// Why a model stopped; of several answers, each reason once.
+    pub fn finish(&self) -> Option<Arc<str>> {
+        let said = self.said.as_deref().filter(|said| !said.finish.is_empty())?;
+        Some(Arc::from(said.finish.join(",")))
+    }
 }
 
 /// Listens to an answer. What it keeps is bounded, whatever the answer's length.

@@ -142,6 +142,12 @@ pub struct Event<'a> {
     /// Of `tokens_input`, those that were read from a cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_cached: Option<u64>,
+    /// The provider did not say all of it: what was not known is counted as it was reserved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_estimated: Option<bool>,
+    /// Why the model stopped, in its provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<&'a str>,
     /// The model that answered, or was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<&'a str>,

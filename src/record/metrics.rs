@@ -15,8 +15,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+pub(super) use self::costs::Asked;
 use self::costs::Costs;
-use crate::call::{Caller, ErrorClass, Observed, StopReason, Verdict};
+use crate::call::{Caller, ErrorClass, Observed, StopReason, Tokens, Verdict};
 use crate::ledger::BreakerState;
 use crate::record::rules::{RuleCount, RuleCounts};
 
@@ -355,8 +356,13 @@ impl Metrics {
     }
 
     /// Counts what a call cost, where something says so.
-    pub fn call_cost(&self, caller: &Caller, cost_usd: Option<f64>) {
-        self.costs.of_call(caller, cost_usd);
+    pub fn call_cost(&self, caller: &Caller, model: &str, cost_usd: Option<f64>) {
+        self.costs.of_call(caller, model, cost_usd);
+    }
+
+    /// Counts what a model used, where its provider says so.
+    pub fn tokens(&self, asked: Asked<'_>, tokens: Tokens) {
+        self.costs.of_tokens(asked, tokens);
     }
 
     /// Counts what a run cost, where something says so.
