@@ -197,7 +197,7 @@ async fn answer(
     let held = body.held();
     let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
     let wishes = classify::wishes(&admitted, &gate.ledger, &gate.clock);
-    let hearing = Hearing { keep, listener, wishes };
+    let hearing = Hearing { keep, listener, wishes, sift: None };
     let finish = move |measure: Measure| {
         if let Some(heard) = &measure.heard {
             page.known.note_model(heard.model.clone(), heard.finish());
