@@ -1,6 +1,6 @@
 //! What a gate runs by: validated and immutable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,10 +90,19 @@ pub struct Named {
     pub plan: Arc<Plan>,
 }
 
+/// The name that a tool goes by, wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    pub server: Arc<str>,
+    pub operation: Arc<str>,
+}
+
 /// A tool that calls name themselves.
 #[derive(Clone, Debug)]
 pub struct NamedTool {
+    /// As calls name it.
     pub operation: Arc<str>,
+    pub alias: Option<Alias>,
     /// The upstream's and its own, each once.
     pub tags: Arc<[Arc<str>]>,
     /// What the config says, or the strictest.
@@ -107,6 +116,8 @@ pub struct NamedTool {
 #[derive(Clone, Debug)]
 pub struct Tool {
     pub operation: Operation,
+    /// Of a named one.
+    pub alias: Option<Alias>,
     pub method: Method,
     /// As written: `/customers/{id}`.
     pub path: Arc<str>,
@@ -259,7 +270,7 @@ impl Auth {
 }
 
 impl Settings {
-    /// What policies may name: the tools whose names are in the config.
+    /// What policies may name: the tools whose names are in the config, each name once.
     pub fn tool_facts(&self) -> Vec<ToolFacts> {
         let named = |upstream: &Upstream| {
             let facts = upstream.tools.iter().filter_map(|tool| match &tool.operation {
@@ -269,7 +280,9 @@ impl Settings {
             let named = upstream.named.tools.iter().map(|tool| tool.facts(&upstream.name));
             facts.chain(named).collect::<Vec<_>>()
         };
-        self.upstreams.iter().flat_map(named).collect()
+        let mut seen = HashSet::new();
+        let all = self.upstreams.iter().flat_map(named);
+        all.filter(|facts| seen.insert(Arc::clone(&facts.name))).collect()
     }
 
     /// All that policies are checked against.
@@ -277,15 +290,17 @@ impl Settings {
         let mut contracts = HashMap::new();
         for upstream in &self.upstreams {
             let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
-                Operation::Named(operation) => Some((operation, &tool.plan)),
+                Operation::Named(operation) => {
+                    Some((tool.facts(&upstream.name, operation).name, &tool.plan))
+                }
                 Operation::FromPath(_) => None,
             });
-            let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
-            for (operation, plan) in fixed.chain(named) {
+            let named = upstream.named.tools.iter();
+            let named = named.map(|tool| (tool.facts(&upstream.name).name, &tool.plan));
+            for (name, plan) in fixed.chain(named) {
                 let args = plan.contract.as_ref().and_then(|contract| contract.args());
                 if let Some(args) = args {
-                    let name = format!("{}.{operation}", upstream.name);
-                    contracts.insert(Arc::from(name), Arc::clone(args));
+                    contracts.insert(name, Arc::clone(args));
                 }
             }
         }
@@ -299,35 +314,45 @@ impl Settings {
     }
 }
 
+/// Server and operation of a tool, as everybody knows it.
+fn known_as<'a>(
+    alias: Option<&'a Alias>,
+    server: &'a Arc<str>,
+    operation: &'a Arc<str>,
+) -> (&'a Arc<str>, &'a Arc<str>) {
+    alias.map_or((server, operation), |alias| (&alias.server, &alias.operation))
+}
+
+fn facts(
+    server: &Arc<str>,
+    operation: &Arc<str>,
+    tags: &Arc<[Arc<str>]>,
+    effect: Effect,
+    plan: &Plan,
+) -> ToolFacts {
+    let version = plan.contract.as_ref().map(|contract| Arc::clone(&contract.version));
+    ToolFacts {
+        name: Arc::from(format!("{server}.{operation}")),
+        server: Arc::clone(server),
+        operation: Arc::clone(operation),
+        tags: Arc::clone(tags),
+        effect,
+        version: version.unwrap_or_default(),
+    }
+}
+
 impl NamedTool {
     /// What is known of the tool as one of this upstream.
     pub fn facts(&self, server: &Arc<str>) -> ToolFacts {
-        let version = self.plan.contract.as_ref().map(|contract| Arc::clone(&contract.version));
-        ToolFacts {
-            name: Arc::from(format!("{server}.{}", self.operation)),
-            server: Arc::clone(server),
-            operation: Arc::clone(&self.operation),
-            tags: Arc::clone(&self.tags),
-            effect: self.effect,
-            version: version.unwrap_or_default(),
-        }
+        let (server, operation) = known_as(self.alias.as_ref(), server, &self.operation);
+        facts(server, operation, &self.tags, self.effect, &self.plan)
     }
 }
 
 impl Tool {
     /// What is known of the tool under this operation name of this upstream.
     pub fn facts(&self, server: &Arc<str>, operation: &Arc<str>) -> ToolFacts {
-        ToolFacts {
-            name: Arc::from(format!("{server}.{operation}")),
-            server: Arc::clone(server),
-            operation: Arc::clone(operation),
-            tags: Arc::clone(&self.tags),
-            effect: self.effect,
-            version: self
-                .plan
-                .contract
-                .as_ref()
-                .map_or_else(Arc::default, |contract| Arc::clone(&contract.version)),
-        }
+        let (server, operation) = known_as(self.alias.as_ref(), server, operation);
+        facts(server, operation, &self.tags, self.effect, &self.plan)
     }
 }
