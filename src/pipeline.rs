@@ -195,8 +195,8 @@ async fn answer(
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let held = body.held();
-    let listener = protocol::listen(&admitted.call().language, &parts);
-    let hearing = Hearing { keep, listener };
+    let listener = protocol::listen(&admitted.call().language, parts.status, &parts.headers);
+    let hearing = Hearing { keep, listener, sift: None };
     let finish = move |measure: Measure| {
         if let Some(heard) = &measure.heard {
             page.known.note_model(heard.model.clone());

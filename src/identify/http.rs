@@ -50,6 +50,7 @@ pub(super) async fn call(
         plan,
         textual,
         intended: None,
+        message: None,
     };
     call.keeps_to_contract()?;
     Ok(call)

@@ -28,7 +28,7 @@ use hyper::body::Incoming;
 use crate::call::{Caller, Known, Language, Plan, Provider, Refusal, RunId, Standing, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
-use crate::ledger::{Denial, Ledger, Sizes, Visit};
+use crate::ledger::{Denial, Ledger, PinnedDefinition, Sizes, Turn, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
@@ -92,6 +92,19 @@ pub struct Call {
     pub textual: Box<[String]>,
     /// Was this call asked for by the model of its run? `None` when that is not known.
     pub intended: Option<bool>,
+    /// What more there is to a message of the Model Context Protocol.
+    pub message: Option<Box<MessageFacts>>,
+}
+
+/// What more there is to a call that is a message of the Model Context Protocol.
+#[derive(Debug, Default)]
+pub struct MessageFacts {
+    /// What the server has said of the tool.
+    pub pinned: Option<Arc<PinnedDefinition>>,
+    /// Its place among the requests of its session that wait.
+    pub turn: Option<Turn>,
+    /// The run that its body names, and by what.
+    pub run: Option<(RunId, &'static str)>,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
@@ -188,6 +201,15 @@ impl Call {
         match &self.language {
             Language::Mcp(message) => &message.method,
             Language::Http | Language::Llm(_) => self.method.as_str(),
+        }
+    }
+
+    /// The bytes that its arguments came as: what an approval of it is an approval of. The rest of
+    /// a message is another one in each: ids, tokens, places in traces.
+    pub fn bound_bytes(&self) -> Bytes {
+        match &self.language {
+            Language::Http | Language::Llm(_) => self.body.clone(),
+            Language::Mcp(_) => mcp::arguments_of(&self.body),
         }
     }
 

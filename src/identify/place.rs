@@ -14,8 +14,15 @@ pub(super) fn place(
     desk: &mut Desk<'_>,
     now: Now,
 ) -> (RunId, &'static str) {
-    let _ = call;
     let Head { run, window, .. } = head;
+    let said = call.and_then(|call| call.message.as_ref()?.run.clone());
+    // What a message says of itself is baggage, and stronger than traces and sessions only.
+    let weak = [RunIdSource::Traceparent.name(), RunIdSource::McpSession.name()];
+    let run = match (run, said) {
+        (Some((_, source)), Some(said)) if weak.contains(&source) => Some(said),
+        (None, said) => said,
+        (run, _) => run,
+    };
     let placed = run.unwrap_or_else(|| {
         let run = desk.ledger.unlabelled_run(&window, now, || fresh_run(now));
         (run, RunIdSource::AgentWindow.name())

@@ -12,6 +12,9 @@ pub struct Heard {
     /// The result as rules read it, where the body holds more than it; absent when it is too long,
     /// or did not come.
     pub result: Option<Bytes>,
+    /// What the result is known by, where that is not every byte of the answer: the same for the
+    /// same result, whatever stands around it.
+    pub basis: Option<Bytes>,
     /// It says that the call failed, whatever its status.
     pub failure: Option<ErrorClass>,
     /// The model that answered.

@@ -8,8 +8,7 @@ pub mod mcp;
 mod named;
 pub mod sse;
 
-use ::http::StatusCode;
-use ::http::response::Parts;
+use ::http::{HeaderMap, StatusCode};
 
 use crate::call::Language;
 
@@ -27,7 +26,8 @@ pub struct Told {
 /// Says in the language of a call that it did not give the tool's answer.
 pub fn tell(language: &Language, shown: &http::Shown<'_>, status: StatusCode) -> Told {
     match language {
-        Language::Http | Language::Mcp(_) | Language::Llm(_) => {
+        Language::Mcp(message) => mcp::tell(message, shown, status),
+        Language::Http | Language::Llm(_) => {
             let body = http::Problem::new(shown).to_bytes();
             Told { status, content_type: "application/problem+json", body }
         }
@@ -35,9 +35,16 @@ pub fn tell(language: &Language, shown: &http::Shown<'_>, status: StatusCode) ->
 }
 
 /// Who listens to the answer to a call in this language; nobody where its status says it all.
-pub fn listen(language: &Language, answer: &Parts) -> Option<Box<dyn Listen>> {
-    let _ = answer;
+pub fn listen(
+    language: &Language,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Option<Box<dyn Listen>> {
     match language {
+        Language::Mcp(message) if message.is_tool_call() && status.is_success() => {
+            let form = mcp::listen::Form::of(headers)?;
+            Some(Box::new(mcp::listen::Listener::new(form)))
+        }
         Language::Http | Language::Mcp(_) | Language::Llm(_) => None,
     }
 }
