@@ -1,0 +1,129 @@
+"""Official MCP SDKs, direct and through the gate: their transcripts are the same, but for what a
+policy refuses.
+
+    mcp_clients.py [--direct]    --direct: only see that every client gets through without a gate
+
+Two rules stand in the gate: refunds over 500 are refused, `secret` is concealed.
+"""
+
+import concurrent.futures
+import json
+import sys
+
+import peers
+
+RULES = [
+    {"id": "refund-over-500", "tools": ["*.refund"], "when": "args.amount > 500", "then": "deny",
+     "message": "Refunds over 500 are for a person."},
+    {"id": "no-secrets", "tools": ["*.secret"], "then": "deny", "conceal": True},
+]
+CLIENTS = peers.HERE / "clients"
+# The steps that a rule changes.
+REFUSED, CONCEALED, LISTED = "refund of 900", "secret", "tools"
+
+
+def python(sdk, script, *arguments):
+    return lambda url: [sdk, CLIENTS / script, url, *arguments]
+
+
+def node(sdk, *arguments):
+    return lambda url: [peers.NODE, CLIENTS / "client.mjs", sdk, url, *arguments]
+
+
+# client -> (flavour of the server, command for a URL)
+MATRIX = {
+    "python 1.x, sessions": ("sse", python(peers.SDK1, "mcp1.py", "resume")),
+    "python 1.x, JSON answers": ("json", python(peers.SDK1, "mcp1.py")),
+    "python 1.x, no sessions": ("stateless", python(peers.SDK1, "mcp1.py")),
+    "python 2.x, sessions": ("sse", python(peers.SDK2, "mcp2.py", "legacy", "resume")),
+    "python 2.x, 2026-07-28": ("sse", python(peers.SDK2, "mcp2.py", "2026-07-28")),
+    "python 2.x, negotiated": ("json", python(peers.SDK2, "mcp2.py", "auto")),
+    "typescript 1.x, sessions": ("sse", node("sdk1", "legacy", "resume")),
+    "typescript 1.x, JSON answers": ("json", node("sdk1", "legacy")),
+    "typescript 2.x, sessions": ("sse", node("client2", "legacy", "resume")),
+    "typescript 2.x, 2026-07-28": ("sse", node("client2", "2026-07-28")),
+    "typescript 2.x, negotiated": ("stateless", node("client2", "auto")),
+}
+
+
+def refusal_faults(outcome):
+    """What is wrong with a refused call's outcome, as a client of an SDK sees it."""
+    if "raised" in outcome:
+        return [f"the SDK raised: {outcome}"]
+    faults = []
+    if outcome.get("isError") is not True:
+        faults.append("isError is not true")
+    if outcome.get("structuredContent") is not None:
+        faults.append("structuredContent is there, which clients check against the output schema")
+    text = " ".join(block.get("text", "") for block in outcome.get("content", []))
+    for part in ("NOT executed", "Refunds over 500 are for a person."):
+        if part not in text:
+            faults.append(f"the text lacks {part!r}: {text!r}")
+    decision = outcome.get("_meta", {}).get("dev.toolgate/decision")
+    if not decision:
+        return [*faults, f"_meta lacks dev.toolgate/decision: {outcome.get('_meta')}"]
+    wanted = {"rule": "peers/refund-over-500", "executed": False}
+    wrong = {key: decision.get(key) for key, value in wanted.items() if decision.get(key) != value}
+    return [*faults, f"the decision says {wrong}"] if wrong else faults
+
+
+def concealment_faults(outcome):
+    if "raised" not in outcome or outcome.get("code") != -32602 or "Unknown tool" not in outcome["message"]:
+        return [f"not an unknown tool: {outcome}"]
+    return []
+
+
+def differences(direct, gated):
+    """step -> fault; empty when the gate changed nothing but what its rules say."""
+    faults = {}
+    for step in {**direct, **gated}:
+        had, got = direct.get(step), gated.get(step)
+        if step == REFUSED:
+            wrong = refusal_faults(got)
+        elif step == CONCEALED:
+            wrong = concealment_faults(got)
+        else:
+            if step == LISTED and "names" in had:
+                had = {**had, "names": [name for name in had["names"] if name != "secret"]}
+            wrong = [] if had == got else [f"direct {json.dumps(had)[:600]}\n         gated  {json.dumps(got)[:600]}"]
+        if wrong:
+            faults[step] = wrong
+    return faults
+
+
+def transcript(command, url):
+    return json.loads(peers.run(command(url)))
+
+
+def main():
+    direct_only = "--direct" in sys.argv
+    failed = False
+    with peers.Stage() as stage, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        urls = stage.suite()
+        gate = None if direct_only else stage.gate({name: {"mcp": url} for name, url in urls.items()}, RULES)
+        waiting = {}
+        for name, (flavour, command) in MATRIX.items():
+            direct = pool.submit(transcript, command, urls[flavour])
+            gated = direct if direct_only else pool.submit(transcript, command, f"{gate}/{flavour}/mcp")
+            waiting[name] = (direct, gated)
+        for name, (direct, gated) in waiting.items():
+            try:
+                had, got = direct.result(), gated.result()
+            except RuntimeError as error:
+                failed = True
+                print(f"FAIL  {name}\n{error}")
+                continue
+            faults = {} if direct_only else differences(had, got)
+            failed = failed or bool(faults)
+            print(f"{'FAIL' if faults else 'ok':5} {name}: {len(had)} steps")
+            for step, wrong in faults.items():
+                print(f"      {step}:")
+                for fault in wrong:
+                    print(f"         {fault}")
+        if failed and gate:
+            print("\n".join(stage.log(f"gate-{gate.rsplit(':', 1)[1]}").splitlines()[-20:]))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
