@@ -99,16 +99,16 @@ class Stage:
     def log(self, name):
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def gate(self, upstreams, rules=(), extra=None):
+    def gate(self, upstreams, rules=(), limits=()):
         """A gate in front of `upstreams` (name -> what toolgate.yaml says of it); its base URL."""
         listen, admin = free_ports(2)
         folder = self.folder / f"gate-{listen}"
         (folder / "policies").mkdir(parents=True)
         config = {"apiVersion": "toolgate/v1", "kind": "Config", "listen": f"127.0.0.1:{listen}",
                   "admin": f"127.0.0.1:{admin}", "policies": ["./policies"], "upstreams": upstreams,
-                  "record": {"events": "./events.jsonl"}, **(extra or {})}
+                  "record": {"events": "./events.jsonl"}}
         policy = {"apiVersion": "toolgate/v1", "kind": "Policy", "metadata": {"name": "peers"}, "mode": "enforce",
-                  "rules": list(rules)}
+                  "rules": list(rules), "limits": list(limits)}
         # JSON is YAML.
         (folder / "toolgate.yaml").write_text(json.dumps(config, indent=1))
         (folder / "policies" / "peers.yaml").write_text(json.dumps(policy, indent=1))
