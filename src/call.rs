@@ -2,19 +2,25 @@
 
 mod attempt;
 pub mod budget;
+mod language;
 pub mod plan;
+pub mod prices;
+mod tokens;
+pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::attempt::{Attempt, Attempts};
+pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::plan::Plan;
+pub use self::tokens::{Counted, Tokens};
 use crate::json::Digest;
 use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;
 use crate::policy::model::Verb;
 pub use crate::policy::reason::{Class, RetryScope, StopReason};
-pub use crate::policy::view::{Caller, Effect, ToolFacts};
+pub use crate::policy::view::{Caller, Effect, PROTOCOL_PREFIX, ToolFacts};
 
 /// The label of one task of an agent; everything is joined by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +31,8 @@ pub struct RunId(pub Arc<str>);
 pub enum RunEnd {
     /// A rule or limit said `stop`.
     Stopped(StopReason),
+    /// The model has answered for good, and nothing followed.
+    Completed,
     /// Nothing was heard of it for `runs.idle_end`.
     Idle,
     /// The least recently seen run made room for a new one.
@@ -87,6 +95,14 @@ pub enum ErrorClass {
     Request,
     Internal,
     Cancelled,
+    /// A model API has had enough calls for now.
+    RateLimit,
+    /// A model API does not take the request as it is.
+    ValidationFailed,
+    /// A model that does not exist, is overloaded or is down.
+    ModelUnavailable,
+    /// More input than the model can take.
+    ContextOverflow,
 }
 
 /// How a forwarded call ended.
@@ -104,8 +120,9 @@ pub struct Outcome {
 /// as was known wherever it ends.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// `http`, `mcp` or `llm`.
-    pub protocol: &'static str,
+    /// In whose words it is refused or told that it failed.
+    pub language: Language,
+    /// The HTTP method; of an MCP message, its own.
     pub method: String,
     /// The run, and where its id came from.
     pub run: Option<(RunId, &'static str)>,
@@ -142,6 +159,8 @@ pub struct Known {
     pub redacted: u64,
     /// The same by rule.
     pub redacted_by: Vec<(Arc<str>, u64)>,
+    /// The model that was asked, or that answered.
+    pub model: Option<Arc<str>>,
 }
 
 /// How an admitted call ended, for its record.
@@ -156,6 +175,8 @@ pub struct Ending {
     pub attempts: u32,
     /// What the call cost, in US dollars; absent when nothing says.
     pub cost_usd: Option<f64>,
+    /// What a model used for it.
+    pub tokens: Option<Tokens>,
 }
 
 /// A decision not to forward.
@@ -202,6 +223,7 @@ impl RunEnd {
     pub fn name(self) -> &'static str {
         match self {
             Self::Stopped(reason) => reason.name(),
+            Self::Completed => "completed",
             Self::Idle => "idle",
             Self::Evicted => "evicted",
             Self::Shutdown => "shutdown",
@@ -293,6 +315,10 @@ impl ErrorClass {
             Self::Request => "request",
             Self::Internal => "internal",
             Self::Cancelled => "cancelled",
+            Self::RateLimit => "rate_limit",
+            Self::ValidationFailed => "validation_failed",
+            Self::ModelUnavailable => "model_unavailable",
+            Self::ContextOverflow => "context_overflow",
         }
     }
 
@@ -308,6 +334,13 @@ impl ErrorClass {
             Class::Upstream => Self::Upstream,
             Class::Internal => Self::Internal,
         }
+    }
+}
+
+impl Known {
+    /// Notes the model that answered, in place of the one that was asked.
+    pub fn note_model(&mut self, model: Option<Arc<str>>) {
+        self.model = model.or_else(|| self.model.take());
     }
 }
 

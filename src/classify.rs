@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use crate::call::plan::Cost;
-use crate::call::{Ending, ErrorClass, Outcome, Status};
+use crate::call::{Ending, ErrorClass, Outcome, Status, Tokens};
 use crate::clock::Now;
 use crate::forward::{Measure, Tail, Trip};
 use crate::guard::{Admitted, AdmittedParts};
@@ -58,7 +58,10 @@ impl Completed {
                 error_class: Some(ErrorClass::StaleData),
                 http_status: Some(status.as_u16()),
             },
-            Tail::Whole => as_declared(protocol::http::ending(status, true), &admitted, &measure),
+            Tail::Whole => {
+                let ended = said(protocol::http::ending(status, true), &measure);
+                as_declared(ended, &admitted, &measure)
+            }
             Tail::Broken { timed_out: false } => protocol::http::ending(status, false),
             Tail::Broken { timed_out: true } => Outcome {
                 status: Status::Timeout,
@@ -79,6 +82,7 @@ impl Completed {
             upstream: now.since(sent.mono),
             attempts: trip.attempts,
             cost_usd: None,
+            tokens: measure.heard.as_ref().and_then(|heard| heard.tokens),
         };
         let mut admitted = admitted;
         if let Some(ticket) = &mut admitted.leave.ticket {
@@ -89,7 +93,7 @@ impl Completed {
             }
         }
         let result_key = measure.digest.short();
-        let succeeded = settle(admitted, &mut ending, result_key, measure.kept, sent, now);
+        let succeeded = settle(admitted, &mut ending, result_key, measure.result(), sent, now);
         Self { ending, succeeded }
     }
 
@@ -107,12 +111,22 @@ impl Completed {
             upstream: now.since(sent.mono),
             attempts: trip.attempts,
             cost_usd: None,
+            tokens: None,
         };
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
         let succeeded = settle(admitted, &mut ending, result_key, None, sent, now);
         Self { ending, succeeded }
+    }
+}
+
+/// How a call ended that its protocol says more of than its status.
+fn said(outcome: Outcome, measure: &Measure) -> Outcome {
+    let failure = measure.heard.as_ref().and_then(|heard| heard.failure);
+    match failure {
+        None => outcome,
+        Some(_) => Outcome { status: Status::Error, error_class: failure, ..outcome },
     }
 }
 
@@ -126,7 +140,7 @@ fn told(outcome: Outcome, admitted: &Admitted, measure: &Measure, trip: Trip, no
     if call.method == Method::HEAD || matches!(outcome.http_status, Some(204 | 304)) {
         return outcome;
     }
-    let result = measure.kept.clone().and_then(readable);
+    let result = measure.result().and_then(readable);
     let failed = result.and_then(|result| {
         let answer = AnswerView {
             result: result.root(),
@@ -185,13 +199,15 @@ fn doubted(outcome: Outcome, admitted: &Admitted, answered_whole: bool, trip: Tr
 /// is compressed, is not judged.
 fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outcome {
     let call = admitted.call();
-    let (Some(contract), Some(kept)) = (&call.plan.contract, &measure.kept) else { return outcome };
+    let (Some(contract), Some(kept)) = (&call.plan.contract, measure.result()) else {
+        return outcome;
+    };
     let bodiless = call.method == Method::HEAD || outcome.http_status == Some(304);
-    if bodiless || outcome.error_class.is_some() || std::str::from_utf8(kept).is_err() {
+    if bodiless || outcome.error_class.is_some() || std::str::from_utf8(&kept).is_err() {
         return outcome;
     }
     let status = outcome.http_status.unwrap_or_default();
-    let body = Document::parse(kept.clone(), JSON_DEPTH_LIMIT).ok();
+    let body = Document::parse(kept, JSON_DEPTH_LIMIT).ok();
     if contract.check_response(status, body.as_ref().map(Document::root)).is_empty() {
         return outcome;
     }
@@ -218,7 +234,7 @@ fn settle(
         captured,
         upstream: ending.upstream,
         cost,
-        tokens: None,
+        tokens: ending.tokens.map(Tokens::total),
     };
     if let Some(watched) = watched {
         // An answer that nobody can read ends no earlier doubt.

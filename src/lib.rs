@@ -21,6 +21,8 @@ pub mod protocol;
 
 pub mod guard;
 
+pub mod stdio;
+
 pub mod forward;
 
 pub mod classify;

@@ -16,13 +16,14 @@ use crate::call::{Effect, Refusal, StopReason, Verdict};
 use crate::classify::Completed;
 use crate::clock::{Clock, Now};
 use crate::forward::{
-    self, AnswerBody, Content, Errand, Forwarded, Held, Metered, Remembered, Trip,
+    self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Remembered, Trip,
 };
 use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
 use crate::ledger::{Denial, Ledger};
 use crate::policy::decide::Finding;
+use crate::protocol;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
 use crate::review::{self, How, Review, Store};
@@ -114,7 +115,6 @@ pub fn unreadable(gate: &Gate, fault: &impl std::fmt::Display) -> Response<Answe
     let Some(mut page) = gate.recorder.open(&snapshot.terms.caller) else {
         return unrecordable();
     };
-    page.known.protocol = "http";
     page.known.policy_version = snapshot.policies.version.clone();
     let message = format!("The request can be read in more than one way: {fault}.");
     let refusal = Refusal::without_rule(StopReason::Malformed, message);
@@ -167,7 +167,7 @@ async fn answer(
     gate: Arc<Gate>,
     snapshot: &Snapshot,
     sent: Sent,
-    page: Page,
+    mut page: Page,
 ) -> Response<AnswerBody> {
     let Sent { forwarded: Forwarded { admitted, answer, trip }, at } = sent;
     let upstream = match answer {
@@ -195,13 +195,18 @@ async fn answer(
     let status = parts.status;
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let held = body.held();
-    let finish = move |measure| {
+    let listener = protocol::listen(&admitted.call().language, &parts);
+    let hearing = Hearing { keep, listener };
+    let finish = move |measure: Measure| {
+        if let Some(heard) = &measure.heard {
+            page.known.note_model(heard.model.clone());
+        }
         let now = gate.clock.now();
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
         remember(held.as_ref(), &completed, now);
         page.ended(completed.ending());
     };
-    let body = Metered::new(body, hasher, keep, idle, Box::new(finish));
+    let body = Metered::new(body, hasher, hearing, idle, Box::new(finish));
     Response::from_parts(parts, Either::Left(body))
 }
 
@@ -277,6 +282,7 @@ fn about(page: &Page) -> About<'_> {
         run_id: page.known.run.as_ref().map(|(id, _)| &*id.0),
         tool: page.known.tool.as_deref(),
         budgets: &page.known.budgets,
+        language: &page.known.language,
     }
 }
 
@@ -284,6 +290,6 @@ fn about(page: &Page) -> About<'_> {
 fn unrecordable() -> Response<AnswerBody> {
     let message = "The gate cannot record more calls at this moment.";
     let refusal = Refusal::without_rule(StopReason::GateUnavailable, message);
-    let about = About { call_id: "none", run_id: None, tool: None, budgets: &[] };
+    let about = About::nothing();
     respond::refuse(&refusal, about).map(Either::<Metered, Full<Bytes>>::Right)
 }

@@ -9,9 +9,11 @@ use hyper::ext::ReasonPhrase;
 
 use crate::call::budget::{self, Budget};
 use crate::call::{
-    ErrorClass, Outcome, Refusal, RetryScope, Status, StatusHint, StopReason, ToolFacts, Verdict,
+    ErrorClass, Language, Outcome, Refusal, RetryScope, Status, StatusHint, StopReason, ToolFacts,
+    Verdict,
 };
-use crate::protocol::http::{Problem, Shown};
+use crate::protocol::http::{Shown, reason_phrase};
+use crate::protocol::{self, Told};
 
 /// The run a call was counted to, on every answer.
 pub const RUN_ID_HEADER: &str = "toolgate-run-id";
@@ -36,6 +38,15 @@ pub struct About<'a> {
     pub run_id: Option<&'a str>,
     pub tool: Option<&'a ToolFacts>,
     pub budgets: &'a [Budget],
+    /// In whose words it is told.
+    pub language: &'a Language,
+}
+
+impl About<'_> {
+    /// An answer for nothing that has a record.
+    pub fn nothing() -> Self {
+        Self { call_id: "none", run_id: None, tool: None, budgets: &[], language: &Language::Http }
+    }
 }
 
 fn status_of(refusal: &Refusal) -> StatusCode {
@@ -119,7 +130,7 @@ fn title_of(reason: StopReason) -> &'static str {
 pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes>> {
     let status = status_of(refusal);
     let detail = refusal_detail(refusal, about.tool);
-    let mut response = problem(
+    let mut response = told(
         &Shown {
             reason: refusal.reason.name(),
             title: title_of(refusal.reason),
@@ -138,6 +149,7 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
             run_id: about.run_id,
         },
         status,
+        about.language,
     );
     let headers = response.headers_mut();
     mark(headers, refusal.verdict(), about);
@@ -270,7 +282,7 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
         RetryScope::SameArgsLater
     };
     let detail = format!("{tool} {said}");
-    let mut response = problem(
+    let mut response = told(
         &Shown {
             reason: class.name(),
             title,
@@ -287,19 +299,26 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             run_id: about.run_id,
         },
         status,
+        about.language,
     );
     mark(response.headers_mut(), Verdict::Allow, about);
     response
 }
 
-fn problem(shown: &Shown<'_>, status: StatusCode) -> Response<Full<bytes::Bytes>> {
-    let problem = Problem::new(shown);
-    let mut response = Response::new(Full::new(bytes::Bytes::from(problem.to_bytes())));
+fn told(
+    shown: &Shown<'_>,
+    status: StatusCode,
+    language: &Language,
+) -> Response<Full<bytes::Bytes>> {
+    let Told { status, content_type, body } = protocol::tell(language, shown, status);
+    let mut response = Response::new(Full::new(bytes::Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert("x-should-retry", HeaderValue::from_static("false"));
-    if let Ok(phrase) = ReasonPhrase::try_from(problem.reason_phrase()) {
+    // A call that is told of in the words of a success has no other phrase than that.
+    let phrase = (!status.is_success()).then(|| reason_phrase(shown.detail));
+    if let Some(Ok(phrase)) = phrase.map(ReasonPhrase::try_from) {
         response.extensions_mut().insert(phrase);
     }
     response

@@ -4,7 +4,7 @@ mod raw_head;
 mod stream;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -32,6 +33,11 @@ use stream::{Fault, REFUSED_METHOD, Times, Watched};
 
 /// Least that hyper takes as the bound of its buffer for one connection.
 const HTTP1_BUFFER_MIN_BYTES: usize = 8_192;
+
+/// Room in a connection that is in memory only, in bytes.
+const MEMORY_BYTES: usize = 64 * 1024;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bounds on what clients may send and hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +81,7 @@ pub async fn serve(
         };
         // A refusal or a short answer must not wait for more bytes to fill a packet.
         let _ = stream.set_nodelay(true);
-        let gate = Arc::clone(&gate);
-        let fault = Fault::default();
-        let heads = HeadBounds { head_bytes: bounds.head_bytes, headers: bounds.headers };
-        let times = Times { head: bounds.head_time, stall: bounds.stall };
-        let stream = Watched::new(stream, heads, times, Arc::clone(&fault));
-        let service = service_fn(move |request: Request<Incoming>| {
-            answer(Arc::clone(&gate), request, peer, Arc::clone(&fault))
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = connection(&builder, stream, &gate, bounds, peer);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             // A broken connection is the client's affair; the calls on it are recorded.
@@ -95,6 +93,38 @@ pub async fn serve(
     let drained = tokio::time::timeout(bounds.drain, pin!(graceful.shutdown())).await.is_ok();
     connections.shutdown().await;
     drained
+}
+
+/// A connection to the gate that no socket is listened on for, as to an HTTP/1 server. It counts as
+/// one from this machine, and not to those that are bounded.
+pub fn connect(gate: &Arc<Gate>, bounds: ServerBounds) -> DuplexStream {
+    let (ours, theirs) = tokio::io::duplex(MEMORY_BYTES);
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let connection = connection(&connection_builder(bounds), ours, gate, bounds, peer);
+    tokio::spawn(async move {
+        // A broken connection is the client's affair; the calls on it are recorded.
+        let _ = connection.await;
+    });
+    theirs
+}
+
+/// One connection's heads are looked at, its requests answered.
+fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    builder: &auto::Builder<TokioExecutor>,
+    stream: S,
+    gate: &Arc<Gate>,
+    bounds: ServerBounds,
+    peer: SocketAddr,
+) -> impl GracefulConnection<Error = BoxError> + Send + use<S> {
+    let gate = Arc::clone(gate);
+    let fault = Fault::default();
+    let heads = HeadBounds { head_bytes: bounds.head_bytes, headers: bounds.headers };
+    let times = Times { head: bounds.head_time, stall: bounds.stall };
+    let stream = Watched::new(stream, heads, times, Arc::clone(&fault));
+    let service = service_fn(move |request: Request<Incoming>| {
+        answer(Arc::clone(&gate), request, peer, Arc::clone(&fault))
+    });
+    builder.serve_connection(TokioIo::new(stream), service).into_owned()
 }
 
 /// The next connection, once there is a place for it.
@@ -144,7 +174,7 @@ async fn answer(
     Ok(answered.unwrap_or_else(|_| {
         let class = Some(ErrorClass::Internal);
         let outcome = Outcome { status: Status::Unknown, error_class: class, http_status: None };
-        let about = About { call_id: "none", run_id: None, tool: None, budgets: &[] };
+        let about = About::nothing();
         respond::failed(&outcome, about).map(Either::Right)
     }))
 }

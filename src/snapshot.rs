@@ -8,13 +8,14 @@ use http::{HeaderValue, Uri};
 use secrecy::ExposeSecret;
 
 use crate::call::{Refusal, StopReason, ToolFacts};
-use crate::config::settings::{self, Operation, Settings};
+use crate::config::settings::{self, Kind, Operation, Settings};
 use crate::forward::{ConnectError, Timeouts, Upstream, UpstreamSpec};
-use crate::identify::Terms;
 use crate::identify::path::{PathTemplate, TemplateError};
+use crate::identify::{Surface, Terms};
 use crate::json::HmacKey;
 use crate::policy::set::PolicySet;
 use crate::protocol::http::{Route, Routes, ToolName};
+use crate::protocol::{NamedTool, NamedTools};
 
 /// What a gate goes by until the next reload.
 pub struct Snapshot {
@@ -58,11 +59,22 @@ impl Snapshot {
         let digest_key =
             settings.digest_key.as_ref().map(|key| HmacKey::new(key.expose_secret().as_bytes()));
         let mut routes = Routes::default();
+        let mut surfaces = HashMap::new();
         let mut upstreams = HashMap::new();
         for upstream in &settings.upstreams {
             let name = Arc::clone(&upstream.name);
-            let tools = upstream.tools.iter().map(|tool| route(upstream, tool));
-            routes.add(Arc::clone(&name), tools.collect::<Result<_, _>>()?);
+            match upstream.kind {
+                Kind::Http => {
+                    let tools = upstream.tools.iter().map(|tool| route(upstream, tool));
+                    routes.add(Arc::clone(&name), tools.collect::<Result<_, _>>()?);
+                }
+                Kind::Mcp => {
+                    surfaces.insert(Arc::clone(&name), Surface::Mcp(named(upstream)));
+                }
+                Kind::Llm(provider) => {
+                    surfaces.insert(Arc::clone(&name), Surface::Llm(provider, named(upstream)));
+                }
+            }
             let spec = spec(upstream)?;
             let before = previous.and_then(|previous| previous.upstreams.get(&name));
             let upstream = match before.filter(|before| before.spec == spec) {
@@ -73,6 +85,7 @@ impl Snapshot {
         }
         let terms = Terms {
             routes,
+            surfaces,
             caller: settings.caller.clone(),
             require_token: settings.runs.require_token,
             run_header: settings.runs.header.clone(),
@@ -93,10 +106,32 @@ impl Snapshot {
         })
     }
 
+    /// Ends what was started for the upstreams.
+    pub async fn shutdown(&self) {
+        for placed in self.upstreams.values() {
+            placed.upstream.shutdown().await;
+        }
+    }
+
     /// Longest silence within an answer of that upstream.
     pub fn idle_timeout(&self, name: &str) -> Duration {
         self.upstreams.get(name).map_or(Duration::ZERO, |placed| placed.upstream.idle_timeout())
     }
+}
+
+/// The tools that calls to an upstream name themselves.
+fn named(upstream: &settings::Upstream) -> NamedTools {
+    let settings::Named { tools, tags, plan } = &upstream.named;
+    let tools = tools.iter().map(|tool| {
+        let named = NamedTool {
+            facts: Arc::new(tool.facts(&upstream.name)),
+            ignored: Arc::clone(&tool.ignore_args),
+            plan: Arc::clone(&tool.plan),
+        };
+        (Arc::clone(&tool.operation), named)
+    });
+    let (name, tags) = (Arc::clone(&upstream.name), Arc::clone(tags));
+    NamedTools::new(name, tools.collect(), tags, Arc::clone(plan))
 }
 
 fn route(upstream: &settings::Upstream, tool: &settings::Tool) -> Result<Route, SnapshotError> {
@@ -146,6 +181,7 @@ fn spec(upstream: &settings::Upstream) -> Result<UpstreamSpec, SnapshotError> {
             idle: upstream.timeouts.idle,
         },
         headers,
+        command: upstream.command.clone(),
         ca_pem: upstream.ca_pem.as_ref().map(|pem| pem.to_vec()),
     })
 }

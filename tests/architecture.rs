@@ -14,7 +14,7 @@ const ORDER: [&[&str]; 14] = [
     &["json", "yaml"],
     &["contract", "policy"],
     &["call"],
-    &["ledger", "protocol", "identify"],
+    &["ledger", "protocol", "identify", "stdio"],
     &["guard"],
     &["forward"],
     &["review"],

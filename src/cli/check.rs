@@ -116,7 +116,7 @@ fn report(matter: Matter, set: Option<&PolicySet>) -> Report {
         report.facts = vec![
             ("policy_version", json!(set.version)),
             ("policies", json!(policies.len())),
-            ("rules", json!(set.rules().len())),
+            ("rules", json!(set.rule_count())),
             ("limits", json!(set.limits().len())),
         ];
     }
@@ -129,7 +129,7 @@ fn summary(report: &Report, set: Option<&PolicySet>) -> String {
     match set {
         Some(set) if report.exit() == Exit::Ok => format!(
             "{}, {}, {warnings}: policy set {}",
-            plural(set.rules().len(), "rule"),
+            plural(set.rule_count(), "rule"),
             plural(set.limits().len(), "limit"),
             set.version,
         ),

@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::cli::approvals::{self, ApprovalsArgs};
 use crate::cli::check::{self, CheckOptions};
 use crate::cli::drive::{self, DriveArgs};
+use crate::cli::exec::{self, ExecArgs};
 use crate::cli::explain::{self, ExplainArgs, RunsArgs};
 use crate::cli::init;
 use crate::cli::kill::{self, KillArgs};
@@ -17,6 +18,7 @@ use crate::cli::run::{self, RunArgs};
 use crate::cli::schema::{self, SchemaKind};
 use crate::cli::terminal::wants_color;
 use crate::cli::test::{self, TestOptions};
+use crate::cli::unknown::{self, UnknownArgs};
 
 /// A gate between an AI agent and its tools.
 #[derive(Debug, Parser)]
@@ -30,6 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    Exec(ExecArgs),
     Check(CheckArgs),
     Test(TestArgs),
     Explain(ExplainArgs),
@@ -37,6 +40,7 @@ enum Command {
     Drive(DriveArgs),
     Approvals(ApprovalsArgs),
     Kill(KillArgs),
+    Unknown(UnknownArgs),
     /// Write a first config, policy and policy test
     Init {
         /// Where to write them.
@@ -116,6 +120,7 @@ pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let exit = match command {
         Command::Run(args) => run::run(&args),
+        Command::Exec(args) => exec::run(&args),
         Command::Check(args) => run_check(args),
         Command::Test(args) => run_test(args),
         Command::Explain(args) => {
@@ -129,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Drive(args) => run_drive(&args),
         Command::Approvals(args) => approvals::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Kill(args) => kill::run(&args, &mut io::stdout(), &mut io::stderr()),
+        Command::Unknown(args) => unknown::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Init { folder } => match init::run(&folder) {
             Ok(said) => say(said.as_bytes()),
             Err(error) => {

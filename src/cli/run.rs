@@ -1,7 +1,6 @@
 //! `toolgate run`: starts the gate and serves until it is told to stop.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +11,20 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{self, Admin, Opened, StateError, StateFolder};
+use crate::admin::{self, Admin, Opened};
 use crate::cli::report::Exit;
-use crate::cli::terminal::wants_color;
+use crate::cli::serving::{
+    self, FLUSH_TIME, bind, calls_closed, describe, plural, report, server_bounds, sweep, tell,
+};
 use crate::clock::Clock;
 use crate::config::codes;
 use crate::config::reads::Reads;
 use crate::config::settings::{Events, Settings};
-use crate::ledger::{Bounds, Ledger, RunEnds};
+use crate::ledger::RunEnds;
 use crate::pipeline::Gate;
-use crate::policy::set::Modes;
 use crate::record::{Destination, Recorder};
-use crate::reload::{self, Candidate, Cause, Outcome, Reloader};
-use crate::server::{self, ServerBounds};
-use crate::snapshot::Snapshot;
-use crate::yaml::Diagnostic;
-
-/// Longest and shortest pause between two looks for idle runs.
-const SWEEP_MAX: Duration = Duration::from_secs(5);
-const SWEEP_MIN: Duration = Duration::from_millis(50);
-
-/// How long the last events may take to be written at the end.
-const FLUSH_TIME: Duration = Duration::from_secs(5);
+use crate::reload::{self, Candidate, Reloader};
+use crate::server;
 
 /// How long calls that were cut off may take to be recorded.
 const CUT_OFF_TIME: Duration = Duration::from_secs(1);
@@ -87,46 +78,6 @@ pub fn run(args: &RunArgs) -> Exit {
     runtime.block_on(serve(args, candidate, &reads, clock))
 }
 
-fn report(diagnostics: &[Diagnostic]) {
-    let color = wants_color(&io::stderr());
-    for diagnostic in diagnostics {
-        eprintln!("{}", diagnostic.render(color));
-    }
-}
-
-/// Says what came of a look at the files.
-fn tell(cause: Cause, outcome: &Outcome) {
-    let mut err = io::stderr();
-    // Nobody may be reading standard error; the gate serves all the same.
-    let _ = match outcome {
-        Outcome::Unchanged if cause == Cause::Signal => {
-            writeln!(err, "toolgate: nothing has changed (SIGHUP)")
-        }
-        Outcome::Unchanged | Outcome::Moving => Ok(()),
-        Outcome::Replaced { from, to, modes, warnings } => {
-            report(warnings);
-            let (why, modes) = (cause.name(), describe(*modes));
-            writeln!(err, "toolgate: reloaded ({why}): policies {from} -> {to}; {modes}")
-        }
-        Outcome::Refused { kept, faults } => {
-            report(faults);
-            let count = faults.len();
-            let (why, faults) = (cause.name(), plural(count, "fault", "faults"));
-            writeln!(err, "toolgate: not reloaded ({why}): {count} {faults} found; {kept} stays")
-        }
-    };
-}
-
-/// How much of the policies acts.
-fn describe(modes: Modes) -> String {
-    let Modes { enforced, observed } = modes;
-    format!("rules and limits: {enforced} enforce, {observed} only observe")
-}
-
-fn plural<'a>(count: usize, one: &'a str, more: &'a str) -> &'a str {
-    if count == 1 { one } else { more }
-}
-
 async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock) -> Exit {
     let fixed = candidate.fixed().to_vec();
     let Candidate { settings, policies, .. } = candidate;
@@ -140,24 +91,12 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
         Events::Stdout => Destination::Stdout,
         Events::File(path) => Destination::File(path.clone()),
     };
-    let recorder = match Recorder::start(clock.clone(), &destination) {
-        Ok(recorder) => recorder,
+    let as_it_is = |recorder: Arc<Recorder>| -> Arc<dyn RunEnds> { recorder };
+    let gate = match serving::assemble(settings, policies, clock, &destination, as_it_is) {
+        Ok(gate) => gate,
         Err(error) => return failed(&error),
     };
-    let snapshot = match Snapshot::build(settings, policies, None) {
-        Ok(snapshot) => Arc::new(snapshot),
-        Err(error) => return failed(&error),
-    };
-    let version = Arc::clone(&snapshot.policies.version);
-    let bounds =
-        Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
-    let ends: Arc<dyn RunEnds> = Arc::<Recorder>::clone(&recorder);
-    let ledger = Ledger::new(clock.clone(), bounds, ends);
-    // Before anything is served: what was switched off stays so.
-    if let Err(error) = restore_kills(&ledger, settings) {
-        return failed(&error);
-    }
-    let gate = Arc::new(Gate::new(clock, Arc::clone(&ledger), Arc::clone(&recorder), snapshot));
+    let version = Arc::clone(&gate.snapshot().policies.version);
     let bound =
         (bind("listen", settings.listen).await, bind("admin", settings.admin).await, signals());
     let (listener, admin_listener, (signals, hangup)) = match bound {
@@ -188,23 +127,15 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
     let reloading = tokio::spawn(reload::follow(reloader, hangup, tell));
     let drained = serve_until(signals, (&gate, &admin), listeners, settings).await;
     reloading.abort();
-    ledger.end_all();
+    gate.snapshot().shutdown().await;
+    gate.ledger.end_all();
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");
     }
-    if !recorder.flush(FLUSH_TIME) {
+    if !gate.recorder.flush(FLUSH_TIME) {
         return failed(&"the last events could not be written");
     }
     Exit::Ok
-}
-
-fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError> {
-    let count = admin::restore(&ledger.kills, &StateFolder::new(&settings.state))?;
-    if count > 0 {
-        let switches = plural(count, "switch is", "switches are");
-        eprintln!("toolgate: {count} kill {switches} still on; `toolgate kill --list` names them");
-    }
-    Ok(())
 }
 
 /// The admin side, and the one word that is ever said of a token that was made for it.
@@ -224,14 +155,6 @@ fn open_admin(
         let _ = writeln!(err, "toolgate: warning: {error}; commands need TOOLGATE_ADMIN_TOKEN");
     }
     Ok(admin)
-}
-
-async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| {
-        format!(
-            "cannot listen on {address}: {error}; another gate? `{key}` in the config says where"
-        )
-    })
 }
 
 /// Serves until a signal, and on until the calls in the gate have ended or were cut off. `false`
@@ -257,34 +180,6 @@ async fn serve_until(
     sweeper.abort();
     admin_side.abort();
     drained
-}
-
-fn server_bounds(settings: &Settings) -> ServerBounds {
-    let bounds = settings.bounds;
-    ServerBounds {
-        connections: bounds.connections_limit,
-        head_bytes: bounds.head_limit_bytes,
-        headers: bounds.headers_limit,
-        head_time: bounds.header_time,
-        stall: bounds.body_time,
-        streams: 100,
-        drain: bounds.drain_time,
-    }
-}
-
-async fn sweep(gate: Arc<Gate>, idle_end: Duration) {
-    let pause = (idle_end / 4).clamp(SWEEP_MIN, SWEEP_MAX);
-    let mut ticks = tokio::time::interval(pause);
-    loop {
-        ticks.tick().await;
-        gate.ledger.sweep(gate.clock.now());
-    }
-}
-
-async fn calls_closed(recorder: &Recorder) {
-    while recorder.open_calls() > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// The signals that ask the gate to end. Made before it says that it serves, so that whoever reads

@@ -13,7 +13,8 @@ use super::reads::Reads;
 use super::secrets::Secrets;
 use super::settings::Settings;
 use super::validate::{Check, relative_to, validate};
-use crate::yaml::{self, Diagnostic, Field, ScalarFault, Severity, Source, Span, Text};
+use super::wrapped::Wrapped;
+use crate::yaml::{self, Diagnostic, Either, Field, ScalarFault, Severity, Source, Span, Text};
 
 /// Largest config or policy file.
 const FILE_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
@@ -86,27 +87,57 @@ pub fn load_through(
         vec![fault]
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
+    load_source(&source, Secrets { folder, environment, reads }, None)
+}
+
+/// As [`load_through`], with one more upstream if the config has none of its name: a command that
+/// has all of this process's environment. Without a path, there is nothing else in the config.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_wrapped(
+    reads: &Reads,
+    path: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<String>,
+    wrapped: &Wrapped<'_>,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let source = match path {
+        None => Ok(Wrapped::nothing()),
+        Some(path) => read(path, reads),
+    };
+    let source =
+        source.map_err(|fault| vec![Diagnostic::error(yaml::codes::UNREADABLE, fault.message)])?;
+    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    load_source(&source, Secrets { folder, environment, reads }, Some(wrapped))
+}
+
+fn load_source(
+    source: &Arc<Source>,
+    secrets: Secrets<'_>,
+    wrapped: Option<&Wrapped<'_>>,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let mut faults = Vec::new();
-    let raw: Option<raw::Config> = yaml::read_partial(&source, raw::SHAPE, &mut faults);
+    let mut raw: Option<raw::Config> = yaml::read_partial(source, raw::SHAPE, &mut faults);
+    let added = wrapped.is_some_and(|wrapped| raw.as_mut().is_some_and(|raw| wrapped.add_to(raw)));
     let mut settings = None;
     let mut sources = Vec::new();
     if let Some(raw) = &raw {
-        let secrets = Secrets { folder, environment, reads };
-        let mut check = Check { source: &source, secrets, faults: &mut faults };
+        let mut check = Check { source, secrets, faults: &mut faults };
         settings = validate(raw, &mut check);
+        if let (true, Some(wrapped), Some(settings)) = (added, wrapped, &mut settings) {
+            wrapped.complete(settings);
+        }
         sources = policies(&raw.policies, &mut check);
         if sources.is_empty() && !check.faults.iter().any(is_error) {
             let warning = Diagnostic::warning(codes::NO_POLICIES, "no policies: every call passes");
             faults.push(match raw.policies.first() {
-                None => warning.at(&source, Span::default()).help("name a folder in `policies`"),
-                Some(entry) => {
-                    warning.at(&source, entry.span).help("there is no `*.yaml` below it")
-                }
+                None => warning.at(source, Span::default()).help("name a folder in `policies`"),
+                Some(entry) => warning.at(source, entry.span).help("there is no `*.yaml` below it"),
             });
         }
     }
     faults.sort_by_key(|fault| fault.span.start);
-    let config = hide_secrets(&source, raw.as_ref(), &mut faults);
+    let config = hide_secrets(source, raw.as_ref(), &mut faults);
     match (settings, &raw) {
         (Some(settings), Some(raw)) if !faults.iter().any(is_error) => {
             let fixed = fixed::fixed(raw, &settings);
@@ -251,5 +282,16 @@ fn written_secrets(raw: &raw::Config) -> Vec<Span> {
     let key = raw.digest.iter().map(|digest| &digest.key);
     let tokens = raw.admin_tokens.iter().flat_map(|tokens| [&tokens.read, &tokens.write]);
     let written = |text: &&Text| !text.value.contains("${");
-    texts.chain(key).chain(tokens).flatten().filter(written).map(|text| text.span).collect()
+    let texts = texts.chain(key).chain(tokens).flatten();
+    texts.chain(variables(raw)).filter(written).map(|text| text.span).collect()
+}
+
+/// The environments of commands.
+fn variables(raw: &raw::Config) -> impl Iterator<Item = &Text> {
+    let upstreams = raw.upstreams.iter().flat_map(|upstreams| upstreams.value.iter());
+    let commands = upstreams.filter_map(|(_, upstream)| match &upstream.mcp.as_ref()?.value {
+        Either::Long(command) => Some(command),
+        Either::Short(_) => None,
+    });
+    commands.flat_map(|command| command.env.iter().map(|(_, value)| value))
 }

@@ -7,12 +7,15 @@
 mod address;
 mod admin;
 pub mod codes;
+mod command;
 mod contracts;
 mod cost;
 pub mod fixed;
+mod kind;
 mod labels;
 pub mod load;
 mod mask;
+mod named;
 mod operation;
 pub mod raw;
 pub mod reads;
@@ -22,9 +25,11 @@ pub mod settings;
 mod upstream;
 mod validate;
 pub mod watch;
+mod wrapped;
 
 pub use self::load::{Loaded, load, policy_sources};
 pub use self::settings::Settings;
+pub use self::wrapped::Wrapped;
 
 #[cfg(test)]
 mod tests;

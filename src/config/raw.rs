@@ -1,11 +1,14 @@
 //! `toolgate.yaml` as it is written. The comments are what editors show.
 
+mod command;
 pub mod resilience;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::yaml::{ByteSize, Entries, Field, Period, Shape, Text, Tree};
+use crate::yaml::{ByteSize, Either, Entries, Field, Period, Shape, Text, Tree};
+
+pub use self::command::Command;
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -88,10 +91,18 @@ pub enum OnError {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
-    /// Its URL, `http` or `https`, with the path that stands in front of its tools' paths.
-    #[schemars(required)]
+    /// Of a plain HTTP API: its URL, `http` or `https`, with the path that stands in front of its
+    /// tools' paths.
     pub http: Option<Text>,
-    /// Its operations. A request that is none of them is refused. Required without `openapi`.
+    /// Of an MCP server: the URL of its streamable HTTP endpoint, or the command that it is, which
+    /// the gate starts. Agents reach it at `/NAME/mcp`.
+    pub mcp: Option<Field<Either<Text, Command>>>,
+    /// Of a model API: whose it is, or is compatible with.
+    pub llm: Option<Field<Provider>>,
+    /// Of a model API: its URL, as the provider's SDK takes it: `https://api.openai.com/v1`.
+    pub url: Option<Text>,
+    /// Its operations. A request that is none of them is refused. Required of `http` without
+    /// `openapi`; of `mcp` and `llm`, which name their tools themselves, entries say more of some.
     pub tools: Option<Field<Vec<Field<Tool>>>>,
     /// An OpenAPI document, 3.0 or 3.1, whose operations are tools. An entry of `tools` without
     /// `match` adds to the operation of its name: tags, effect, ignore_args.
@@ -126,6 +137,15 @@ pub struct Upstream {
     pub cost_usd: Option<Text>,
     /// A CEL number over `result` that is the cost of a call in US dollars: `result.usage.cost`.
     pub cost_from: Option<Text>,
+}
+
+/// Whose model API it is, or is compatible with.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    Openai,
+    Anthropic,
+    Gemini,
 }
 
 /// What is done about answers that break their schema.
@@ -347,15 +367,15 @@ pub struct Bounds {
 pub const SHAPE: Shape = Shape {
     required: &[
         ("Config", &["apiVersion", "kind", "upstreams"]),
-        ("Upstream", &["http"]),
         ("Tool", &["name"]),
+        ("Command", &["command"]),
         ("Output", &["max_bytes"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
     ],
     planned: &[
         ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
-        ("Upstream", &["mcp", "llm", "url", "listen"]),
+        ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
         ("Bodies", &["redacted", "full"]),

@@ -151,8 +151,7 @@ pub(super) fn check_read_backs(
     let open = |name: &str| {
         built.iter().any(|upstream| {
             let below = name.strip_prefix(&*upstream.name).and_then(|rest| rest.strip_prefix('.'));
-            let from_path = |operation: &Operation| matches!(operation, Operation::FromPath(_));
-            below.is_some() && upstream.tools.iter().any(|tool| from_path(&tool.operation))
+            below.is_some() && upstream.is_open()
         })
     };
     let tools = raw.iter().filter_map(|(_, upstream)| upstream.tools.as_ref());
@@ -182,7 +181,9 @@ fn named(upstream: &Upstream) -> Vec<(String, Effect)> {
         }
         Operation::FromPath(_) => None,
     });
-    tools.collect()
+    let named = upstream.named.tools.iter();
+    let named = named.map(|tool| (format!("{}.{}", upstream.name, tool.operation), tool.effect));
+    tools.chain(named).collect()
 }
 
 fn retry(raw: &Field<resilience::Retry>, check: &mut Check<'_>) -> RetryPlan {

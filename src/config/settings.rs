@@ -10,10 +10,11 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::call::Plan;
+use crate::call::{Plan, Provider};
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::Catalogue;
 use crate::policy::view::{Caller, Effect, ToolFacts};
+use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
 #[derive(Debug)]
@@ -52,14 +53,51 @@ pub struct Upstream {
     pub scheme: Scheme,
     /// Host and port, without user information.
     pub authority: Authority,
+    /// Of an MCP server that is started here.
+    pub command: Option<Spec>,
     /// What stands in front of the tools' paths: empty, or `/` and more, without `/` at the end.
     pub base_path: Arc<str>,
-    /// The more literal first, so that the first that matches is the one.
+    pub kind: Kind,
+    /// Of a plain HTTP API. The more literal first, so that the first that matches is the one.
     pub tools: Vec<Tool>,
+    /// Of all others.
+    pub named: Named,
     pub timeouts: Timeouts,
     pub auth: Option<Auth>,
     /// PEM certificates to trust instead of the public ones.
     pub ca_pem: Option<Arc<[u8]>>,
+}
+
+/// What an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Http,
+    Mcp,
+    Llm(Provider),
+}
+
+/// The tools of an upstream whose calls name their tool themselves.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Those that the config says something of.
+    pub tools: Vec<NamedTool>,
+    /// Tags of all others.
+    pub tags: Arc<[Arc<str>]>,
+    /// The plan of all others.
+    pub plan: Arc<Plan>,
+}
+
+/// A tool that calls name themselves.
+#[derive(Clone, Debug)]
+pub struct NamedTool {
+    pub operation: Arc<str>,
+    /// The upstream's and its own, each once.
+    pub tags: Arc<[Arc<str>]>,
+    /// What the config says, or the strictest.
+    pub effect: Effect,
+    /// Top-level arguments left out of loop keys.
+    pub ignore_args: Arc<[Arc<str>]>,
+    pub plan: Arc<Plan>,
 }
 
 /// An operation of an upstream.
@@ -189,6 +227,17 @@ impl Default for Bounds {
 }
 
 impl Upstream {
+    /// Whether a tool of it may have a name that the config does not say.
+    pub fn is_open(&self) -> bool {
+        match self.kind {
+            Kind::Mcp | Kind::Llm(_) => true,
+            Kind::Http => {
+                let open = |tool: &Tool| matches!(tool.operation, Operation::FromPath(_));
+                self.tools.iter().any(open)
+            }
+        }
+    }
+
     /// Scheme, authority and base path as one; `None` cannot happen, as they came from a URL.
     pub fn url(&self) -> Option<Uri> {
         let path = if self.base_path.is_empty() { "/" } else { &self.base_path };
@@ -214,7 +263,8 @@ impl Settings {
                 Operation::Named(operation) => Some(tool.facts(&upstream.name, operation)),
                 Operation::FromPath(_) => None,
             });
-            facts.collect::<Vec<_>>()
+            let named = upstream.named.tools.iter().map(|tool| tool.facts(&upstream.name));
+            facts.chain(named).collect::<Vec<_>>()
         };
         self.upstreams.iter().flat_map(named).collect()
     }
@@ -223,9 +273,14 @@ impl Settings {
     pub fn catalogue(&self) -> Catalogue {
         let mut contracts = HashMap::new();
         for upstream in &self.upstreams {
-            for tool in &upstream.tools {
-                let args = tool.plan.contract.as_ref().and_then(|contract| contract.args());
-                if let (Operation::Named(operation), Some(args)) = (&tool.operation, args) {
+            let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
+                Operation::Named(operation) => Some((operation, &tool.plan)),
+                Operation::FromPath(_) => None,
+            });
+            let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
+            for (operation, plan) in fixed.chain(named) {
+                let args = plan.contract.as_ref().and_then(|contract| contract.args());
+                if let Some(args) = args {
                     let name = format!("{}.{operation}", upstream.name);
                     contracts.insert(Arc::from(name), Arc::clone(args));
                 }
@@ -234,11 +289,25 @@ impl Settings {
         Catalogue { tools: self.tool_facts(), open_servers: self.open_servers(), contracts }
     }
 
-    /// Upstreams with a tool whose name comes from the path: policies may name any tool of theirs.
+    /// Upstreams whose calls name their tool themselves: policies may name any tool of theirs.
     pub fn open_servers(&self) -> Vec<Arc<str>> {
-        let open = |tool: &Tool| matches!(tool.operation, Operation::FromPath(_));
-        let servers = self.upstreams.iter().filter(|upstream| upstream.tools.iter().any(open));
+        let servers = self.upstreams.iter().filter(|upstream| upstream.is_open());
         servers.map(|upstream| Arc::clone(&upstream.name)).collect()
+    }
+}
+
+impl NamedTool {
+    /// What is known of the tool as one of this upstream.
+    pub fn facts(&self, server: &Arc<str>) -> ToolFacts {
+        let version = self.plan.contract.as_ref().map(|contract| Arc::clone(&contract.version));
+        ToolFacts {
+            name: Arc::from(format!("{server}.{}", self.operation)),
+            server: Arc::clone(server),
+            operation: Arc::clone(&self.operation),
+            tags: Arc::clone(&self.tags),
+            effect: self.effect,
+            version: version.unwrap_or_default(),
+        }
     }
 }
 

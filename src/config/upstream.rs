@@ -11,15 +11,17 @@ use super::contracts::{self, Documented, Given};
 use super::operation::Pattern;
 use super::raw;
 use super::reads::Reads;
-use super::settings::{Auth, Operation, Timeouts, Tool, Upstream};
+use super::settings::{Auth, Kind, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret, size};
-use super::{address, codes, cost, labels, resilience};
+use super::{codes, command, cost, kind, labels, named, resilience};
 use crate::call::Plan;
 use crate::call::plan::OutputPlan;
 use crate::contract::{Definition, OnBreach};
 use crate::forward::RESULT_CAPTURE_LIMIT_BYTES;
 use crate::policy::view::Effect;
-use crate::yaml::{self, Diagnostic, Entries, Field, Period, ScalarFault, Source, Span, Text};
+use crate::yaml::{
+    self, Diagnostic, Either, Entries, Field, Period, ScalarFault, Source, Span, Text,
+};
 
 /// Largest file of certificates.
 const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
@@ -32,11 +34,22 @@ pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(24 * 3_600));
 
 /// What an upstream says of all its tools.
-struct Common {
-    tags: Vec<Arc<str>>,
-    resilience: resilience::Shared,
-    cost: cost::Written,
-    output: OutputPlan,
+pub(super) struct Common {
+    pub tags: Vec<Arc<str>>,
+    pub resilience: resilience::Shared,
+    pub cost: cost::Written,
+    pub output: OutputPlan,
+}
+
+impl Common {
+    pub(super) fn of(raw: &raw::Upstream, check: &mut Check<'_>) -> Self {
+        Self {
+            tags: tags(&raw.tags, check),
+            resilience: resilience::shared(raw, check),
+            cost: cost::shared(raw, check),
+            output: output(raw.output.as_ref(), check).unwrap_or_default(),
+        }
+    }
 }
 
 /// A tool with its pattern, while its upstream is put together.
@@ -74,18 +87,31 @@ fn upstream(
     check: &mut Check<'_>,
 ) -> Option<Upstream> {
     check.ok(codes::NAME, name.span, labels::upstream(&name.value));
-    let target = raw
-        .http
-        .as_ref()
-        .and_then(|text| check.ok(codes::URL, text.span, address::target(&text.value)));
-    let tools = tools(name, raw, place, check);
+    let damaged = check.is_damaged(place);
+    let (kind, target) = kind::kind(name, raw, damaged, check);
+    let (tools, named) = match kind {
+        None | Some(Kind::Http) => (tools(name, raw, place, check), None),
+        Some(kind @ (Kind::Mcp | Kind::Llm(_))) => {
+            (Some(Vec::new()), Some(named::named(raw, kind, check)))
+        }
+    };
     let timeouts = timeouts(raw, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
         let read = read_certificates(&check.path(&field.value), check.secrets.reads);
         check.ok(codes::FILE, field.span, read)
     });
-    let target = target?;
+    let command = match raw.mcp.as_ref().map(|field| &field.value) {
+        Some(Either::Long(raw)) => Some(command::command(&name.value, raw, check)?),
+        Some(Either::Short(_)) | None => None,
+    };
+    let (kind, target) = (kind?, target?);
+    if command.is_some()
+        && let Some(header) = raw.auth.as_ref().map(|auth| auth.span)
+    {
+        let text = ScalarFault::new("a command takes no `auth`");
+        check.fault(codes::CONFLICT, header, text.help("give it what it needs in `env`"));
+    }
     if let Some(field) = &raw.ca_file
         && target.scheme == http::uri::Scheme::HTTP
     {
@@ -96,8 +122,11 @@ fn upstream(
         name: Arc::from(name.value.as_str()),
         scheme: target.scheme,
         authority: target.authority,
+        command,
         base_path: Arc::from(target.base_path),
+        kind,
         tools: tools?,
+        named: named.unwrap_or_default(),
         timeouts,
         auth,
         ca_pem,
@@ -125,12 +154,7 @@ fn tools(
         }
         return None;
     }
-    let common = Common {
-        tags: tags(&raw.tags, check),
-        resilience: resilience::shared(raw, check),
-        cost: cost::shared(raw, check),
-        output: output(raw.output.as_ref(), check).unwrap_or_default(),
-    };
+    let common = Common::of(raw, check);
     let mut drafts = Drafts { raw, common, drafts: Vec::new() };
     for field in raw.tools.iter().flat_map(|listed| &listed.value) {
         let adds = raw.openapi.is_some() && field.value.pattern.is_none();
@@ -278,7 +302,10 @@ fn named_here(raw: &raw::Tool, check: &mut Check<'_>) -> Option<Given> {
 }
 
 /// How much a tool may answer.
-fn output(raw: Option<&Field<raw::Output>>, check: &mut Check<'_>) -> Option<OutputPlan> {
+pub(super) fn output(
+    raw: Option<&Field<raw::Output>>,
+    check: &mut Check<'_>,
+) -> Option<OutputPlan> {
     let raw::Output { max_bytes, over } = &raw?.value;
     match over.map(|over| over.value) {
         Some(raw::Over::Refuse) | None => {}
@@ -311,7 +338,7 @@ fn operation(name: &Text, pattern: Option<&Pattern>, check: &mut Check<'_>) -> O
 }
 
 /// The tags, each once.
-fn tags(fields: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<str>> {
+pub(super) fn tags(fields: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<str>> {
     let mut tags: Vec<Arc<str>> = Vec::new();
     for field in fields {
         check.ok(codes::NAME, field.span, labels::tag(&field.value));

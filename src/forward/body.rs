@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use crate::forward::Content;
 use crate::json::{Digest, Hasher};
+use crate::protocol::{Heard, Listen};
 
 /// Longest result that is kept for rules to read; of a longer one nothing is remembered.
 pub const RESULT_CAPTURE_LIMIT_BYTES: usize = 1_048_576;
@@ -35,10 +36,30 @@ pub struct Measure {
     pub bytes: u64,
     /// The whole body, when it was asked for and is not too long.
     pub kept: Option<Bytes>,
+    /// What it says in its protocol's own words, where that is listened to.
+    pub heard: Option<Heard>,
+}
+
+impl Measure {
+    /// The result as rules read it.
+    pub fn result(&self) -> Option<Bytes> {
+        match &self.heard {
+            Some(heard) => heard.result.clone(),
+            None => self.kept.clone(),
+        }
+    }
 }
 
 /// Called exactly once, when the body has ended and before the agent can know that it has.
 pub type Finish = Box<dyn FnOnce(Measure) + Send>;
+
+/// Who takes note of a body while it passes.
+pub struct Hearing {
+    /// The whole of it is asked for at the end.
+    pub keep: bool,
+    /// Reads it in its protocol's own words.
+    pub listener: Option<Box<dyn Listen>>,
+}
 
 /// An answer's body with an end hook.
 pub struct Metered {
@@ -46,6 +67,7 @@ pub struct Metered {
     hasher: Option<Hasher>,
     bytes: u64,
     kept: Option<BytesMut>,
+    listener: Option<Box<dyn Listen>>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -58,17 +80,26 @@ pub struct Metered {
 pub struct BrokenOff;
 
 impl Metered {
-    /// Wraps a body. `keep` asks for the whole of it at the end.
-    pub fn new(inner: Content, hasher: Hasher, keep: bool, idle: Duration, finish: Finish) -> Self {
+    /// Wraps a body.
+    pub fn new(
+        inner: Content,
+        hasher: Hasher,
+        hearing: Hearing,
+        idle: Duration,
+        finish: Finish,
+    ) -> Self {
+        let Hearing { keep, listener } = hearing;
         let mut metered = Self {
             inner,
             hasher: Some(hasher),
             bytes: 0,
             kept: keep.then(BytesMut::new),
+            listener,
             idle,
             silence: None,
             finish: Some(finish),
         };
+        // Nobody asks for the pieces of a body that has none.
         if metered.inner.is_end_stream() {
             metered.end(Tail::Whole);
         }
@@ -79,13 +110,18 @@ impl Metered {
         let Some(finish) = self.finish.take() else { return };
         let Some(hasher) = self.hasher.take() else { return };
         let kept = self.kept.take().map(BytesMut::freeze);
-        finish(Measure { tail, digest: hasher.finish(), bytes: self.bytes, kept });
+        let whole = matches!(tail, Tail::Whole);
+        let heard = self.listener.take().map(|listener| listener.heard(whole));
+        finish(Measure { tail, digest: hasher.finish(), bytes: self.bytes, kept, heard });
     }
 
     fn take_in(&mut self, data: &Bytes) {
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         if let Some(hasher) = &mut self.hasher {
             hasher.update(data);
+        }
+        if let Some(listener) = &mut self.listener {
+            listener.hear(data);
         }
         if let Some(kept) = &mut self.kept {
             if kept.len().saturating_add(data.len()) > RESULT_CAPTURE_LIMIT_BYTES {

@@ -15,11 +15,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use tokio::net::TcpStream;
 use tower::Service;
 
 use crate::forward::Timeouts;
 use crate::forward::handover::Handed;
+use crate::forward::wire::{Dialer, Wire};
+use crate::stdio::{Host, Spec};
 
 /// Idle connections kept to one upstream.
 const IDLE_CONNECTIONS_LIMIT: usize = 256;
@@ -36,6 +37,8 @@ pub struct UpstreamSpec {
     pub timeouts: Timeouts,
     /// Credentials and other headers that every request carries in place of the agent's own.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// A server that is started here, and reached in memory.
+    pub command: Option<Spec>,
     /// Certificates to trust instead of the public roots, PEM.
     pub ca_pem: Option<Vec<u8>>,
 }
@@ -49,18 +52,19 @@ pub struct Upstream {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) response_timeout: Duration,
     pub(super) idle_timeout: Duration,
+    host: Option<Arc<Host>>,
 }
 
 /// Connects within a limit of time, TLS included.
 #[derive(Clone)]
 pub(super) struct InTime {
-    connector: HttpsConnector<HttpConnector>,
+    connector: HttpsConnector<Dialer>,
     limit: Duration,
 }
 
 /// What hyper's client wants of a connector.
 type ConnectorError = Box<dyn std::error::Error + Send + Sync>;
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Stream = MaybeHttpsStream<TokioIo<Wire>>;
 
 impl Service<Uri> for InTime {
     type Response = Stream;
@@ -100,12 +104,17 @@ impl Upstream {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        let host = spec.command.clone().map(Host::new);
+        let dialer = match &host {
+            Some(host) => Dialer::Memory(Arc::clone(host)),
+            None => Dialer::Network(tcp),
+        };
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls(spec)?)
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(tcp);
+            .wrap_connector(dialer);
         let connector = InTime { connector, limit: spec.timeouts.connect };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -124,7 +133,15 @@ impl Upstream {
             headers: spec.headers.clone(),
             response_timeout: spec.timeouts.response,
             idle_timeout: spec.timeouts.idle,
+            host,
         })
+    }
+
+    /// Ends what was started for it.
+    pub async fn shutdown(&self) {
+        if let Some(host) = &self.host {
+            host.shutdown().await;
+        }
     }
 
     /// Longest wait between two pieces of an answer's body.

@@ -10,6 +10,7 @@ mod headers;
 mod remembered;
 mod retry;
 mod send;
+mod wire;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::call::{Outcome, Plan};
 use crate::guard::Admitted;
 use crate::policy::set::Applicable;
 
-pub use body::{Finish, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Tail};
+pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Tail};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 pub use content::{Content, ContentError, Held, Keeper};
 pub use remembered::Remembered;

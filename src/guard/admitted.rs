@@ -9,7 +9,7 @@ use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
 use crate::guard::{self, Granted, Refused, approval, budget, kill, rewrite};
 use crate::identify::{Call, Headers, Identified, Terms};
-use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Sizes, Watched};
+use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
 use crate::policy::set::{Applicable, PolicySet};
 
@@ -64,8 +64,7 @@ pub fn admit(
         }
     };
     let view = call.view(visit.step());
-    let sizes = Sizes { cost: call.plan.cost.max(), tokens: 0 };
-    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes };
+    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes: call.sizes() };
     let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });

@@ -114,7 +114,7 @@ fn wall_time(limit: &Limit, scope: &Scope, max: Duration, env: &Env<'_>, found: 
     if age >= max {
         let excess = Excess {
             reason: StopReason::BudgetWallTime,
-            path: "/run/age_seconds".to_owned(),
+            path: place(limit, "age_seconds"),
             limit: max.as_secs().to_string(),
             actual: age.as_secs().to_string(),
             passes: format!("< {}", max.as_secs()),
@@ -156,6 +156,11 @@ fn reason(maximum: &Maximum) -> StopReason {
     }
 }
 
+/// Where a limit counts: `/run/calls`, `/tenant/cost_usd`.
+fn place(limit: &Limit, measure: &str) -> String {
+    format!("/{}/{measure}", limit.per.name())
+}
+
 fn excess(
     limit: &Limit,
     maximum: &Maximum,
@@ -172,11 +177,14 @@ fn excess(
         // What the call itself asks for is what can be changed about it.
         Maximum::Sum(measured) => match measured.program.argument() {
             Some(path) => (path, shown(need), format!("<= {left}")),
-            None => ("/run/sum".to_owned(), shown(used), format!("<= {max_shown}")),
+            None => (place(limit, "sum"), shown(used), format!("<= {max_shown}")),
         },
-        Maximum::CostUsd(_)
-        | Maximum::Calls(_)
-        | Maximum::Tokens(_)
+        // What the call needs at most is counted as used before it is known.
+        Maximum::CostUsd(_) | Maximum::Tokens(_) => {
+            let would_be = shown(used.saturating_add(need));
+            (place(limit, &maximum.measure()), would_be, format!("<= {max_shown}"))
+        }
+        Maximum::Calls(_)
         | Maximum::WallTime(_)
         | Maximum::Rate(_)
         | Maximum::InFlight(_)
@@ -188,7 +196,7 @@ fn excess(
         | Maximum::Distinct(_) => {
             let measure = maximum.measure();
             let word = measure.split('(').next().unwrap_or_default();
-            (format!("/run/{word}"), shown(used), format!("< {max_shown}"))
+            (place(limit, word), shown(used), format!("< {max_shown}"))
         }
     };
     // Only what is shown is put into words.

@@ -32,8 +32,10 @@ const OVERRIDES: [&str; 6] = [
 
 /// Which run a request belongs to, and its place in a trace.
 pub(super) struct Head {
-    pub run: RunId,
-    pub run_source: &'static str,
+    /// The run that the head names, and where.
+    pub run: Option<(RunId, &'static str)>,
+    /// Whose calls without a label are one run while they follow each other.
+    pub window: String,
     pub trace: TraceContext,
 }
 
@@ -65,26 +67,26 @@ pub(super) fn read(
         incoming.as_ref().map(|(parent, _)| parent),
     );
     let resolved = resolved.map_err(|fault| malformed(fault.to_string()))?;
-    let (run, run_source) = match resolved {
-        _ if by_token.is_some() => {
-            let run = by_token.unwrap_or_else(|| fresh_run(now));
+    let run = match (by_token, resolved) {
+        (Some(run), resolved) => {
             let outright = resolved.filter(|resolved| {
                 matches!(resolved.source, RunIdSource::Header | RunIdSource::Path)
             });
             if outright.is_some_and(|resolved| resolved.id != run.0) {
                 return Err(malformed("the run token and the request name different runs"));
             }
-            (run, RunIdSource::Token.name())
+            Some((run, RunIdSource::Token.name()))
         }
-        Some(resolved) => (RunId(resolved.id), resolved.source.name()),
-        None => {
-            let who = format!("{}\u{0}{}", terms.caller.agent, peer.ip());
-            let run = desk.ledger.unlabelled_run(&who, now, || fresh_run(now));
-            (run, "agent_window")
-        }
+        (None, Some(resolved)) => Some((RunId(resolved.id), resolved.source.name())),
+        (None, None) => None,
     };
-    desk.known.run = Some((run.clone(), run_source));
-    Ok(Head { run, run_source, trace })
+    let window = format!("{}\u{0}{}", terms.caller.agent, peer.ip());
+    // For the record of a call whose agent goes away before it could be read.
+    desk.known.run = run.clone().or_else(|| {
+        let unlabelled = desk.ledger.unlabelled_run(&window, now, || fresh_run(now));
+        Some((unlabelled, RunIdSource::AgentWindow.name()))
+    });
+    Ok(Head { run, window, trace })
 }
 
 /// The run that a token names. Without a token there is none, which may be a refusal.

@@ -5,29 +5,36 @@ pub mod baggage;
 mod body;
 mod contract;
 mod head;
+mod http;
+mod llm;
+mod mcp;
 pub mod path;
 mod percent;
+mod place;
 pub mod query;
 mod rewritten;
 pub mod run_id;
 pub mod trace;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::{HeaderMap, HeaderName, Method, Request};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Request};
 use hyper::body::Incoming;
 
-use crate::call::{Caller, Known, Plan, Refusal, RunId, ToolFacts};
+use crate::call::{Caller, Known, Language, Plan, Provider, Refusal, RunId, Standing, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
-use crate::ledger::{Denial, Ledger, Visit};
+use crate::ledger::{Denial, Ledger, Sizes, Visit};
 use crate::policy::view::CallView;
-use crate::protocol::http::{Routed, Routes};
+use crate::protocol::NamedTools;
+use crate::protocol::http::Routes;
 
 pub use self::body::{Room, Share};
+use self::head::Head;
 pub(crate) use self::head::Target;
 pub use self::rewritten::RewriteFault;
 use self::run_id::RunIdSource;
@@ -51,6 +58,9 @@ pub type Headers = HeaderMap;
 
 /// One operation that an agent asks for, exactly as it will be judged, hashed and sent.
 pub struct Call {
+    pub language: Language,
+    pub standing: Standing,
+    /// The HTTP method.
     pub method: Method,
     /// The canonical path below the upstream's own.
     pub path: String,
@@ -80,11 +90,16 @@ pub struct Call {
     /// Names of the arguments that are text because they stand in the path or the query; only
     /// where the tool's arguments are declared.
     pub textual: Box<[String]>,
+    /// Was this call asked for by the model of its run? `None` when that is not known.
+    pub intended: Option<bool>,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
 pub struct Terms {
+    /// The tools of plain HTTP upstreams.
     pub routes: Routes,
+    /// Those of all other upstreams, by the upstream's name.
+    pub surfaces: HashMap<Arc<str>, Surface>,
     pub caller: Caller,
     /// Calls without a run token are refused.
     pub require_token: bool,
@@ -94,6 +109,15 @@ pub struct Terms {
     /// From the head to the last byte of the body.
     pub body_time: Duration,
     pub digest_key: Option<HmacKey>,
+}
+
+/// How an upstream that is no plain HTTP API is read.
+#[derive(Debug)]
+pub enum Surface {
+    /// An MCP server.
+    Mcp(NamedTools),
+    /// A model API.
+    Llm(Provider, NamedTools),
 }
 
 /// Where identification looks things up and notes them.
@@ -159,16 +183,29 @@ impl Call {
         contract::keeps(self)
     }
 
+    /// The method as rules and events name it: of an MCP message its own, else that of HTTP.
+    pub fn shown_method(&self) -> &str {
+        match &self.language {
+            Language::Mcp(message) => &message.method,
+            Language::Http | Language::Llm(_) => self.method.as_str(),
+        }
+    }
+
+    /// The most that the call can take of budgets.
+    pub fn sizes(&self) -> Sizes {
+        Sizes { cost: self.plan.cost.max(), tokens: 0 }
+    }
+
     /// What expressions see of it.
     pub fn view(&self, step: u64) -> CallView<'_> {
         CallView {
             args: self.args.root(),
             args_bytes: self.args_bytes,
-            protocol: "http",
-            method: self.method.as_str(),
+            protocol: self.language.name(),
+            method: self.shown_method(),
             path: &self.path,
             step,
-            intended: None,
+            intended: self.intended,
             tool: &self.tool,
             caller: &self.caller,
         }
@@ -178,24 +215,29 @@ impl Call {
 /// Identifies a request.
 ///
 /// # Errors
-/// Whatever is malformed, ambiguous, too large, too slow or names no tool is refused; once the
-/// run is known, the refusal is noted there.
+/// Whatever is malformed, ambiguous, too large, too slow or names no tool is refused; the refusal is
+/// noted in the run.
 pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identified, Refusal> {
     let Received { request, peer, arrived } = received;
     let (parts, body) = request.into_parts();
-    desk.known.protocol = "http";
     desk.known.method = parts.method.as_str().to_owned();
     let head = head::read(&parts, peer, desk, arrived)?;
-    let visit = desk.ledger.enter(head.run.clone(), head.run_source, &desk.terms.caller, arrived);
-    desk.known.step = Some(visit.step());
-    if head.run_source == RunIdSource::Token.name() && desk.ledger.minted.get(&head.run).is_none() {
+    let read = tool_and_arguments(&head, parts, body, desk).await;
+    let standing = read.as_ref().map_or(Standing::Tool, |call| call.standing);
+    let (run, source) = place::place(head, read.as_ref().ok(), desk, arrived);
+    let visit = desk.ledger.attend(run.clone(), source, &desk.terms.caller, standing, arrived);
+    match standing {
+        Standing::Tool => desk.known.step = Some(visit.step()),
+        Standing::Protocol => {}
+    }
+    if source == RunIdSource::Token.name() && desk.ledger.minted.get(&run).is_none() {
         // It ended between the look at its token and this call's coming.
         let refusal = head::token_refused();
         visit.refuse(&Denial::of(&refusal), arrived);
         return Err(refusal);
     }
     desk.known.parent_run = visit.parent();
-    match tool_and_arguments(head, parts, body, desk).await {
+    match read {
         Ok(call) => Ok(Identified { visit, call }),
         Err(refusal) => {
             let denial = Denial { key: Arc::from(refusal.reason.name()), stop: None };
@@ -205,46 +247,24 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
     }
 }
 
+/// Reads the call in the language of the upstream that its path begins with.
 async fn tool_and_arguments(
-    head: head::Head,
-    parts: http::request::Parts,
+    head: &Head,
+    parts: ::http::request::Parts,
     body: Incoming,
     desk: &mut Desk<'_>,
 ) -> Result<Call, Refusal> {
     let terms = desk.terms;
     let target = head::target(&parts)?;
-    let Routed { tool, upstream, path, parameters, ignored, plan } =
-        terms.routes.find(&parts.method, &target).inspect_err(|_| {
-            desk.known.path = Some(target.path.shown());
-        })?;
-    desk.known.tool = Some(Arc::clone(&tool));
-    let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
-    let args = body::arguments(&bytes, &parameters, &target.query)?;
-    let textual = contract::textual(&plan, parameters, &target.query);
-    let Identity { digest: args_digest, bytes: args_bytes, key } =
-        Identity::of(&args, &tool, &ignored, terms, bytes.len());
-    desk.known.args = Some((args_digest, args_bytes));
-    let call = Call {
-        method: parts.method,
-        path,
-        query: target.query.canonical(),
-        headers: parts.headers,
-        body: bytes,
-        share,
-        key,
-        ignored,
-        args_digest,
-        tool,
-        upstream,
-        args,
-        args_bytes,
-        caller: terms.caller.clone(),
-        trace: head.trace,
-        plan,
-        textual,
-    };
-    call.keeps_to_contract()?;
-    Ok(call)
+    let surface = target.path.split_first().and_then(|(first, _)| terms.surfaces.get(first));
+    let request = Request::from_parts(parts, body);
+    match surface {
+        None => http::call(head, request, &target, desk).await,
+        Some(Surface::Mcp(tools)) => mcp::call(head, request, &target, tools, desk).await,
+        Some(Surface::Llm(provider, tools)) => {
+            llm::call(head, request, &target, (*provider, tools), desk).await
+        }
+    }
 }
 
 /// What arguments are known by.

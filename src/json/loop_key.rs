@@ -50,6 +50,54 @@ pub fn loop_key_of_canonical<S: AsRef<str>>(
     hasher.finish()
 }
 
+/// A key that is equal for arguments of one meaning, whoever wrote them down: a model, the client that
+/// read them, the path and query of a request. Beyond what [`loop_key`] equates, a top-level
+/// argument is its text (`7`, `7.0` and `"7"`; `true` and `"true"`), and one that is null is absent.
+pub fn meaning_key(args: Value<'_>) -> u64 {
+    let mut meaning = Vec::with_capacity(args.size_bytes());
+    match args {
+        Value::Object(object) => {
+            for (name, value) in object.iter_sorted() {
+                write_member(name, value, &mut meaning);
+            }
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Str(_)
+        | Value::Array(_) => {
+            // No member begins like this, so that a value is never an object's only member.
+            meaning.push(b'=');
+            canonical::write(args, write_number, &mut meaning);
+        }
+    }
+    let mut hasher = KEYED.build_hasher();
+    hasher.write(&meaning);
+    hasher.finish()
+}
+
+fn write_member(name: &str, value: Value<'_>, out: &mut Vec<u8>) {
+    if matches!(value, Value::Null) {
+        return;
+    }
+    canonical::write(Value::Str(name), write_number, out);
+    out.push(b':');
+    match value {
+        // No text that stands in quotes here is anything but itself: quotes in it are escaped.
+        Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_) => {
+            out.push(b'"');
+            canonical::write(value, write_number, out);
+            out.push(b'"');
+        }
+        Value::Null | Value::Str(_) | Value::Array(_) | Value::Object(_) => {
+            canonical::write(value, write_number, out);
+        }
+    }
+    out.push(b',');
+}
+
 fn has_whole_doubles(value: Value<'_>) -> bool {
     let (document, at) = match value {
         Value::Float(value) => return whole(value).is_some(),

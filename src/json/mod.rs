@@ -21,7 +21,7 @@ pub use arguments::{ArgumentsBuilder, ArgumentsError, BODY_ARGUMENT};
 pub use digest::{DIGEST_BYTES, Digest, Hasher, HmacKey, digest};
 pub use document::{Document, JSON_DEPTH_LIMIT};
 pub use error::{JsonError, JsonErrorKind};
-pub use loop_key::{loop_key, loop_key_of_canonical};
+pub use loop_key::{loop_key, loop_key_of_canonical, meaning_key};
 pub use value::{Array, Object, Value};
 
 #[cfg(test)]

@@ -6,8 +6,12 @@
 //!
 //! [`Document::parse`]: crate::json::Document::parse
 
+mod place;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub use place::{place, sieve};
 
 /// Nested arrays and objects that are walked; the reader allows no more.
 const DEPTH_LIMIT: usize = 128;
@@ -53,11 +57,12 @@ pub fn rewrite(
 
 /// Gives a member of nested objects another value, and adds it to the innermost one when it is not
 /// there. `None` when an object on the way is not there.
-pub fn assign(text: &str, path: &[Box<str>], json: &str) -> Option<String> {
+pub fn assign(text: &str, path: &[impl AsRef<str>], json: &str) -> Option<String> {
     let (last, parents) = path.split_last()?;
+    let last = last.as_ref();
     let mut range = 0..text.len();
     for name in parents {
-        range = member(text, range, name).0?;
+        range = member(text, range, name.as_ref()).0?;
     }
     let (found, end) = member(text, range, last);
     let mut out = String::with_capacity(text.len().saturating_add(json.len()));
@@ -74,6 +79,15 @@ pub fn assign(text: &str, path: &[Box<str>], json: &str) -> Option<String> {
     out.push_str(json);
     out.push_str(text.get(range.end..)?);
     Some(out)
+}
+
+/// A member of nested objects as it is written, if it is there.
+pub fn find<'t>(text: &'t str, path: &[&str]) -> Option<&'t str> {
+    let mut range = 0..text.len();
+    for name in path {
+        range = member(text, range, name).0?;
+    }
+    text.get(range)
 }
 
 /// A text as a JSON string.
@@ -278,7 +292,7 @@ impl<'t> Walk<'t, '_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Found, Step, assign, rewrite};
+    use super::{Found, Step, assign, find, rewrite};
 
     fn path(names: &[&str]) -> Vec<Box<str>> {
         names.iter().map(|name| Box::from(*name)).collect()
@@ -330,6 +344,15 @@ mod tests {
         ] {
             assert_eq!(assign(text, &path(names), "9").as_deref(), expected, "{text} {names:?}");
         }
+    }
+
+    #[test]
+    fn a_member_is_found_as_it_is_written() {
+        let text = r#"{"id" : "\u0061" ,"params":{"_meta":{"t":1.50}}}"#;
+        assert_eq!(find(text, &["id"]), Some(r#""\u0061""#));
+        assert_eq!(find(text, &["params", "_meta", "t"]), Some("1.50"));
+        assert_eq!(find(text, &["params", "t"]), None);
+        assert_eq!(find(text, &["id", "t"]), None);
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {

@@ -9,11 +9,13 @@ mod breakers;
 mod budgets;
 mod claim;
 mod draw;
+mod intent;
 mod keys;
 mod kills;
 mod meter;
 mod minted;
 mod outside;
+mod pins;
 mod reservation;
 mod run;
 mod scope;
@@ -34,7 +36,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
-use crate::call::RunId;
+use crate::call::{RunEnd, RunId};
 use crate::clock::{Clock, Now};
 use crate::policy::amount::Amount;
 use crate::policy::model::Per;
@@ -47,16 +49,21 @@ pub use approvals::{
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use budgets::BudgetUse;
 pub use draw::{Sizes, Unplaced};
+pub use intent::{ArgsKey, AskedCall, Execution, Intent, Intents, ModelAnswer, ToolCall};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use minted::{
     BudgetKind, Exhausted, MintError, MintSpec, Minted, MintedRun, Purse, Purses, RunBudget,
 };
 pub use outside::LiveRun;
+pub use pins::{
+    Kept as KeptPins, Known as PinnedDefinition, NotApproved, Pin, Pins, Standing as PinStanding,
+};
 pub use reservation::{Reservation, Settlement};
 pub use run::{EndedRun, RunEnds, Usage};
 pub use scope::Scope;
 pub use stops::{STOPPED_LIMIT_RUNS, Stopped};
+pub use sweep::COMPLETED_AFTER;
 pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
 pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Drawn, Judgement, Look, Visit};
@@ -82,6 +89,10 @@ pub struct Ledger {
     pub approvals: Approvals,
     /// Runs that were made before their first call.
     pub minted: Minted,
+    /// What tool servers have said their tools are.
+    pub pins: Pins,
+    /// What models asked for.
+    pub intents: Intents,
     clock: Clock,
     bounds: Bounds,
     runs: DashMap<RunId, Arc<RunCell>, RandomState>,
@@ -107,6 +118,8 @@ impl Ledger {
             kills: Kills::default(),
             approvals: Approvals::default(),
             minted: Minted::default(),
+            pins: Pins::default(),
+            intents: Intents::default(),
             clock,
             bounds,
             runs: DashMap::default(),
@@ -146,7 +159,10 @@ impl Ledger {
     /// Sees that the end of a run is recorded, and that its parent has what it did not use.
     fn report_end(&self, mut ended: EndedRun) {
         ended.parent = self.minted.get(&ended.id).and_then(|minted| minted.parent);
-        self.minted.ended(&ended.id);
+        // A run that may go on keeps what it was given.
+        if ended.end != RunEnd::Completed {
+            self.minted.ended(&ended.id);
+        }
         self.ends.run_ended(ended);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::call::{RunId, Status, StopReason};
+use crate::call::{RunId, Standing, Status, StopReason};
 use crate::clock::Now;
 use crate::ledger::Ledger;
 use crate::ledger::claim::{Bill, Claim, Taken, Used};
@@ -14,7 +14,7 @@ use crate::ledger::run::DenialNote;
 use crate::ledger::scope::Scope;
 use crate::ledger::unknown::{Doubt, Watched, Write};
 use crate::ledger::visit::{Asked, Denial, Visit};
-use crate::ledger::{ApprovalAnswer, Exhausted, Kills, Wanted};
+use crate::ledger::{ApprovalAnswer, Execution, Exhausted, Kills, ModelAnswer, Wanted};
 use crate::policy::amount::Usd;
 use crate::policy::history::{Captured, Step};
 use crate::policy::view::RunView;
@@ -45,6 +45,8 @@ pub struct Reservation {
     took_budget: bool,
     /// The approval that let the call pass.
     approval: Option<Arc<str>>,
+    /// The wish of a model that it fulfils, given back unless the call is sent.
+    execution: Option<Execution>,
     sent: AtomicBool,
     settled: bool,
 }
@@ -57,6 +59,7 @@ impl Reservation {
             claims,
             took_budget: false,
             approval: None,
+            execution: None,
             sent: AtomicBool::new(false),
             settled: false,
         }
@@ -70,6 +73,11 @@ impl Reservation {
     /// The run's id.
     pub fn run_id(&self) -> &RunId {
         self.visit.run_id()
+    }
+
+    /// Holds the wish of a model that the call fulfils. It is used up when the call is sent.
+    pub fn fulfil(&mut self, execution: Option<Execution>) {
+        self.execution = execution;
     }
 
     /// Asks for a call that needs approval. One that passes has used the approval up, and gives it
@@ -90,7 +98,12 @@ impl Reservation {
     /// # Errors
     /// What of it is used up.
     pub fn take_budget(&mut self, now: Now) -> Result<(), Exhausted> {
-        self.took_budget = self.visit.ledger.minted.take(self.run_id(), self.asked.sizes, now)?;
+        self.took_budget = match self.visit.standing {
+            Standing::Tool => {
+                self.visit.ledger.minted.take(self.run_id(), self.asked.sizes, now)?
+            }
+            Standing::Protocol => false,
+        };
         Ok(())
     }
 
@@ -156,6 +169,15 @@ impl Reservation {
         self.visit.kills()
     }
 
+    /// Remembers what a model answered to the call. While the model wants tools, or another call is in
+    /// the run or follows, the run goes on.
+    pub fn model_answered(&self, answer: &ModelAnswer, now: Now) {
+        let run = &self.visit.run;
+        self.ledger().intents.answered(&run.id, &run.caller, answer, now);
+        let mut state = run.state.lock();
+        state.answered = answer.is_final.then_some(now.mono);
+    }
+
     /// Says that bytes of the request may reach the tool from now on: it counts as used.
     pub fn mark_sent(&self) {
         self.sent.store(true, Ordering::Release);
@@ -174,6 +196,7 @@ impl Reservation {
     /// Enters the outcome into the run's history and turns what was reserved into use.
     pub fn settle(mut self, settlement: Settlement, now: Now) {
         self.settled = true;
+        self.keep_execution();
         self.close(settlement, now);
     }
 
@@ -199,8 +222,13 @@ impl Reservation {
         self.give_approval_back(now);
         self.give_budget_back();
         let mut state = self.visit.run.state.lock();
-        state.usage.calls = state.usage.calls.saturating_sub(1);
-        state.history.withdraw(self.step());
+        match self.visit.standing {
+            Standing::Tool => {
+                state.usage.calls = state.usage.calls.saturating_sub(1);
+                state.history.withdraw(self.step());
+            }
+            Standing::Protocol => {}
+        }
         for claim in &self.claims {
             let used = Used { sent: false, failed: false, real: None };
             claim.on_scope(&mut state, |scope| {
@@ -209,6 +237,14 @@ impl Reservation {
             });
         }
         state.note_denial(DenialNote { key: &denial.key, stop: denial.stop.clone() }, now);
+    }
+
+    fn keep_execution(&mut self) {
+        if self.was_sent()
+            && let Some(execution) = self.execution.take()
+        {
+            execution.keep();
+        }
     }
 
     fn close(&self, settlement: Settlement, now: Now) {
@@ -225,19 +261,24 @@ impl Reservation {
             self.visit.ledger.minted.settle(self.run_id(), self.asked.sizes, used);
         }
         let mut state = self.visit.run.state.lock();
-        state.note_outcome(status, upstream, now);
-        if self.settled || sent {
-            let step = Step {
-                tool: self.asked.tool.clone(),
-                ended: now.mono,
-                succeeded,
-                call_key: self.asked.call_key,
-                result_key,
-                captured,
-            };
-            state.history.close(self.step(), step);
-        } else {
-            state.history.withdraw(self.step());
+        match self.visit.standing {
+            Standing::Tool => {
+                state.note_outcome(status, upstream, now);
+                if self.settled || sent {
+                    let step = Step {
+                        tool: self.asked.tool.clone(),
+                        ended: now.mono,
+                        succeeded,
+                        call_key: self.asked.call_key,
+                        result_key,
+                        captured,
+                    };
+                    state.history.close(self.step(), step);
+                } else {
+                    state.history.withdraw(self.step());
+                }
+            }
+            Standing::Protocol => state.last_seen = now.mono,
         }
         if sent {
             state.note_bill(bill.or(self.asked.sizes));
@@ -281,6 +322,7 @@ impl Drop for Reservation {
             cost: None,
             tokens: None,
         };
+        self.keep_execution();
         self.close(unknown, now);
     }
 }

@@ -52,10 +52,14 @@ pub struct EndedRun {
     pub parent: Option<RunId>,
     /// From the first call to the last sign of life.
     pub duration: Duration,
+    /// Since the run began.
     pub usage: Usage,
+    /// What of it was reported with an earlier end, after which the run went on.
+    pub before: Option<Usage>,
 }
 
-/// Told of every run's end, exactly once a run.
+/// Told of every run's end, once a run; of one that was completed and goes on, once more at its next
+/// end.
 pub trait RunEnds: Send + Sync {
     fn run_ended(&self, run: EndedRun);
 
@@ -90,16 +94,32 @@ pub(super) struct RunState {
     pub last_seen: Duration,
     /// Calls in the gate right now; a run with any is neither swept nor evicted.
     pub active: u32,
+    /// Those among them that an agent makes of its own accord.
+    pub working: u32,
     /// What it was labelled with when it was made; none when it began with its first call.
     pub labels: Labels,
     pub scope: Scope,
     pub history: History,
     pub usage: Usage,
     pub stopped: Option<Stop>,
-    /// INVARIANT: set once, by whoever reports the end; the run is reported exactly once.
-    pub reported: bool,
+    /// When the model last answered for good, or a call ended that had begun before; `None` when one
+    /// came since (`Now::mono`).
+    pub answered: Option<Duration>,
+    /// INVARIANT: set by whoever reports the end, under the same lock.
+    pub reported: Reported,
     /// Taken out of the ledger: a late arrival must look the run up again.
     pub removed: bool,
+}
+
+/// Whether the end of a run has been reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reported {
+    /// Not since it last went on; with what it had used when it did, if it ever did.
+    No(Option<Usage>),
+    /// As completed, having used so much: its memory stays until it was idle, and a call reopens it.
+    Completed(Usage),
+    /// Nothing more is reported of it.
+    Finally,
 }
 
 /// A denial about to be noted.
@@ -121,11 +141,13 @@ impl RunCell {
             started: now.mono,
             last_seen: now.mono,
             active: 0,
+            working: 0,
             labels: Labels::new(),
             scope: Scope::new(now.mono),
             history: History::default(),
             usage: Usage::default(),
-            reported: stopped.is_some(),
+            answered: None,
+            reported: if stopped.is_some() { Reported::Finally } else { Reported::No(None) },
             stopped,
             removed: false,
         };
@@ -133,17 +155,31 @@ impl RunCell {
         Self { id, id_source, caller, wider, state: Mutex::new(state) }
     }
 
-    /// The run's end report, if it is due: stopped or removed, nothing in flight, not yet reported.
-    pub fn take_end(&self, state: &mut RunState, why_removed: Option<RunEnd>) -> Option<EndedRun> {
-        if state.reported || state.active > 0 {
+    /// The run's end report, if it is due: stopped, completed or removed, nothing in flight, not yet
+    /// reported. A run that was reported as completed is reported again only when it was stopped, or
+    /// when it has gone on since.
+    pub fn take_end(&self, state: &mut RunState, why: Option<RunEnd>) -> Option<EndedRun> {
+        if state.working > 0 {
             return None;
         }
-        let (end, rule) = match (&state.stopped, why_removed) {
+        let before = match (&state.reported, &state.stopped) {
+            (Reported::Finally, _) | (Reported::Completed(_), None) => return None,
+            (Reported::No(before), _) => before.clone(),
+            (Reported::Completed(before), Some(_)) => Some(before.clone()),
+        };
+        let (end, rule) = match (&state.stopped, why) {
             (Some((reason, rule)), _) => (RunEnd::Stopped(*reason), rule.clone()),
+            // However it comes to be forgotten, its model had said the last word.
+            (None, Some(_)) if state.answered.is_some() => (RunEnd::Completed, None),
             (None, Some(end)) => (end, None),
             (None, None) => return None,
         };
-        state.reported = true;
+        state.reported = match end {
+            RunEnd::Completed => Reported::Completed(state.usage.clone()),
+            RunEnd::Stopped(_) | RunEnd::Idle | RunEnd::Evicted | RunEnd::Shutdown => {
+                Reported::Finally
+            }
+        };
         Some(EndedRun {
             id: self.id.clone(),
             id_source: self.id_source,
@@ -153,6 +189,7 @@ impl RunCell {
             rule,
             duration: state.last_seen.saturating_sub(state.started),
             usage: state.usage.clone(),
+            before,
         })
     }
 }
@@ -170,6 +207,26 @@ impl RunState {
             labels: &self.labels,
             history: &self.history,
         }
+    }
+
+    /// Notes that a call came that an agent makes of its own accord: whatever the model said before,
+    /// the run goes on.
+    pub fn go_on(&mut self, now: Now) {
+        self.working = self.working.saturating_add(1);
+        self.usage.steps = self.usage.steps.saturating_add(1);
+        self.answered = None;
+        self.last_seen = now.mono;
+        if let Reported::Completed(usage) = &mut self.reported {
+            self.reported = Reported::No(Some(std::mem::take(usage)));
+        }
+    }
+
+    /// Since when the run is as good as completed: the model has answered for good, no call is in the
+    /// gate, and none came or ended since. What a protocol needs around its calls keeps no run going.
+    pub fn complete_since(&self) -> Option<Duration> {
+        let waits = self.working == 0 && self.stopped.is_none();
+        let unreported = matches!(self.reported, Reported::No(_));
+        self.answered.filter(|_| waits && unreported)
     }
 
     pub fn note_denial(&mut self, note: DenialNote<'_>, now: Now) {
@@ -201,5 +258,6 @@ impl RunState {
         let micros = u64::try_from(upstream.as_micros()).unwrap_or(u64::MAX);
         self.usage.upstream_us = self.usage.upstream_us.saturating_add(micros);
         self.last_seen = now.mono;
+        self.answered = self.answered.map(|_| now.mono);
     }
 }

@@ -1,5 +1,7 @@
 //! Reservations under concurrency, with every way out; runs and their ends.
 
+mod completed;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;

@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
-use crate::call::{Caller, Refusal, RunEnd, RunId, StopReason};
+use crate::call::{Caller, Refusal, RunEnd, RunId, Standing, StopReason};
 use crate::clock::Now;
 use crate::ledger::claim::{Claim, Taken};
 use crate::ledger::draw::{self, Draw, Draws, Place, Sizes, Unplaced};
 use crate::ledger::keys::Shared;
 use crate::ledger::reservation::Reservation;
-use crate::ledger::run::{DenialNote, RunCell, RunState};
+use crate::ledger::run::{DenialNote, EndedRun, RunCell, RunState};
 use crate::ledger::scope::Scope;
 use crate::ledger::stops::Stops;
-use crate::ledger::{Kills, Ledger};
+use crate::ledger::{Intents, Kills, Ledger};
 use crate::policy::amount::Amount;
 use crate::policy::expr::EvalError;
 use crate::policy::model::{Limit, Maximum};
@@ -28,6 +28,7 @@ pub struct Visit {
     pub(super) ledger: Arc<Ledger>,
     pub(super) run: Arc<RunCell>,
     step: u64,
+    pub(super) standing: Standing,
 }
 
 /// What the guards see, under the locks of everything they look at.
@@ -135,6 +136,18 @@ impl Ledger {
         caller: &Caller,
         now: Now,
     ) -> Visit {
+        self.attend(id, id_source, caller, Standing::Tool, now)
+    }
+
+    /// The same of what may be no step of the run: it then has the number of the last one.
+    pub fn attend(
+        self: &Arc<Self>,
+        id: RunId,
+        id_source: &'static str,
+        caller: &Caller,
+        standing: Standing,
+        now: Now,
+    ) -> Visit {
         loop {
             let known = self.runs.get(&id).map(|run| run.value().clone());
             let run = match known {
@@ -148,11 +161,13 @@ impl Ledger {
                 continue;
             }
             state.active = state.active.saturating_add(1);
-            state.usage.steps = state.usage.steps.saturating_add(1);
-            state.last_seen = now.mono;
+            match standing {
+                Standing::Tool => state.go_on(now),
+                Standing::Protocol => state.last_seen = now.mono,
+            }
             let step = state.usage.steps;
             drop(state);
-            return Visit { ledger: Arc::clone(self), run, step };
+            return Visit { ledger: Arc::clone(self), run, step, standing };
         }
     }
 
@@ -286,9 +301,14 @@ impl Visit {
                 for draw in &draws {
                     take(draw, asked.sizes, &mut state, &mut wider, &mut claims, now);
                 }
-                state.usage.calls = state.usage.calls.saturating_add(1);
-                if !Hole::BlindToOpenCalls.is_open() {
-                    state.history.open(self.step, &asked.tool, asked.call_key);
+                match self.standing {
+                    Standing::Tool => {
+                        state.usage.calls = state.usage.calls.saturating_add(1);
+                        if !Hole::BlindToOpenCalls.is_open() {
+                            state.history.open(self.step, &asked.tool, asked.call_key);
+                        }
+                    }
+                    Standing::Protocol => {}
                 }
                 drop(wider);
                 drop(state);
@@ -308,6 +328,10 @@ impl Drop for Visit {
     fn drop(&mut self) {
         let mut state = self.run.state.lock();
         state.active = state.active.saturating_sub(1);
+        match self.standing {
+            Standing::Tool => state.working = state.working.saturating_sub(1),
+            Standing::Protocol => {}
+        }
         let ended = self.run.take_end(&mut state, None);
         drop(state);
         if let Some(ended) = ended {
@@ -410,19 +434,27 @@ fn note_denial(
     }
 }
 
+/// What came of ending a run.
+pub(super) struct Removal {
+    pub removed: bool,
+    /// Its end, if that was not reported before.
+    pub ended: Option<EndedRun>,
+}
+
 impl RunCell {
     /// Ends a run that nobody is in. `None` when somebody is, or when it was reported before.
-    pub(super) fn remove(&self, why: RunEnd, stops: &Stops) -> (bool, Option<super::EndedRun>) {
+    pub(super) fn remove(&self, why: RunEnd, stops: &Stops, intents: &Intents) -> Removal {
         let mut state = self.state.lock();
         if state.active > 0 {
-            return (false, None);
+            return Removal { removed: false, ended: None };
         }
         // Before anybody can see that it is gone.
         if let Some(stop) = &state.stopped {
             stops.remember(&self.id, stop);
         }
         state.removed = true;
-        let ended = self.take_end(&mut state, Some(why));
-        (true, ended)
+        // A later life of the same id has asked for nothing yet.
+        intents.forget(&self.id);
+        Removal { removed: true, ended: self.take_end(&mut state, Some(why)) }
     }
 }

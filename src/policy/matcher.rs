@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::policy::glob::Glob;
 use crate::policy::lookalike::leniently;
-use crate::policy::view::ToolFacts;
+use crate::policy::view::{PROTOCOL_PREFIX, ToolFacts};
 
 /// One entry of a `tools` list.
 #[derive(Clone, Debug)]
@@ -35,8 +35,11 @@ impl Pattern {
         }
     }
 
-    /// Is `tool` meant?
+    /// Is `tool` meant? What a protocol needs around its calls is meant only by a name that says so.
     pub fn matches(&self, tool: &ToolFacts) -> bool {
+        if tool.is_protocol() && !self.names_protocol() {
+            return false;
+        }
         match self {
             Self::Exact(name) => *name == tool.name,
             Self::Glob(glob) => glob.matches(&tool.name),
@@ -62,6 +65,19 @@ impl Pattern {
 }
 
 impl Pattern {
+    /// Whether it is written for messages of a protocol: `payments.mcp:resources/read`.
+    fn names_protocol(&self) -> bool {
+        let operation = |name: &str| {
+            let (_, operation) = name.split_once('.').unwrap_or_default();
+            operation.starts_with(PROTOCOL_PREFIX)
+        };
+        match self {
+            Self::Exact(name) => operation(name),
+            Self::Glob(glob) => operation(glob.as_str()),
+            Self::Tag(_) => false,
+        }
+    }
+
     fn may_meet(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Exact(one), Self::Exact(other)) => one == other,
@@ -104,7 +120,7 @@ impl Matcher {
     /// Is `tool` meant?
     pub fn matches(&self, tool: &ToolFacts) -> bool {
         match &self.patterns {
-            None => true,
+            None => !tool.is_protocol(),
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(tool)),
         }
     }

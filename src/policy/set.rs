@@ -169,6 +169,11 @@ impl PolicySet {
         &self.rewrites.entries
     }
 
+    /// How many rules there are, those that change something and those over results included.
+    pub fn rule_count(&self) -> usize {
+        self.rules().len() + self.result_rules().len() + self.rewrites().len()
+    }
+
     /// Every limit that is not off, by name.
     pub fn limits(&self) -> &[Arc<Limit>] {
         &self.limits.entries
@@ -178,7 +183,9 @@ impl PolicySet {
     pub fn modes(&self) -> Modes {
         let default = self.default_deny.iter().map(|default| default.mode);
         let limits = self.limits().iter().map(|limit| limit.mode);
-        let all = self.rules().iter().map(|rule| rule.mode).chain(limits).chain(default);
+        let rules = self.rules().iter().chain(self.result_rules()).map(|rule| rule.mode);
+        let rewrites = self.rewrites().iter().map(|rewrite| rewrite.mode);
+        let all = rules.chain(rewrites).chain(limits).chain(default);
         let mut modes = Modes::default();
         for mode in all {
             match mode {
@@ -229,13 +236,14 @@ impl PolicySet {
             result_rewrites,
             limits: self.limits.select(tool, |limit| &limit.tools),
             captures: paths.into_iter().cloned().collect(),
-            default_deny: self.default_deny.clone(),
+            // The protocol's own messages are allowed unless a rule names them.
+            default_deny: self.default_deny.clone().filter(|_| !tool.is_protocol()),
             lookalike_of: self.lookalike_of(tool),
         }
     }
 
     fn lookalike_of(&self, tool: &ToolFacts) -> Option<Arc<str>> {
-        if !self.open_servers.contains(&tool.server) {
+        if tool.is_protocol() || !self.open_servers.contains(&tool.server) {
             return None;
         }
         let rules = self.rules.entries.iter().chain(&self.result_rules.entries);

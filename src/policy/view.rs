@@ -47,6 +47,17 @@ pub struct ToolFacts {
     pub version: Arc<str>,
 }
 
+/// What the operation of a protocol's own message begins with: `payments.mcp:resources/read`. No
+/// tool's does.
+pub const PROTOCOL_PREFIX: &str = "mcp:";
+
+impl ToolFacts {
+    /// Whether it is no tool but what a protocol needs around its calls.
+    pub fn is_protocol(&self) -> bool {
+        self.operation.starts_with(PROTOCOL_PREFIX)
+    }
+}
+
 /// Who calls: `caller.*` in expressions. Empty text where nothing is configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Caller {

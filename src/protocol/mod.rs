@@ -1,4 +1,43 @@
 //! The languages agents speak. Each answers the same three questions: what call is this? how did
 //! it end? how do I refuse it in its own language?
 
+mod heard;
 pub mod http;
+pub mod llm;
+pub mod mcp;
+mod named;
+pub mod sse;
+
+use ::http::StatusCode;
+use ::http::response::Parts;
+
+use crate::call::Language;
+
+pub use heard::{Heard, Listen};
+pub use named::{Found, NamedTool, NamedTools};
+
+/// What the agent is told in place of a tool's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub status: StatusCode,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+}
+
+/// Says in the language of a call that it did not give the tool's answer.
+pub fn tell(language: &Language, shown: &http::Shown<'_>, status: StatusCode) -> Told {
+    match language {
+        Language::Http | Language::Mcp(_) | Language::Llm(_) => {
+            let body = http::Problem::new(shown).to_bytes();
+            Told { status, content_type: "application/problem+json", body }
+        }
+    }
+}
+
+/// Who listens to the answer to a call in this language; nobody where its status says it all.
+pub fn listen(language: &Language, answer: &Parts) -> Option<Box<dyn Listen>> {
+    let _ = answer;
+    match language {
+        Language::Http | Language::Mcp(_) | Language::Llm(_) => None,
+    }
+}

@@ -139,6 +139,12 @@ pub struct Event<'a> {
     pub tokens_input: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_output: Option<u64>,
+    /// Of `tokens_input`, those that were read from a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_cached: Option<u64>,
+    /// The model that answered, or was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<&'a str>,
     /// What happened, of kinds that are no call: never contents, never a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,

@@ -32,6 +32,8 @@ const RETRY: Duration = Duration::from_millis(200);
 pub enum Destination {
     Stdout,
     File(PathBuf),
+    /// They are counted and not kept.
+    Nowhere,
 }
 
 /// The events file could not be opened.
@@ -76,6 +78,7 @@ impl Journal {
         let output: Box<dyn Write + Send> = match destination {
             Destination::Stdout => Box::new(io::stdout()),
             Destination::File(path) => Box::new(open(path)?),
+            Destination::Nowhere => Box::new(io::sink()),
         };
         let shared = Arc::new(Shared {
             batch: Mutex::new(Batch::default()),

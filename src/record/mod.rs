@@ -22,6 +22,7 @@ use crate::call::{Caller, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
+use crate::policy::amount::Usd;
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
 pub use journal::{Destination, JournalError};
@@ -132,11 +133,11 @@ impl Recorder {
 
 impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
-        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage } = run;
+        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before } = run;
         let now = self.clock.now();
         let verdict = match end {
             RunEnd::Stopped(_) => Some("stop"),
-            RunEnd::Idle | RunEnd::Evicted | RunEnd::Shutdown => None,
+            RunEnd::Completed | RunEnd::Idle | RunEnd::Evicted | RunEnd::Shutdown => None,
         };
         let event = Event {
             ts_ms: now.wall_ms,
@@ -156,8 +157,12 @@ impl RunEnds for Recorder {
             usage: Some(UsageTotals::from(&usage)),
             ..Event::default()
         };
-        self.metrics.run_cost(usage.cost_usd.dollars());
-        self.metrics.run_ended(end.name(), &caller.agent, usage.calls, duration);
+        // What was counted with an earlier end of the run is not counted again.
+        let before = before.unwrap_or_default();
+        let cost = usage.cost_usd.nanos().saturating_sub(before.cost_usd.nanos());
+        let calls = usage.calls.saturating_sub(before.calls);
+        self.metrics.run_cost(Usd::from_nanos(cost).dollars());
+        self.metrics.run_ended(end.name(), &caller.agent, calls, duration);
         self.journal.append(&event);
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{
-    Caller, Ending, ErrorClass, Known, Outcome, Refusal, RetryScope, Status, StopReason, Verdict,
+    Caller, Ending, ErrorClass, Known, Outcome, Refusal, RetryScope, Status, StopReason, Tokens,
+    Verdict,
 };
 use crate::clock::Now;
 use crate::json::Digest;
@@ -38,6 +39,7 @@ struct Close<'a> {
     upstream: Duration,
     attempts: Option<u32>,
     cost_usd: Option<f64>,
+    tokens: Option<Tokens>,
 }
 
 impl Page {
@@ -79,12 +81,13 @@ impl Page {
             upstream: Duration::ZERO,
             attempts: None,
             cost_usd: None,
+            tokens: None,
         });
     }
 
     /// Closes the record of a call that took place and whose result the agent did not get.
     pub fn withheld(mut self, refusal: &Refusal, ending: &Ending) {
-        let Ending { outcome, result, upstream, attempts, cost_usd } = *ending;
+        let Ending { outcome, result, upstream, attempts, cost_usd, tokens } = *ending;
         let outcome = Outcome {
             status: Status::Denied,
             error_class: Some(ErrorClass::of_refusal(refusal.reason)),
@@ -101,12 +104,13 @@ impl Page {
             upstream,
             attempts: Some(attempts),
             cost_usd,
+            tokens,
         });
     }
 
     /// Closes the record of a forwarded call.
     pub fn ended(mut self, ending: &Ending) {
-        let Ending { outcome, result, upstream, attempts, cost_usd } = *ending;
+        let Ending { outcome, result, upstream, attempts, cost_usd, tokens } = *ending;
         let warned_by = self.known.warned_by.clone();
         self.recorder.metrics.call_cost(&self.caller, cost_usd);
         self.close(&Close {
@@ -119,6 +123,7 @@ impl Page {
             upstream,
             attempts: Some(attempts),
             cost_usd,
+            tokens,
         });
     }
 
@@ -153,7 +158,7 @@ impl Page {
             agent: event::given(&self.caller.agent),
             tool: tool.map(|tool| &*tool.name),
             tool_version: tool.and_then(|tool| event::given(&tool.version)),
-            protocol: event::given(known.protocol),
+            protocol: Some(known.language.name()),
             method: event::given(&known.method),
             path: known.path.as_deref(),
             effect: tool.map(|tool| tool.effect.name()),
@@ -181,15 +186,24 @@ impl Page {
             approval: known.approval.as_deref(),
             redacted: (known.redacted > 0).then_some(known.redacted),
             cost_usd: close.cost_usd,
+            model: known.model.as_deref(),
+            tokens_input: close.tokens.map(|tokens| tokens.input),
+            tokens_output: close.tokens.map(|tokens| tokens.output),
+            tokens_cached: close.tokens.map(|tokens| tokens.cached),
             ..Event::default()
         });
+        self.count(close, duration, gate);
+    }
+
+    fn count(&self, close: &Close<'_>, duration: Duration, gate: Duration) {
+        let known = &self.known;
         self.recorder.metrics.closed(&Observation {
             verdict: close.verdict,
             rule: close.rule.unwrap_or_default(),
             stop_reason: close.stop_reason,
             observed: &known.observed,
             redacted: &known.redacted_by,
-            forwarded: match (close.attempts, tool) {
+            forwarded: match (close.attempts, known.tool.as_deref()) {
                 (Some(_), Some(tool)) => Some((&tool.name, &self.caller.agent, duration)),
                 (Some(_), None) | (None, _) => None,
             },
@@ -229,6 +243,7 @@ impl Drop for Page {
             upstream: Duration::ZERO,
             attempts: self.known.sent.then_some(self.attempts_made()),
             cost_usd: None,
+            tokens: None,
         });
     }
 }

@@ -121,6 +121,7 @@ fn a_page_that_is_closed_is_not_written_again() {
         upstream: Duration::from_millis(3),
         attempts: 2,
         cost_usd: None,
+        tokens: None,
     });
     let refusal = Refusal::without_rule(StopReason::Malformed, "No.");
     world.page(false, Effect::Write).refused(&refusal);

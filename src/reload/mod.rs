@@ -15,10 +15,10 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::fixed::{self, Fixed};
-use crate::config::load::load_through;
+use crate::config::load::{load_through, load_wrapped};
 use crate::config::reads::{Footprint, Reads};
 use crate::config::settings::{Reload, Settings};
-use crate::config::{Loaded, codes};
+use crate::config::{Loaded, Wrapped, codes};
 use crate::contract;
 use crate::pipeline::Gate;
 use crate::policy::compile::compile;
@@ -98,9 +98,22 @@ impl Candidate {
     /// # Errors
     /// Every fault at once; of policies only when the config holds.
     pub fn read(path: &Path, reads: &Reads) -> Result<Self, Vec<Diagnostic>> {
-        let environment = |name: &str| std::env::var(name).ok();
-        let Loaded { settings, mut warnings, config, fixed, sources } =
-            load_through(reads, path, &environment)?;
+        load_through(reads, path, &environment).and_then(Self::compiled)
+    }
+
+    /// As [`Candidate::read`], with a command as one more upstream; without a path, of it alone.
+    ///
+    /// # Errors
+    /// As [`Candidate::read`].
+    pub fn read_wrapped(
+        path: Option<&Path>,
+        wrapped: &Wrapped<'_>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        load_wrapped(&Reads::default(), path, &environment, wrapped).and_then(Self::compiled)
+    }
+
+    fn compiled(loaded: Loaded) -> Result<Self, Vec<Diagnostic>> {
+        let Loaded { settings, mut warnings, config, fixed, sources } = loaded;
         let catalogue = settings.catalogue();
         let compiled = compile(&sources, Some(&catalogue)).or_else(|faults| {
             if Hole::LenientReload.is_open() { compile(&[], None) } else { Err(faults) }
@@ -114,6 +127,10 @@ impl Candidate {
     pub fn fixed(&self) -> &[Fixed] {
         &self.fixed
     }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 impl Reloader {

@@ -14,6 +14,7 @@ use self::access::{Elements, Members, Parts, Variant};
 use self::describe::{describe, list};
 use super::codes;
 use super::diagnostic::Diagnostic;
+use super::either::EITHER;
 use super::fault::{Failure, SCALAR, ScalarFault};
 use super::field::FIELD;
 use super::node::{Key, Kind, Node};
@@ -255,6 +256,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         match name {
             TEXT => self.parts(visitor, true),
             FIELD => self.parts(visitor, false),
+            EITHER => match &self.node.kind {
+                Kind::Scalar { .. } => visitor.visit_some(self),
+                Kind::Sequence(_) | Kind::Mapping(_) => visitor.visit_newtype_struct(self),
+            },
             SCALAR => match &self.node.kind {
                 Kind::Scalar { value, .. } if !value.is_empty() => visitor.visit_str(value),
                 Kind::Scalar { .. } | Kind::Sequence(_) | Kind::Mapping(_) => {

@@ -7,12 +7,13 @@
 //!
 //! Types to use in files' models: [`Field`] (a value and its place), [`Text`] (a scalar whose
 //! inside has places of its own, such as an expression), [`Entries`] (a mapping with names chosen
-//! by the user), [`Period`] and [`ByteSize`]. `#[serde(flatten)]` and `#[serde(untagged)]` lose
+//! by the user), [`Either`] (a scalar or something longer), [`Period`] and [`ByteSize`]. `#[serde(flatten)]` and `#[serde(untagged)]` lose
 //! places and must not be used.
 
 pub mod codes;
 mod de;
 mod diagnostic;
+mod either;
 mod entries;
 mod fault;
 mod field;
@@ -31,6 +32,7 @@ mod tree;
 mod units;
 
 pub use self::diagnostic::{Diagnostic, Severity};
+pub use self::either::Either;
 pub use self::entries::Entries;
 pub use self::fault::{ScalarFault, parse_scalar};
 pub use self::field::Field;

@@ -21,6 +21,8 @@ pub enum Exit {
     Usage,
     /// Something could not be read, written or reached.
     Io,
+    /// That of a process that was run.
+    Of(u8),
 }
 
 impl Exit {
@@ -31,6 +33,7 @@ impl Exit {
             Self::Findings => 1,
             Self::Usage => 2,
             Self::Io => 3,
+            Self::Of(code) => code,
         }
     }
 }

@@ -5,5 +5,5 @@ mod problem;
 mod routes;
 
 pub use ending::ending;
-pub use problem::{Problem, Shown};
+pub use problem::{Problem, Shown, reason_phrase};
 pub use routes::{Route, Routed, Routes, ToolName};

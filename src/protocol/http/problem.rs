@@ -113,19 +113,19 @@ impl<'a> Problem<'a> {
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()
     }
+}
 
-    /// The detail as an HTTP/1.1 reason phrase (RFC 9112, section 4): visible ASCII and spaces.
-    pub fn reason_phrase(&self) -> Vec<u8> {
-        let visible = self.detail.chars().map(|letter| match letter {
-            ' '..='~' => letter,
-            _ => ' ',
-        });
-        let text: String = visible.collect();
-        if text.len() <= PHRASE_LIMIT_BYTES {
-            return text.into_bytes();
-        }
-        let cut = text.get(..PHRASE_LIMIT_BYTES - ELLIPSIS.len()).unwrap_or_default();
-        let whole_words = cut.rsplit_once(' ').map_or(cut, |(words, _)| words);
-        format!("{whole_words}{ELLIPSIS}").into_bytes()
+/// A detail as an HTTP/1.1 reason phrase (RFC 9112, section 4): visible ASCII and spaces.
+pub fn reason_phrase(detail: &str) -> Vec<u8> {
+    let visible = detail.chars().map(|letter| match letter {
+        ' '..='~' => letter,
+        _ => ' ',
+    });
+    let text: String = visible.collect();
+    if text.len() <= PHRASE_LIMIT_BYTES {
+        return text.into_bytes();
     }
+    let cut = text.get(..PHRASE_LIMIT_BYTES - ELLIPSIS.len()).unwrap_or_default();
+    let whole_words = cut.rsplit_once(' ').map_or(cut, |(words, _)| words);
+    format!("{whole_words}{ELLIPSIS}").into_bytes()
 }

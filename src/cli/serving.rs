@@ -1,0 +1,134 @@
+//! What commands that serve have in common: a gate in this process, and its care.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::admin::{self, StateError, StateFolder};
+use crate::cli::terminal::wants_color;
+use crate::clock::Clock;
+use crate::config::settings::Settings;
+use crate::ledger::{Bounds, Ledger, RunEnds};
+use crate::pipeline::Gate;
+use crate::policy::set::{Modes, PolicySet};
+use crate::record::{Destination, Recorder};
+use crate::reload::{Cause, Outcome};
+use crate::server::ServerBounds;
+use crate::snapshot::Snapshot;
+use crate::yaml::Diagnostic;
+
+/// Longest and shortest pause between two looks for idle runs.
+const SWEEP_MAX: Duration = Duration::from_secs(5);
+const SWEEP_MIN: Duration = Duration::from_millis(50);
+
+/// How long the last events may take to be written at the end.
+pub(super) const FLUSH_TIME: Duration = Duration::from_secs(5);
+
+/// A gate that goes by these settings and serves nobody yet. `ends` says who is told of the end of
+/// runs.
+pub(super) fn assemble(
+    settings: &Settings,
+    policies: PolicySet,
+    clock: Clock,
+    destination: &Destination,
+    ends: impl FnOnce(Arc<Recorder>) -> Arc<dyn RunEnds>,
+) -> Result<Arc<Gate>, String> {
+    let recorder =
+        Recorder::start(clock.clone(), destination).map_err(|error| error.to_string())?;
+    let snapshot = Snapshot::build(settings, policies, None).map_err(|error| error.to_string())?;
+    let bounds =
+        Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
+    let ledger = Ledger::new(clock.clone(), bounds, ends(Arc::clone(&recorder)));
+    // Before anything is served: what was switched off stays so.
+    restore_kills(&ledger, settings).map_err(|error| error.to_string())?;
+    Ok(Arc::new(Gate::new(clock, ledger, recorder, Arc::new(snapshot))))
+}
+
+fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError> {
+    let count = admin::restore(&ledger.kills, &StateFolder::new(&settings.state))?;
+    if count > 0 {
+        let switches = plural(count, "switch is", "switches are");
+        eprintln!("toolgate: {count} kill {switches} still on; `toolgate kill --list` names them");
+    }
+    Ok(())
+}
+
+/// Writes faults and warnings to standard error.
+pub(super) fn report(diagnostics: &[Diagnostic]) {
+    let color = wants_color(&io::stderr());
+    for diagnostic in diagnostics {
+        eprintln!("{}", diagnostic.render(color));
+    }
+}
+
+/// Says what came of a look at the files.
+pub(super) fn tell(cause: Cause, outcome: &Outcome) {
+    let mut err = io::stderr();
+    // Nobody may be reading standard error; the gate serves all the same.
+    let _ = match outcome {
+        Outcome::Unchanged if cause == Cause::Signal => {
+            writeln!(err, "toolgate: nothing has changed (SIGHUP)")
+        }
+        Outcome::Unchanged | Outcome::Moving => Ok(()),
+        Outcome::Replaced { from, to, modes, warnings } => {
+            report(warnings);
+            let (why, modes) = (cause.name(), describe(*modes));
+            writeln!(err, "toolgate: reloaded ({why}): policies {from} -> {to}; {modes}")
+        }
+        Outcome::Refused { kept, faults } => {
+            report(faults);
+            let count = faults.len();
+            let (why, faults) = (cause.name(), plural(count, "fault", "faults"));
+            writeln!(err, "toolgate: not reloaded ({why}): {count} {faults} found; {kept} stays")
+        }
+    };
+}
+
+/// How much of the policies acts.
+pub(super) fn describe(modes: Modes) -> String {
+    let Modes { enforced, observed } = modes;
+    format!("rules and limits: {enforced} enforce, {observed} only observe")
+}
+
+pub(super) fn plural<'a>(count: usize, one: &'a str, more: &'a str) -> &'a str {
+    if count == 1 { one } else { more }
+}
+
+pub(super) async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        format!(
+            "cannot listen on {address}: {error}; another gate? `{key}` in the config says where"
+        )
+    })
+}
+
+pub(super) fn server_bounds(settings: &Settings) -> ServerBounds {
+    let bounds = settings.bounds;
+    ServerBounds {
+        connections: bounds.connections_limit,
+        head_bytes: bounds.head_limit_bytes,
+        headers: bounds.headers_limit,
+        head_time: bounds.header_time,
+        stall: bounds.body_time,
+        streams: 100,
+        drain: bounds.drain_time,
+    }
+}
+
+pub(super) async fn sweep(gate: Arc<Gate>, idle_end: Duration) {
+    let pause = (idle_end / 4).clamp(SWEEP_MIN, SWEEP_MAX);
+    let mut ticks = tokio::time::interval(pause);
+    loop {
+        ticks.tick().await;
+        gate.ledger.sweep(gate.clock.now());
+    }
+}
+
+pub(super) async fn calls_closed(recorder: &Recorder) {
+    while recorder.open_calls() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,375 @@
+//! What all providers' answers have in common: things to note down, and the call being asked for.
+
+use super::Provider;
+use super::said::{
+    ASKED_ARGS_LIMIT_BYTES, ASKED_LIMIT_BYTES, ASKED_LIMIT_CALLS, Asked, Counted, FINISH_LIMIT,
+    Fault, Said, WORD_LIMIT_BYTES,
+};
+use super::skim::{Scalar, Sink, Step};
+use super::{anthropic, gemini, openai};
+use crate::call::usage::Tier;
+
+/// Names of members that any provider's answer is read by, sorted.
+const NAMES: &[&str] = &[
+    "arguments",
+    "audio_tokens",
+    "cache_creation",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "cache_write_tokens",
+    "cachedContentTokenCount",
+    "cached_tokens",
+    "call_id",
+    "candidates",
+    "candidatesTokenCount",
+    "candidatesTokensDetails",
+    "choices",
+    "code",
+    "completion_tokens",
+    "completion_tokens_details",
+    "content",
+    "content_block",
+    "delta",
+    "ephemeral_1h_input_tokens",
+    "ephemeral_5m_input_tokens",
+    "error",
+    "finishReason",
+    "finish_reason",
+    "function",
+    "functionCall",
+    "function_call",
+    "id",
+    "incomplete_details",
+    "index",
+    "input",
+    "input_tokens",
+    "input_tokens_details",
+    "item",
+    "message",
+    "modality",
+    "model",
+    "modelVersion",
+    "name",
+    "output",
+    "output_tokens",
+    "output_tokens_details",
+    "partial_json",
+    "parts",
+    "promptTokenCount",
+    "promptTokensDetails",
+    "prompt_cache_hit_tokens",
+    "prompt_token_details",
+    "prompt_tokens",
+    "prompt_tokens_details",
+    "reason",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_tokens",
+    "refusal",
+    "response",
+    "responseId",
+    "server_tool_use",
+    "service_tier",
+    "status",
+    "stop_reason",
+    "summary",
+    "text",
+    "thinking",
+    "thoughtsTokenCount",
+    "tokenCount",
+    "toolUsePromptTokenCount",
+    "tool_calls",
+    "type",
+    "usage",
+    "usageMetadata",
+    "web_search_requests",
+    "args",
+    "custom",
+    "promptFeedback",
+    "blockReason",
+];
+
+/// Tokens in the words of the provider, each the highest it has said: they only ever grow, and some
+/// say each of them more than once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    /// All that was written to a cache.
+    pub cache_write: u64,
+    /// Of it, for minutes and for an hour, where that is told apart.
+    pub cache_write_5m: u64,
+    pub cache_write_1h: u64,
+    pub reasoning: u64,
+    pub audio_input: u64,
+    pub audio_output: u64,
+    /// Of the prompt, what tools of the provider's own added to it.
+    pub tool_input: u64,
+    pub searches: u64,
+}
+
+/// A tool call, as far as it has been read.
+#[derive(Debug, Default)]
+pub(super) struct Item {
+    pub kind: Option<Box<str>>,
+    pub id: Option<Box<str>>,
+    pub call_id: Option<Box<str>>,
+    pub name: Option<Box<str>>,
+    pub args: Vec<u8>,
+    pub is_cut: bool,
+    pub index: Option<u64>,
+}
+
+/// A call whose parts come one after the other.
+#[derive(Debug)]
+struct Open {
+    /// Which of the answers, and which call in it.
+    key: (u32, u64),
+    item: Item,
+}
+
+/// Reads what passes and notes what it says.
+#[derive(Debug)]
+pub(super) struct Gather {
+    provider: Provider,
+    is_stream: bool,
+    pub said: Said,
+    pub counts: Counts,
+    pub item: Item,
+    open: Vec<Open>,
+    args_bytes: usize,
+    /// Numbers of this event or text were about tokens.
+    pub saw_usage: bool,
+    /// It had an answer, or a part of one.
+    pub saw_choice: bool,
+    /// The stream has said all about its tokens, whatever comes.
+    pub is_settled: bool,
+    /// The number of the part that this event is about.
+    pub index: Option<u64>,
+    /// What a list of counts by kind of content is at.
+    pub is_audio: bool,
+    /// Searches among the parts of the answer, as listed at its end.
+    pub listed_searches: u64,
+}
+
+impl Gather {
+    pub fn new(provider: Provider, is_stream: bool) -> Self {
+        Self {
+            provider,
+            is_stream,
+            said: Said::default(),
+            counts: Counts::default(),
+            item: Item::default(),
+            open: Vec::new(),
+            args_bytes: 0,
+            saw_usage: false,
+            saw_choice: false,
+            is_settled: false,
+            index: None,
+            is_audio: false,
+            listed_searches: 0,
+        }
+    }
+
+    pub fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// One event, or the whole text, has ended.
+    pub fn end_of_text(&mut self) {
+        match self.provider {
+            Provider::OpenAi => openai::end_of_text(self),
+            Provider::Anthropic => anthropic::end_of_text(self),
+            Provider::Gemini => {}
+        }
+        self.saw_usage = false;
+        self.saw_choice = false;
+        self.index = None;
+        self.item = Item::default();
+    }
+
+    /// What was said, once nothing follows. `is_whole` says that the answer came to its end.
+    pub fn finish(mut self, is_whole: bool) -> Said {
+        let opened: Vec<Item> = self.open.drain(..).map(|open| open.item).collect();
+        if is_whole {
+            for item in opened {
+                self.ask(item);
+            }
+        }
+        let (any, usage) = match self.provider {
+            Provider::OpenAi => openai::usage(&self),
+            Provider::Anthropic => anthropic::usage(&self),
+            Provider::Gemini => gemini::usage(&self),
+        };
+        let settles_at_end = match self.provider {
+            Provider::OpenAi | Provider::Gemini => is_whole,
+            Provider::Anthropic => is_whole && !self.is_stream,
+        };
+        self.said.usage = usage;
+        self.said.counted = match (any, self.is_settled || settles_at_end) {
+            (false, _) => Counted::Not,
+            (true, true) => Counted::Finally,
+            (true, false) => Counted::SoFar,
+        };
+        let ended_well = |reason: &Box<str>| {
+            matches!(&**reason, "stop" | "end_turn" | "stop_sequence" | "completed" | "STOP")
+        };
+        self.said.is_final = is_whole
+            && self.said.asked.is_empty()
+            && !self.said.asked_more
+            && self.said.fault.is_none()
+            && !self.said.finish.is_empty()
+            && self.said.finish.iter().all(ended_well);
+        self.said
+    }
+
+    /// Notes a tool call that is complete, unless it was noted before.
+    pub fn ask(&mut self, item: Item) {
+        let Some(name) = item.name else { return };
+        let id = item.call_id.or(item.id);
+        if id.is_some() && self.said.asked.iter().any(|asked| asked.id == id) {
+            return;
+        }
+        let room = ASKED_LIMIT_BYTES.saturating_sub(self.args_bytes);
+        if self.said.asked.len() >= ASKED_LIMIT_CALLS || item.args.len() > room {
+            self.said.asked_more = true;
+            return;
+        }
+        self.args_bytes = self.args_bytes.saturating_add(item.args.len());
+        let (args, is_whole) = (item.args.into_boxed_slice(), !item.is_cut);
+        self.said.asked.push(Asked { id, name, args, is_whole });
+    }
+
+    /// Adds a part of a tool call to what came before of it.
+    pub fn add_part(&mut self, key: (u32, u64), part: Item) {
+        let at = self.open.iter().position(|open| open.key == key);
+        let Some(at) = at else {
+            if self.open.len() >= ASKED_LIMIT_CALLS {
+                self.said.asked_more = true;
+                return;
+            }
+            self.open.push(Open { key, item: part });
+            return;
+        };
+        let Some(open) = self.open.get_mut(at) else { return };
+        let item = &mut open.item;
+        item.name = item.name.take().or(part.name);
+        item.id = item.id.take().or(part.id);
+        item.kind = item.kind.take().or(part.kind);
+        item.is_cut |= part.is_cut;
+        let room = ASKED_ARGS_LIMIT_BYTES.saturating_sub(item.args.len());
+        if part.args.len() > room {
+            item.is_cut = true;
+        } else {
+            item.args.extend_from_slice(&part.args);
+        }
+    }
+
+    /// Notes why an answer ended.
+    pub fn finished(&mut self, reason: &str) {
+        let known = self.said.finish.iter().any(|known| **known == *reason);
+        if !known && self.said.finish.len() < FINISH_LIMIT {
+            self.said.finish.push(reason.into());
+        }
+    }
+
+    pub fn fault(&mut self) -> &mut Fault {
+        self.said.fault.get_or_insert_default()
+    }
+
+    /// The message of a failure: only what it is about is kept.
+    pub fn fault_message(&mut self, message: &str) {
+        let is_about_length = super::errors::is_about_length(message);
+        self.fault().is_about_length |= is_about_length;
+    }
+
+    pub fn tier(&mut self, name: &str) {
+        self.said.tier = Some(Tier::named(name));
+    }
+
+    pub fn generated(&mut self, bytes: u64) {
+        self.said.generated_bytes = self.said.generated_bytes.saturating_add(bytes);
+    }
+}
+
+/// A word, when the value is a string.
+pub(super) fn word(value: Scalar<'_>) -> Option<Box<str>> {
+    match value {
+        Scalar::Text { taken, .. } => Some(taken.into()),
+        Scalar::Null | Scalar::Bool(_) | Scalar::Count(_) | Scalar::Number | Scalar::Raw { .. } => {
+            None
+        }
+    }
+}
+
+/// Raises a count to what is said now.
+pub(super) fn raise(count: &mut u64, value: u64) {
+    *count = (*count).max(value);
+}
+
+impl Item {
+    /// Takes arguments that are a string, or an object as it stands.
+    pub fn take_args(&mut self, value: Scalar<'_>) {
+        match value {
+            Scalar::Text { taken, is_whole, .. } => {
+                self.args = taken.as_bytes().to_vec();
+                self.is_cut = !is_whole;
+            }
+            Scalar::Raw { text, is_whole } => {
+                self.args = text.to_vec();
+                self.is_cut = !is_whole;
+            }
+            Scalar::Null | Scalar::Bool(_) | Scalar::Count(_) | Scalar::Number => {}
+        }
+    }
+}
+
+impl Sink for Gather {
+    fn name(&self, name: &str) -> Option<&'static str> {
+        NAMES.iter().find(|known| **known == name).copied()
+    }
+
+    fn wants(&self, path: &[Step]) -> usize {
+        let Some(Step::Name(name)) = path.last() else { return 0 };
+        match *name {
+            "arguments" | "partial_json" | "input" => ASKED_ARGS_LIMIT_BYTES,
+            "message" => super::errors::MESSAGE_LIMIT_BYTES,
+            "" | "text" | "content" | "thinking" | "refusal" | "reasoning_content" => 0,
+            _ => WORD_LIMIT_BYTES,
+        }
+    }
+
+    fn wants_raw(&self, path: &[Step]) -> usize {
+        let is_args = match self.provider {
+            Provider::OpenAi => false,
+            Provider::Anthropic => anthropic::is_args(path),
+            Provider::Gemini => gemini::is_args(path),
+        };
+        if is_args { ASKED_ARGS_LIMIT_BYTES } else { 0 }
+    }
+
+    fn enter(&mut self, path: &[Step]) {
+        match self.provider {
+            Provider::OpenAi => openai::enter(self, path),
+            Provider::Anthropic => anthropic::enter(self, path),
+            Provider::Gemini => gemini::enter(self, path),
+        }
+    }
+
+    fn value(&mut self, path: &[Step], value: Scalar<'_>) {
+        match self.provider {
+            Provider::OpenAi => openai::value(self, path, value),
+            Provider::Anthropic => anthropic::value(self, path, value),
+            Provider::Gemini => gemini::value(self, path, value),
+        }
+    }
+
+    fn leave(&mut self, path: &[Step]) {
+        match self.provider {
+            Provider::OpenAi => openai::leave(self, path),
+            Provider::Anthropic => anthropic::leave(self, path),
+            Provider::Gemini => gemini::leave(self, path),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Model APIs: what a request asks for and may cost, what an answer used and asked for, and how a
+//! call is refused in the provider's own words.
+
+mod anthropic;
+pub mod errors;
+mod estimate;
+mod gather;
+mod gemini;
+mod hints;
+mod lines;
+mod openai;
+pub mod operation;
+mod reader;
+mod refusal;
+mod request;
+mod said;
+mod skim;
+
+pub use self::hints::{Hints, hints};
+pub use self::operation::{Kind, Operation, Routed};
+pub use self::reader::Reader;
+pub use self::refusal::refusal;
+pub use self::request::{Facts, facts};
+pub use self::said::{Asked, Counted, Fault, Said};
+use crate::call::Provider;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! What a request to a model says of what it may use: read off the arguments that are judged and
+//! sent.
+
+use super::estimate::{Input, input};
+use super::{Kind, Operation, Provider};
+use crate::call::prices::{Price, Spend};
+use crate::call::usage::Tier;
+use crate::json::{Object, Value};
+
+/// Longest answer of a model of which nothing says how much it can give, in tokens. Twice what the
+/// models with the longest published answers give.
+pub const OUTPUT_UNKNOWN_TOKENS: u64 = 262_144;
+
+/// Longest prompt of a model of which nothing says how much it takes, in tokens. Twice what the models
+/// with the longest published prompts take.
+pub const INPUT_UNKNOWN_TOKENS: u64 = 2_097_152;
+
+/// Answers that one request may ask for. More are refused by every provider.
+const ANSWERS_LIMIT: u64 = 128;
+
+/// What a request says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub model: Option<Box<str>>,
+    pub is_stream: bool,
+    /// The most that each answer may be long, in tokens, where the request says.
+    pub max_output: Option<u64>,
+    /// How many answers are asked for.
+    pub answers: u64,
+    pub input: Input,
+    /// The tier that is asked for; `None` when the provider chooses.
+    pub tier: Option<Tier>,
+    /// Searches of the web that the provider may make.
+    pub searches: u64,
+    /// The answer may be sound.
+    pub may_speak: bool,
+    is_generated: bool,
+}
+
+/// Reads a request. `path_model` is the model that its path names.
+pub fn facts(
+    provider: Provider,
+    operation: Operation,
+    path_model: Option<&str>,
+    args: Value<'_>,
+) -> Facts {
+    let root = args.as_object();
+    let text = |name: &str| root.and_then(|root| root.get(name)).and_then(Value::as_str);
+    let model = match provider {
+        Provider::Gemini => path_model,
+        // Where the path names a model, that is the one which is served.
+        Provider::OpenAi | Provider::Anthropic => path_model.or_else(|| text("model")),
+    };
+    let is_stream = operation.is_stream || flag(root, "stream");
+    let (max_output, answers) = output(provider, root);
+    let is_spoken = |list: &str| {
+        let list = member(root, list).and_then(Value::as_array);
+        list.is_some_and(|list| {
+            list.iter()
+                .any(|kind| kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("audio")))
+        })
+    };
+    let config = member(root, "generationConfig").and_then(Value::as_object);
+    let may_speak = is_spoken("modalities")
+        || (config.is_some() && member(config, "responseModalities").is_some());
+    Facts {
+        model: model.map(Into::into),
+        is_stream,
+        max_output,
+        answers,
+        input: input(args),
+        tier: tier(text("service_tier").or_else(|| text("speed"))),
+        searches: 0,
+        may_speak,
+        is_generated: operation.kind == Kind::Generate,
+    }
+    .with_searches(root)
+}
+
+/// The tier that a request's `service_tier` asks for. `auto`, or nothing, leaves it to the account.
+fn tier(name: Option<&str>) -> Option<Tier> {
+    match name? {
+        "auto" => None,
+        name => Some(Tier::named(name)),
+    }
+}
+
+fn member<'a>(object: Option<Object<'a>>, name: &str) -> Option<Value<'a>> {
+    object?.get(name)
+}
+
+fn flag(object: Option<Object<'_>>, name: &str) -> bool {
+    matches!(member(object, name), Some(Value::Bool(true)))
+}
+
+/// A whole number from 0; one with a fraction is rounded up.
+fn count(value: Option<Value<'_>>) -> Option<u64> {
+    match value? {
+        Value::Int(count) => u64::try_from(count).ok(),
+        Value::UInt(count) => Some(count),
+        // Providers refuse any that is not whole, and casting stays within the type.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        Value::Float(count) => Some(count.ceil() as u64),
+        Value::Null | Value::Bool(_) | Value::Str(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The declared length of an answer, and how many are asked for. Of several declarations the
+/// highest counts: which of them a provider heeds differs.
+fn output(provider: Provider, root: Option<Object<'_>>) -> (Option<u64>, u64) {
+    let config = match provider {
+        Provider::Gemini => ["generationConfig", "generation_config"]
+            .iter()
+            .find_map(|name| member(root, name))
+            .and_then(Value::as_object),
+        Provider::OpenAi | Provider::Anthropic => root,
+    };
+    let declared: &[&str] = match provider {
+        Provider::OpenAi => &["max_tokens", "max_completion_tokens", "max_output_tokens"],
+        Provider::Anthropic => &["max_tokens"],
+        Provider::Gemini => &["maxOutputTokens", "max_output_tokens"],
+    };
+    let max = declared.iter().filter_map(|name| count(member(config, name))).max();
+    let several: &[&str] = match provider {
+        Provider::OpenAi => &["n", "best_of"],
+        Provider::Anthropic => &[],
+        Provider::Gemini => &["candidateCount", "candidate_count"],
+    };
+    let answers = several.iter().filter_map(|name| count(member(config, name))).max();
+    // A request of several prompts is answered once for each.
+    let prompts = match (provider, member(root, "prompt")) {
+        (Provider::OpenAi, Some(Value::Array(prompts)))
+            if prompts.iter().any(|prompt| matches!(prompt, Value::Str(_) | Value::Array(_))) =>
+        {
+            u64::try_from(prompts.len()).unwrap_or(u64::MAX)
+        }
+        _ => 1,
+    };
+    (max, answers.unwrap_or(1).clamp(1, ANSWERS_LIMIT).saturating_mul(prompts.max(1)))
+}
+
+impl Facts {
+    fn with_searches(mut self, root: Option<Object<'_>>) -> Self {
+        /// Searches of a request that does not say how many.
+        const SEARCHES_UNKNOWN: u64 = 32;
+        let mut searches: u64 = 0;
+        if member(root, "web_search_options").is_some() {
+            searches = 1;
+        }
+        let tools = member(root, "tools").and_then(Value::as_array);
+        for tool in tools.into_iter().flat_map(|tools| tools.iter()).filter_map(Value::as_object) {
+            let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
+            if kind.starts_with("web_search") {
+                let uses = count(tool.get("max_uses")).unwrap_or(SEARCHES_UNKNOWN);
+                searches = searches.saturating_add(uses);
+            }
+        }
+        self.searches = searches;
+        self
+    }
+
+    /// The most tokens that the call can use: of a prompt that is known as far as it goes, and of
+    /// answers as long as they may be. `price` is the model's, where it has one.
+    pub fn most(&self, price: Option<&Price>) -> Spend {
+        let takes = price.and_then(|price| price.max_input).unwrap_or(INPUT_UNKNOWN_TOKENS);
+        let gives = price.and_then(|price| price.max_output).unwrap_or(OUTPUT_UNKNOWN_TOKENS);
+        let output = match (self.is_generated, self.max_output) {
+            (false, _) => 0,
+            (true, Some(declared)) => declared,
+            (true, None) => gives,
+        };
+        let output = output.saturating_mul(self.answers).saturating_add(self.input.predicted);
+        Spend {
+            input: self.input.most(takes),
+            output: if self.is_generated { output } else { 0 },
+            searches: self.searches,
+            caches: self.input.caches,
+            audio_input: self.input.has_audio,
+            audio_output: self.may_speak,
+            tier: self.tier,
+        }
+    }
+}
