@@ -25,7 +25,7 @@ def command(name):
 
 def environment(folder, openai, anthropic, tools):
     """Keys that are none, and nothing that calls home."""
-    return {"OPENAI_BASE_URL": openai, "ANTHROPIC_BASE_URL": anthropic, "TOOLS_URL": tools,
+    return {"OPENAI_BASE_URL": openai, "ANTHROPIC_BASE_URL": anthropic, "TOOLGATE_CALCULATOR_URL": tools,
             "OPENAI_API_KEY": "a key of a test", "ANTHROPIC_API_KEY": "a key of a test",
             "OPENAI_AGENTS_DISABLE_TRACING": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "LANGSMITH_TRACING": "false", "HOME": str(folder)}

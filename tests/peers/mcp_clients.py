@@ -8,6 +8,7 @@ Two rules stand in the gate: refunds over 500 are refused, `secret` is concealed
 
 import concurrent.futures
 import json
+import subprocess
 import sys
 
 import peers
@@ -18,8 +19,15 @@ RULES = [
     {"id": "no-secrets", "tools": ["*.secret"], "then": "deny", "conceal": True},
 ]
 CLIENTS = peers.HERE / "clients"
+JOBS = 4
 # The steps that a rule changes.
 REFUSED, CONCEALED, LISTED = "refund of 900", "secret", "tools"
+
+
+SUITE_STDIO = [str(peers.SDK2), str(peers.HERE / "servers" / "suite.py"), "--stdio"]
+# The steps that fail because of what is asked for, and those that need a way back to the client.
+ALWAYS_RAISE = {"no_such_tool", "read test://missing"}
+WAYS_BACK = {"sampling", "elicitation"}
 
 
 def python(sdk, script, *arguments):
@@ -31,7 +39,7 @@ def node(sdk, *arguments):
 
 
 # client -> (flavour of the server, command for a URL)
-MATRIX = {
+HTTP = {
     "python 1.x, sessions": ("sse", python(peers.SDK1, "mcp1.py", "resume")),
     "python 1.x, JSON answers": ("json", python(peers.SDK1, "mcp1.py")),
     "python 1.x, no sessions": ("stateless", python(peers.SDK1, "mcp1.py")),
@@ -44,6 +52,25 @@ MATRIX = {
     "typescript 2.x, 2026-07-28": ("sse", node("client2", "2026-07-28")),
     "typescript 2.x, negotiated": ("stateless", node("client2", "auto")),
 }
+# client -> (command for a server's command, command for a URL)
+STDIO = {
+    "python 1.x": (lambda server: [peers.SDK1, CLIENTS / "mcp1.py", "--stdio", *server],
+                   python(peers.SDK1, "mcp1.py")),
+    "python 2.x": (lambda server: [peers.SDK2, CLIENTS / "mcp2.py", "--stdio", "legacy", *server],
+                   python(peers.SDK2, "mcp2.py", "legacy")),
+}
+
+
+def plays(urls, stage, gate):
+    """(name, direct command, gated command) of every client; without a gate, nothing gated."""
+    for name, (flavour, command) in HTTP.items():
+        yield name, command(urls[flavour]), gate and command(f"{gate}/{flavour}/mcp")
+    config = stage.config({"program": {"mcp": {"command": SUITE_STDIO}}}, RULES)[0]
+    wrapper = [peers.gate_binary(), "exec", "--config", str(config), "--mcp", "program"]
+    for name, (piped, dialled) in STDIO.items():
+        direct = piped(SUITE_STDIO)
+        yield f"{name}, stdio server at an HTTP endpoint", direct, gate and dialled(f"{gate}/program/mcp")
+        yield f"{name}, stdio server behind toolgate exec --mcp", direct, gate and piped(wrapper)
 
 
 def refusal_faults(outcome):
@@ -91,35 +118,42 @@ def differences(direct, gated):
     return faults
 
 
-def transcript(command, url):
-    return json.loads(peers.run(command(url)))
+def direct_faults(name, transcript):
+    """Steps that already fail without a gate, where nothing is learned."""
+    expected = ALWAYS_RAISE | (WAYS_BACK if "JSON" in name or "no sessions" in name else set())
+    raised = {step for step, outcome in transcript.items() if "raised" in outcome}
+    return {step: [json.dumps(transcript[step])] for step in raised ^ expected if step in transcript}
+
+
+def transcript(command):
+    return json.loads(peers.run(command))
+
+
+def report(name, faults):
+    print(f"{'FAIL' if faults else 'ok':5} {name}")
+    for step, wrong in faults.items():
+        print(f"      {step}:", *wrong, sep="\n         ")
 
 
 def main():
     direct_only = "--direct" in sys.argv
     failed = False
-    with peers.Stage() as stage, concurrent.futures.ThreadPoolExecutor(4) as pool:
+    with peers.Stage() as stage, concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         urls = stage.suite()
-        gate = None if direct_only else stage.gate({name: {"mcp": url} for name, url in urls.items()}, RULES)
-        waiting = {}
-        for name, (flavour, command) in MATRIX.items():
-            direct = pool.submit(transcript, command, urls[flavour])
-            gated = direct if direct_only else pool.submit(transcript, command, f"{gate}/{flavour}/mcp")
-            waiting[name] = (direct, gated)
-        for name, (direct, gated) in waiting.items():
+        upstreams = {name: {"mcp": url} for name, url in urls.items()}
+        gate = None if direct_only else stage.gate({**upstreams, "program": {"mcp": {"command": SUITE_STDIO}}}, RULES)
+        waiting = [(name, pool.submit(transcript, direct), gate and pool.submit(transcript, gated))
+                   for name, direct, gated in plays(urls, stage, gate)]
+        for name, direct, gated in waiting:
             try:
-                had, got = direct.result(), gated.result()
-            except RuntimeError as error:
-                failed = True
-                print(f"FAIL  {name}\n{error}")
-                continue
-            faults = {} if direct_only else differences(had, got)
-            failed = failed or bool(faults)
-            print(f"{'FAIL' if faults else 'ok':5} {name}: {len(had)} steps")
-            for step, wrong in faults.items():
-                print(f"      {step}:")
-                for fault in wrong:
-                    print(f"         {fault}")
+                had = direct.result()
+                faults = direct_faults(name, had)
+                if gated:
+                    faults |= differences(had, gated.result())
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                faults = {"the client died": [str(error)[-2000:]]}
+            failed |= bool(faults)
+            report(name, faults)
         if failed and gate:
             print("\n".join(stage.log(f"gate-{gate.rsplit(':', 1)[1]}").splitlines()[-20:]))
     return 1 if failed else 0

@@ -99,8 +99,8 @@ class Stage:
     def log(self, name):
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def gate(self, upstreams, rules=(), limits=()):
-        """A gate in front of `upstreams` (name -> what toolgate.yaml says of it); its base URL."""
+    def config(self, upstreams, rules=(), limits=()):
+        """A config in a folder of its own, with one policy; its path, and the addresses it names."""
         listen, admin = free_ports(2)
         folder = self.folder / f"gate-{listen}"
         (folder / "policies").mkdir(parents=True)
@@ -112,11 +112,16 @@ class Stage:
         # JSON is YAML.
         (folder / "toolgate.yaml").write_text(json.dumps(config, indent=1))
         (folder / "policies" / "peers.yaml").write_text(json.dumps(policy, indent=1))
+        return folder / "toolgate.yaml", listen, admin
+
+    def gate(self, upstreams, rules=(), limits=()):
+        """A gate in front of `upstreams` (name -> what toolgate.yaml says of it); its base URL."""
+        config, listen, admin = self.config(upstreams, rules, limits)
         name = f"gate-{listen}"
-        process = self.start(name, [gate_binary(), "run"], cwd=folder)
+        process = self.start(name, [gate_binary(), "run"], cwd=config.parent)
         ready = f"http://127.0.0.1:{admin}/readyz"
         self.wait_for(name, process, lambda: urllib.request.urlopen(ready, timeout=1).close())
-        self.events = folder / "events.jsonl"
+        self.events = config.parent / "events.jsonl"
         return f"http://127.0.0.1:{listen}"
 
     def suite(self):

@@ -6,7 +6,7 @@ import os
 from claude_agent_sdk import ClaudeAgentOptions, ResultMessage, query
 
 MODEL_URL = os.environ.get("ANTHROPIC_BASE_URL", "http://127.0.0.1:4100/anthropic")
-TOOLS_URL = os.environ.get("TOOLS_URL", "http://127.0.0.1:4100/calculator/mcp")
+TOOLS_URL = os.environ.get("TOOLGATE_CALCULATOR_URL", "http://127.0.0.1:4100/calculator/mcp")
 
 
 async def main():

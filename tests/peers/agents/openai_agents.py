@@ -8,7 +8,7 @@ from agents.mcp import MCPServerStreamableHttp
 from openai import AsyncOpenAI
 
 MODEL_URL = os.environ.get("OPENAI_BASE_URL", "http://127.0.0.1:4100/openai")
-TOOLS_URL = os.environ.get("TOOLS_URL", "http://127.0.0.1:4100/calculator/mcp")
+TOOLS_URL = os.environ.get("TOOLGATE_CALCULATOR_URL", "http://127.0.0.1:4100/calculator/mcp")
 
 
 async def main():

@@ -8,7 +8,7 @@ from strands.models.openai import OpenAIModel
 from strands.tools.mcp import MCPClient
 
 MODEL_URL = os.environ.get("OPENAI_BASE_URL", "http://127.0.0.1:4100/openai")
-TOOLS_URL = os.environ.get("TOOLS_URL", "http://127.0.0.1:4100/calculator/mcp")
+TOOLS_URL = os.environ.get("TOOLGATE_CALCULATOR_URL", "http://127.0.0.1:4100/calculator/mcp")
 
 model = OpenAIModel(model_id="gpt-5", client_args={"base_url": MODEL_URL})
 with MCPClient(lambda: streamablehttp_client(TOOLS_URL)) as tools:

@@ -4,7 +4,7 @@ import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, stepCountIs } from 'ai';
 
 const MODEL_URL = process.env.OPENAI_BASE_URL ?? 'http://127.0.0.1:4100/openai';
-const TOOLS_URL = process.env.TOOLS_URL ?? 'http://127.0.0.1:4100/calculator/mcp';
+const TOOLS_URL = process.env.TOOLGATE_CALCULATOR_URL ?? 'http://127.0.0.1:4100/calculator/mcp';
 
 const openai = createOpenAI({ baseURL: MODEL_URL });
 const calculator = await createMCPClient({ transport: { type: 'http', url: TOOLS_URL } });
