@@ -20,6 +20,7 @@ RULES = [
 ]
 CLIENTS = peers.HERE / "clients"
 JOBS = 4
+FAULTS_SHOWN = 5
 # The steps that a rule changes.
 REFUSED, CONCEALED, LISTED = "refund of 900", "secret", "tools"
 
@@ -100,6 +101,18 @@ def concealment_faults(outcome):
     return []
 
 
+def unlike(had, got, path=""):
+    """Where two pieces of JSON differ."""
+    if isinstance(had, dict) and isinstance(got, dict):
+        for key in {**had, **got}:
+            yield from unlike(had.get(key), got.get(key), f"{path}/{key}")
+    elif isinstance(had, list) and isinstance(got, list) and len(had) == len(got):
+        for number, pair in enumerate(zip(had, got)):
+            yield from unlike(*pair, f"{path}/{number}")
+    elif had != got:
+        yield f"{path}: direct {json.dumps(had)[:300]}, gated {json.dumps(got)[:300]}"
+
+
 def differences(direct, gated):
     """step -> fault; empty when the gate changed nothing but what its rules say."""
     faults = {}
@@ -112,7 +125,7 @@ def differences(direct, gated):
         else:
             if step == LISTED and "names" in had:
                 had = {**had, "names": [name for name in had["names"] if name != "secret"]}
-            wrong = [] if had == got else [f"direct {json.dumps(had)[:600]}\n         gated  {json.dumps(got)[:600]}"]
+            wrong = list(unlike(had, got))[:FAULTS_SHOWN]
         if wrong:
             faults[step] = wrong
     return faults
