@@ -97,10 +97,10 @@ pub struct Metered {
     bytes: u64,
     kept: Option<BytesMut>,
     listener: Option<Box<dyn Listen>>,
-    wishes: Option<Wishes>,
     /// Begins the digest of what the listener says the result is known by.
     afresh: Option<Hasher>,
     sift: Sifting,
+    wishes: Option<Wishes>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -137,8 +137,8 @@ impl Metered {
             bytes: 0,
             kept: keep.then(BytesMut::new),
             listener,
-            wishes,
             sift: sift.map_or(Sifting::Untouched, Sifting::On),
+            wishes,
             idle,
             silence: None,
             finish: Some(finish),

@@ -28,9 +28,7 @@ use hyper::body::Incoming;
 use crate::call::{Caller, Known, Language, Plan, Refusal, RunId, Standing, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
-use crate::ledger::{
-    ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit,
-};
+use crate::ledger::{ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
@@ -212,6 +210,15 @@ impl Call {
         }
     }
 
+    /// The bytes that its arguments came as: what an approval of it is an approval of. The rest of
+    /// a message is another one in each: ids, tokens, places in traces.
+    pub fn bound_bytes(&self) -> Bytes {
+        match &self.language {
+            Language::Http | Language::Llm(_) => self.body.clone(),
+            Language::Mcp(_) => mcp::arguments_of(&self.body),
+        }
+    }
+
     /// What a breaker knows the tool by: one that is reached in several ways may be down in one of
     /// them.
     pub fn rested_as(&self) -> Arc<str> {
@@ -225,15 +232,6 @@ impl Call {
     pub(crate) fn as_wish(&self, terms: &Terms) -> ToolCall<'_> {
         let sole = !terms.shared_operations.contains(&self.tool.operation);
         ToolCall::new(&self.tool, ArgsKey::of(self.args.root()), sole)
-    }
-
-    /// The bytes that its arguments came as: what an approval of it is an approval of. The rest of
-    /// a message is another one in each: ids, tokens, places in traces.
-    pub fn bound_bytes(&self) -> Bytes {
-        match &self.language {
-            Language::Http | Language::Llm(_) => self.body.clone(),
-            Language::Mcp(_) => mcp::arguments_of(&self.body),
-        }
     }
 
     /// The most that the call can take of budgets.

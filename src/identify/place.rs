@@ -19,19 +19,17 @@ pub(super) fn place(
     now: Now,
 ) -> (RunId, &'static str) {
     let Head { run, window, .. } = head;
-    let of_contents = || {
-        let (run, source) = said(call?, desk.terms, &desk.ledger.intents)?;
-        Some((run, source.name()))
-    };
-    let said = call.and_then(|call| call.message.as_ref()?.run.clone());
+    let said_here = call.and_then(|call| call.message.as_ref()?.run.clone());
     // What a message says of itself is baggage, and stronger than traces and sessions only.
     let weak = [RunIdSource::Traceparent.name(), RunIdSource::McpSession.name()];
-    let run = match (run, said) {
+    let run = match (run, said_here) {
         (Some((_, source)), Some(said)) if weak.contains(&source) => Some(said),
         (None, said) => said,
         (run, _) => run,
     };
-    let placed = run.or_else(of_contents).unwrap_or_else(|| {
+    let said = || call.and_then(|call| said(call, desk.terms, &desk.ledger.intents));
+    let placed = run.or_else(|| said().map(|(run, source)| (run, source.name())));
+    let placed = placed.unwrap_or_else(|| {
         let run = desk.ledger.unlabelled_run(&window, now, || fresh_run(now));
         (run, RunIdSource::AgentWindow.name())
     });

@@ -147,7 +147,10 @@ async fn a_streamed_wish_is_known_before_the_answer_has_ended() {
     let pieces = tool.pieces(CHAT, Reply::json("").kind("text/event-stream"));
     let part = |delta: Value, finish: Value| {
         let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish });
-        Bytes::from(format!("data: {}\n\n", json!({ "id": "c", "model": "m", "choices": [choice] })))
+        Bytes::from(format!(
+            "data: {}\n\n",
+            json!({ "id": "c", "model": "m", "choices": [choice] })
+        ))
     };
     let mut body = prompt();
     body["stream"] = json!(true);
@@ -156,7 +159,8 @@ async fn a_streamed_wish_is_known_before_the_answer_has_ended() {
         let call = |function: Value| json!({ "tool_calls": [{ "index": 0, "id": "call_refund_1", "type": "function", "function": function }] });
         let first = call(json!({ "name": "refund", "arguments": "{\"amo" }));
         pieces.send(part(first, Value::Null)).await.expect("read");
-        let rest = json!({ "tool_calls": [{ "index": 0, "function": { "arguments": "unt\":10}" } }] });
+        let rest =
+            json!({ "tool_calls": [{ "index": 0, "function": { "arguments": "unt\":10}" } }] });
         pieces.send(part(rest, Value::Null)).await.expect("read");
         pieces.send(part(json!({}), json!("tool_calls"))).await.expect("read");
         pieces.send(Bytes::from("data: [DONE]\n\n")).await.expect("read");
@@ -230,10 +234,7 @@ async fn a_run_ends_with_its_models_last_word() {
     refund(&gate, "busy", json!(10)).await;
     let mut stops = gate.stops(2).await;
     stops.sort_by_key(|stop| stop["run_id"].to_string());
-    assert_eq!(
-        (&stops[0]["run_id"], &stops[0]["stop_reason"]),
-        (&json!("busy"), &json!("idle"))
-    );
+    assert_eq!((&stops[0]["run_id"], &stops[0]["stop_reason"]), (&json!("busy"), &json!("idle")));
     assert_eq!(
         (&stops[1]["run_id"], &stops[1]["stop_reason"]),
         (&json!("done"), &json!("completed"))
