@@ -21,6 +21,7 @@ mod faults;
 mod input;
 mod kill;
 mod limits;
+mod mcp;
 mod minted_runs;
 mod operate;
 mod record;
