@@ -65,6 +65,8 @@ pub struct Upstream {
     pub tools: Vec<Tool>,
     /// Of all others.
     pub named: Named,
+    /// The largest body of a request to it, where it is not the same as everywhere.
+    pub body_limit_bytes: Option<usize>,
     pub timeouts: Timeouts,
     pub auth: Option<Auth>,
     /// PEM certificates to trust instead of the public ones.
