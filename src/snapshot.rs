@@ -145,7 +145,7 @@ fn body_limits(settings: &Settings) -> HashMap<Arc<str>, usize> {
 
 /// The tools that calls to an upstream name themselves.
 fn named(upstream: &settings::Upstream) -> NamedTools {
-    let settings::Named { tools, tags, plan } = &upstream.named;
+    let settings::Named { tools, tags, plan, on_breach } = &upstream.named;
     let tools = tools.iter().map(|tool| {
         let named = NamedTool {
             facts: Arc::new(tool.facts(&upstream.name)),
@@ -155,7 +155,7 @@ fn named(upstream: &settings::Upstream) -> NamedTools {
         (Arc::clone(&tool.operation), named)
     });
     let (name, tags) = (Arc::clone(&upstream.name), Arc::clone(tags));
-    NamedTools::new(name, tools.collect(), tags, Arc::clone(plan))
+    NamedTools::new(name, tools.collect(), tags, Arc::clone(plan)).breached(*on_breach)
 }
 
 fn route(upstream: &settings::Upstream, tool: &settings::Tool) -> Result<Route, SnapshotError> {

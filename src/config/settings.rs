@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
+use crate::contract::OnBreach;
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::Catalogue;
 use crate::policy::view::{Caller, Effect, ToolFacts};
@@ -90,6 +91,8 @@ pub struct Named {
     pub tags: Arc<[Arc<str>]>,
     /// The plan of all others.
     pub plan: Arc<Plan>,
+    /// What is done about answers that break the schemas which their server itself gives.
+    pub on_breach: OnBreach,
 }
 
 /// The name that a tool goes by, wherever it is.
