@@ -219,13 +219,7 @@ fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outc
 }
 
 /// Settles what the call held. Whether it has succeeded.
-fn settle(
-    admitted: Admitted,
-    ending: &mut Ending,
-    end: End,
-    sent: Now,
-    now: Now,
-) -> bool {
+fn settle(admitted: Admitted, ending: &mut Ending, end: End, sent: Now, now: Now) -> bool {
     let End { result_key, body, charge } = end;
     let AdmittedParts { call, reservation, applicable, leave, watched } = admitted.into_parts();
     let bill = match &call.order {
@@ -314,7 +308,11 @@ fn bill(
     let charge = charge.unwrap_or_else(|| order.unanswered());
     let tokens = order.is_billed().then_some(charge.tokens);
     if charge.cost.is_some() {
-        return Bill { shown: charge.cost.filter(|_| order.is_billed()), cost: charge.cost, tokens };
+        return Bill {
+            shown: charge.cost.filter(|_| order.is_billed()),
+            cost: charge.cost,
+            tokens,
+        };
     }
     if call.plan.cost.is_said() {
         let cost = cost(call, reservation, body);

@@ -138,7 +138,8 @@ fn price(model: &Model, source: &Arc<Source>, check: &mut Check<'_>) -> Price {
         match Rate::parse_per_million(&text.value) {
             Some(rate) => price.add(kind, Tier::Standard, 0, rate),
             None => {
-                let said = format!("expected US dollars per million tokens, found `{}`", text.value);
+                let said =
+                    format!("expected US dollars per million tokens, found `{}`", text.value);
                 let wrong = ScalarFault::new(said).help("for example `2.50`");
                 fault(source, text.span, wrong, check);
             }
@@ -153,3 +154,6 @@ fn fault(source: &Arc<Source>, span: yaml::Span, text: ScalarFault, check: &mut 
     fault.help = text.help;
     check.faults.push(fault);
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Caller, Counted, Ending, ErrorClass, Known, Language, Outcome, Refusal, RetryScope, Status, StopReason, Tokens, Verdict};
+use crate::call::{
+    Caller, Counted, Ending, ErrorClass, Known, Language, Outcome, Refusal, RetryScope, Status,
+    StopReason, Tokens, Verdict,
+};
 use crate::clock::Now;
 use crate::json::Digest;
 use crate::record::event::{self, Event, Kind};

@@ -18,9 +18,9 @@ mod request;
 mod said;
 mod skim;
 
-pub(super) use self::listener::Listener;
 pub use self::errors::Failure;
 pub use self::hints::{Hints, hints};
+pub(super) use self::listener::Listener;
 pub use self::operation::{Kind, Operation, Routed};
 pub use self::order::{Charge, Order};
 pub use self::reader::Reader;

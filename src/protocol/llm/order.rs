@@ -164,9 +164,8 @@ impl Order {
     /// What is not known is charged as it was reserved; what is known takes the place of that.
     fn estimated(&self, is_whole: bool, said: &Said, price: Option<&Price>) -> Charge {
         let spend = self.spend;
-        let knows_input = said.counted == Counted::SoFar
-            && said.usage.input > 0
-            && !self.facts.input.has_unknown;
+        let knows_input =
+            said.counted == Counted::SoFar && said.usage.input > 0 && !self.facts.input.has_unknown;
         let seen = if knows_input {
             said.usage
         } else {

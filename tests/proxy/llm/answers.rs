@@ -31,7 +31,8 @@ async fn a_whole_answer_is_counted_and_priced() {
     let (tool, model) = (Tool::start().await, Model::start(|_| Script::json(200, ANSWER)).await);
     let gate = before(&tool, &model).start().await;
     let question = chat("plain-2025-01-01", false);
-    for (number, path) in ["/openai/chat/completions", "/openai/v1/chat/completions"].iter().enumerate()
+    for (number, path) in
+        ["/openai/chat/completions", "/openai/v1/chat/completions"].iter().enumerate()
     {
         let answer = gate.send(post(path, &question)).await;
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, ANSWER.as_bytes()));
@@ -133,12 +134,20 @@ async fn gemini_speaks_through_its_paths_in_both_forms() {
 async fn failures_have_names_of_their_own_and_cost_nothing() {
     let script = |prompt: &crate::harness::model::Prompt| {
         let (status, text) = match prompt.json()["model"].as_str().unwrap_or_default() {
-            "long" => (400, r#"{"error":{"message":"x","type":"invalid_request_error","code":"context_length_exceeded"}}"#),
+            "long" => (
+                400,
+                r#"{"error":{"message":"x","type":"invalid_request_error","code":"context_length_exceeded"}}"#,
+            ),
             "wrong" => (400, r#"{"error":{"message":"x","type":"invalid_request_error"}}"#),
             "busy" => (429, r#"{"error":{"message":"x","type":"tokens"}}"#),
             "down" => (529, r#"{"type":"error","error":{"type":"overloaded_error"}}"#),
             "secret" => (401, r#"{"error":{"message":"no key"}}"#),
-            _ => return Script::events(&[MESSAGE[0], r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#]),
+            _ => {
+                return Script::events(&[
+                    MESSAGE[0],
+                    r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                ]);
+            }
         };
         Script::json(status, text)
     };

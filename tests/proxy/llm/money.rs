@@ -27,11 +27,13 @@ async fn a_stream_that_is_given_up_is_charged_what_it_may_have_used() {
     let (tool, model) = (Tool::start().await, Model::start(script).await);
     let purse = "limits:\n- { id: purse, per: tenant, max: { cost_usd: 0.008 }, then: deny }";
     let gate = before(&tool, &model).policy(purse).start().await;
-    for path in ["/claude/v1/messages", "/openai/chat/completions"] {
+    for (number, path) in ["/claude/v1/messages", "/openai/chat/completions"].iter().enumerate() {
         let mut connection = Connection::open(gate.address).await;
         let request = post(path, &chat("plain", true));
         let mut answer = soon("the head", connection.begin(request)).await.expect("an answer");
         soon("a piece", answer.body_mut().frame()).await.expect("more").expect("no error");
+        drop((answer, connection));
+        gate.calls(number + 1).await;
     }
     let events = gate.calls(2).await;
     let of = |tool: &str| events.iter().find(|event| event["tool"] == tool).expect("it ended");
@@ -64,14 +66,18 @@ async fn an_answer_that_says_nothing_of_its_tokens_is_estimated() {
     for (number, (name, output)) in [("plain", 26), ("thinker", 100)].into_iter().enumerate() {
         gate.send(post("/openai/chat/completions", &chat(name, false))).await;
         let event = last(&gate, number + 1).await;
-        assert_eq!((&event["tokens_output"], &event["tokens_estimated"]), (&json!(output), &json!(true)));
+        assert_eq!(
+            (&event["tokens_output"], &event["tokens_estimated"]),
+            (&json!(output), &json!(true))
+        );
     }
 }
 
 #[tokio::test]
 async fn tokens_are_a_budget_as_money_is() {
     let usage = r#"{"model":"plain","usage":{"prompt_tokens":3000,"completion_tokens":50}}"#;
-    let (tool, model) = (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
+    let (tool, model) =
+        (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
     let limit = "limits:\n- { id: few, per: run, max: { tokens: 8000 }, then: deny }";
     let gate = before(&tool, &model).policy(limit).start().await;
     let ask = || gate.send(post("/_run/r/openai/chat/completions", &chat("plain", false)));
@@ -88,13 +94,17 @@ async fn tokens_are_a_budget_as_money_is() {
 #[tokio::test]
 async fn a_model_without_a_price_does_not_pass_where_money_is_limited() {
     let usage = r#"{"model":"mystery","usage":{"prompt_tokens":3,"completion_tokens":5}}"#;
-    let (tool, model) = (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
+    let (tool, model) =
+        (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
     let limit = "limits:\n- { id: purse, per: run, max: { cost_usd: 100 }, then: deny }";
     let gate = before(&tool, &model).policy(limit).start().await;
     let refused = gate.send(post("/openai/chat/completions", &chat("mystery", false))).await;
     assert_eq!(refused.json()["error"]["code"], "budget_usd");
     let gate = before(&tool, &model).start().await;
-    assert_eq!(gate.send(post("/openai/chat/completions", &chat("mystery", false))).await.status, 200);
+    assert_eq!(
+        gate.send(post("/openai/chat/completions", &chat("mystery", false))).await.status,
+        200
+    );
     let event = last(&gate, 1).await;
     assert_eq!((&event["tokens_output"], &event["cost_usd"]), (&json!(5), &json!(null)));
 }

@@ -36,13 +36,24 @@ async fn a_refusal_is_told_in_the_words_of_the_api() {
         assert_eq!(toolgate(&body)["rule"], "p1/small");
         let answer = gate.send(post("/claude/v1/messages", &chat("big", stream))).await;
         let body = answer.json();
-        assert_eq!((&body["type"], &body["error"]["type"]), (&json!("error"), &json!("permission_error")));
+        assert_eq!(
+            (&body["type"], &body["error"]["type"]),
+            (&json!("error"), &json!("permission_error"))
+        );
         assert!(body["error"]["message"].as_str().expect("text").contains("smaller model"));
-        assert!(body["request_id"].as_str().is_some_and(|id| toolgate(&body)["instance"].as_str().expect("text").ends_with(id)));
+        assert!(
+            body["request_id"].as_str().is_some_and(|id| toolgate(&body)["instance"]
+                .as_str()
+                .expect("text")
+                .ends_with(id))
+        );
     }
     let long = format!("/gemini/models/{}:generateContent", "m".repeat(50));
     let body = gate.send(post(&long, &json!({ "model": "" }))).await.json();
-    assert_eq!((&body["error"]["code"], &body["error"]["status"]), (&json!(403), &json!("PERMISSION_DENIED")));
+    assert_eq!(
+        (&body["error"]["code"], &body["error"]["status"]),
+        (&json!(403), &json!("PERMISSION_DENIED"))
+    );
     assert_eq!(body["error"]["details"][0]["reason"], "ARGS_DENIED");
     assert_eq!(toolgate(&body)["stop_reason"], "args_denied");
     assert!(model.seen().is_empty());
@@ -88,7 +99,8 @@ async fn requests_that_two_readers_could_read_differently_are_refused_here_too()
 #[tokio::test]
 async fn rules_change_what_is_asked() {
     let usage = r#"{"model":"plain","usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
-    let (tool, model) = (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
+    let (tool, model) =
+        (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
     let rule = "rules:
 - id: short
   tools: [openai.chat]

@@ -6,10 +6,10 @@ use http::StatusCode;
 
 use super::{Charge, Order};
 use crate::call::prices::{Prices, litellm};
+use crate::call::usage::Usage;
 use crate::call::{self, Provider};
 use crate::json::Document;
 use crate::protocol::llm::{Asked, Counted, Kind, Operation, Said};
-use crate::call::usage::Usage;
 
 const CHAT: Operation = Operation { name: "chat", kind: Kind::Generate, is_stream: false };
 
