@@ -13,6 +13,7 @@
 mod harness;
 
 mod admin;
+mod alias;
 mod approvals;
 mod contracts;
 mod costs;
