@@ -122,6 +122,14 @@ impl Snapshot {
         }
     }
 
+    /// Ends streams that nothing else ends, so that a gate that is told to stop need not wait for
+    /// them.
+    pub fn hush(&self) {
+        for placed in self.upstreams.values() {
+            placed.upstream.hush();
+        }
+    }
+
     /// Longest silence within an answer of that upstream.
     pub fn idle_timeout(&self, name: &str) -> Duration {
         self.upstreams.get(name).map_or(Duration::ZERO, |placed| placed.upstream.idle_timeout())

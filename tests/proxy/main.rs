@@ -34,6 +34,7 @@ mod rules;
 mod run_id;
 mod slow;
 mod startup;
+mod stdio;
 mod stdio_front;
 mod stdio_host;
 mod stops;
