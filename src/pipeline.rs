@@ -15,7 +15,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
 use crate::call::{Effect, Refusal, StopReason, Verdict};
-use crate::classify::Completed;
+use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
 use crate::forward::{
     self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Remembered, Trip,
@@ -202,7 +202,8 @@ async fn answer(
     let idle = messages::silence(&snapshot, &admitted);
     let held = body.held();
     let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
-    let hearing = Hearing { keep, listener, sift: None };
+    let wishes = classify::wishes(&admitted, &gate.ledger, &gate.clock);
+    let hearing = Hearing { keep, listener, wishes, sift: None };
     let finish = move |measure: Measure| {
         if let Some(heard) = &measure.heard {
             page.known.note_model(heard.model.clone(), heard.finish());

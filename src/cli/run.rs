@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{self, Admin, Opened};
+use crate::admin::{self, Admin};
 use crate::cli::report::Exit;
 use crate::cli::serving::{
-    self, FLUSH_TIME, bind, calls_closed, describe, plural, report, server_bounds, sweep, tell,
+    self, FLUSH_TIME, bind, calls_closed, describe, open_admin, plural, report, server_bounds,
+    sweep, tell,
 };
 use crate::clock::Clock;
 use crate::config::codes;
@@ -138,25 +138,6 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
     Exit::Ok
 }
 
-/// The admin side, and the one word that is ever said of a token that was made for it.
-fn open_admin(
-    gate: &Arc<Gate>,
-    settings: &Settings,
-    listener: &TcpListener,
-) -> Result<Arc<Admin>, String> {
-    let at = listener.local_addr().map_err(|error| error.to_string())?;
-    let opened = Admin::open(Arc::clone(gate), settings, at).map_err(|error| error.to_string())?;
-    let Opened { admin, token, token_unkept } = opened;
-    let mut err = io::stderr();
-    if let Some(token) = token {
-        let _ = writeln!(err, "toolgate: admin http://{at}/#token={}", token.expose_secret());
-    }
-    if let Some(error) = token_unkept {
-        let _ = writeln!(err, "toolgate: warning: {error}; commands need TOOLGATE_ADMIN_TOKEN");
-    }
-    Ok(admin)
-}
-
 /// Serves until a signal, and on until the calls in the gate have ended or were cut off. `false`
 /// when some were.
 async fn serve_until(
@@ -175,6 +156,7 @@ async fn serve_until(
     signals.received().await;
     admin.draining();
     let _ = stop.send(true);
+    gate.snapshot().hush();
     let drained = serving.await.unwrap_or(false);
     let _ = tokio::time::timeout(CUT_OFF_TIME, calls_closed(&gate.recorder)).await;
     sweeper.abort();

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use crate::forward::Content;
 use crate::json::{Digest, Hasher};
+use crate::protocol::llm::Asked;
 use crate::protocol::{Heard, Listen};
 
 /// Longest result that is kept for rules to read; of a longer one nothing is remembered.
@@ -71,6 +72,8 @@ pub struct Hearing {
     pub keep: bool,
     /// Reads it in its protocol's own words.
     pub listener: Option<Box<dyn Listen>>,
+    /// Told of the tool calls that a model asks for, before the agent can know of them.
+    pub wishes: Option<Wishes>,
     /// Changes it on its way.
     pub sift: Option<Box<dyn Sift>>,
 }
@@ -84,6 +87,9 @@ pub trait Sift: Send {
     fn rest(&mut self) -> Bytes;
 }
 
+/// Takes note of tool calls that a model asks for.
+pub type Wishes = Box<dyn FnMut(&[Asked]) + Send>;
+
 /// An answer's body with an end hook.
 pub struct Metered {
     inner: Content,
@@ -94,6 +100,7 @@ pub struct Metered {
     /// Begins the digest of what the listener says the result is known by.
     afresh: Option<Hasher>,
     sift: Sifting,
+    wishes: Option<Wishes>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -122,7 +129,7 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener, sift } = hearing;
+        let Hearing { keep, listener, wishes, sift } = hearing;
         let mut metered = Self {
             inner,
             afresh: listener.as_ref().map(|_| hasher.clone()),
@@ -131,6 +138,7 @@ impl Metered {
             kept: keep.then(BytesMut::new),
             listener,
             sift: sift.map_or(Sifting::Untouched, Sifting::On),
+            wishes,
             idle,
             silence: None,
             finish: Some(finish),
@@ -214,6 +222,10 @@ impl Metered {
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);
+            let news = listener.news();
+            if let (Some(wishes), false) = (&mut self.wishes, news.is_empty()) {
+                wishes(&news);
+            }
         }
         if let Some(kept) = &mut self.kept {
             if kept.len().saturating_add(data.len()) > RESULT_CAPTURE_LIMIT_BYTES {

@@ -16,7 +16,7 @@ mod rewritten;
 pub mod run_id;
 pub mod trace;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use hyper::body::Incoming;
 use crate::call::{Caller, Known, Language, Plan, Refusal, RunId, Standing, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
-use crate::ledger::{Denial, Ledger, PinnedDefinition, Sizes, Turn, Visit};
+use crate::ledger::{ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
@@ -123,9 +123,20 @@ pub struct Terms {
     /// The operator's own header for run ids.
     pub run_header: Option<HeaderName>,
     pub body_limit_bytes: usize,
+    /// In place of it, by the upstream's name.
+    pub body_limits: HashMap<Arc<str>, usize>,
     /// From the head to the last byte of the body.
     pub body_time: Duration,
     pub digest_key: Option<HmacKey>,
+    /// Operations that more than one of the tools has whose names are in the config.
+    pub shared_operations: HashSet<Arc<str>>,
+}
+
+impl Terms {
+    /// The largest body of a request to an upstream, in bytes.
+    pub fn body_limit(&self, upstream: &str) -> usize {
+        self.body_limits.get(upstream).copied().unwrap_or(self.body_limit_bytes)
+    }
 }
 
 /// How an upstream that is no plain HTTP API is read.
@@ -215,6 +226,21 @@ impl Call {
             Language::Http | Language::Llm(_) => self.body.clone(),
             Language::Mcp(_) => mcp::arguments_of(&self.body),
         }
+    }
+
+    /// What a breaker knows the tool by: one that is reached in several ways may be down in one of
+    /// them.
+    pub fn rested_as(&self) -> Arc<str> {
+        if self.tool.server == self.upstream {
+            return Arc::clone(&self.tool.name);
+        }
+        Arc::from(format!("{}@{}", self.tool.name, self.upstream))
+    }
+
+    /// The call as a model may have asked for it.
+    pub(crate) fn as_wish(&self, terms: &Terms) -> ToolCall<'_> {
+        let sole = !terms.shared_operations.contains(&self.tool.operation);
+        ToolCall::new(&self.tool, ArgsKey::of(self.args.root()), sole)
     }
 
     /// The most that the call can take of budgets.

@@ -130,7 +130,7 @@ pub(super) fn pass(
             None => page.ended(completed.ending()),
         }
     };
-    let hearing = Hearing { keep, listener, sift };
+    let hearing = Hearing { keep, listener, wishes: None, sift };
     let body = Metered::new(body, hasher, hearing, idle, Box::new(finish));
     Response::from_parts(parts, Either::Left(body))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call::{ErrorClass, Tokens};
-use crate::protocol::llm::Said;
+use crate::protocol::llm::{Asked, Said};
 
 /// What an answer said, in so far as its protocol says it.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,12 @@ impl Heard {
 pub trait Listen: Send {
     /// The next piece, as it came from the tool.
     fn hear(&mut self, piece: &[u8]);
+
+    /// Tool calls that a model has asked for since this was last called: an agent may act on them
+    /// before the answer has ended.
+    fn news(&mut self) -> Vec<Asked> {
+        Vec::new()
+    }
 
     /// What was said, now that no more comes. `whole`: the answer has come to its own end.
     fn heard(self: Box<Self>, whole: bool) -> Heard;

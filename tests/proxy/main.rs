@@ -13,15 +13,18 @@
 mod harness;
 
 mod admin;
+mod alias;
 mod approvals;
 mod contracts;
 mod costs;
 mod exec;
 mod faults;
 mod input;
+mod intent;
 mod kill;
 mod limits;
 mod mcp;
+mod llm;
 mod minted_runs;
 mod operate;
 mod record;
@@ -32,6 +35,7 @@ mod rules;
 mod run_id;
 mod slow;
 mod startup;
+mod stdio;
 mod stdio_front;
 mod stdio_host;
 mod stops;
