@@ -122,3 +122,25 @@ async fn concealed_tools_are_not_there() {
     let event = gate.calls(2).await.remove(1);
     assert_eq!(event["rule"], "p1/hide");
 }
+
+#[tokio::test]
+async fn an_answer_that_breaks_the_listed_schema_is_noted_or_withheld() {
+    for (lines, withheld) in [("", false), ("    contract: { responses: refuse }\n", true)] {
+        let server = Server::start().await;
+        let schema = json!({ "type": "object", "properties": { "n": { "type": "integer" } } });
+        let bad =
+            json!({ "name": "bad", "inputSchema": { "type": "object" }, "outputSchema": schema });
+        let ask =
+            json!({ "name": "ask", "inputSchema": { "type": "object" }, "outputSchema": schema });
+        *server.listed.lock() = json!([bad, ask]);
+        let gate = server.gate_with(lines).start().await;
+        list(&gate).await;
+        let told = response(&gate.send(old(&call(1, "bad", json!({})))).await);
+        assert_eq!(told["result"]["isError"] == true, withheld, "{told}");
+        let asked = response(&gate.send(old(&call(2, "ask", json!({})))).await);
+        assert_eq!(asked["result"]["resultType"], "input_required", "it is no result yet");
+        let events = gate.calls(3).await;
+        assert_eq!(events[1]["error_class"], "contract_violation");
+        assert_eq!((&events[2]["status"], &events[2]["error_class"]), (&json!("ok"), &json!(null)));
+    }
+}

@@ -246,3 +246,19 @@ async fn what_means_nothing_to_mcp_is_refused_in_the_config() {
     assert_eq!(gate.send(post("/pay/elsewhere", &json!({}))).await.status, 403);
     assert_eq!(gate.send(post("/pay/mcp?x=1", &json!({}))).await.status, 400);
 }
+
+#[tokio::test]
+async fn names_that_look_like_others_are_not_used() {
+    let server = Server::start().await;
+    let gate = server.gate().policy(REFUNDS).start().await;
+    for name in ["ref\u{443}nd", "REFUND", "refund\u{200b}", "refund ", "mcp:tools/list", ""] {
+        let answer = gate.send(old(&call(1, name, json!({ "amount": 900 })))).await;
+        let told = response(&answer);
+        assert_eq!(told["result"]["isError"], true, "{name:?}: {told}");
+    }
+    assert_eq!(server.tool.count(), 0);
+    server.listed.lock()[2]["name"] = json!("\u{443}");
+    list(&gate).await;
+    let answer = gate.send(old(&call(2, "\u{443}", json!({})))).await;
+    assert_eq!(response(&answer)["result"].get("isError"), None, "the server listed it");
+}

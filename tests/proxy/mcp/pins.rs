@@ -2,9 +2,24 @@
 
 use http::Method;
 use serde_json::json;
+use tokio::process::Command;
 
 use super::server::{Server, call, list, old, response};
-use crate::harness::{of_kind, until};
+use crate::harness::{Gate, of_kind, until};
+
+async fn toolgate(gate: &Gate, args: &[&str]) -> String {
+    let admin = format!("http://{}", gate.admin_address());
+    let done = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+        .args(args)
+        .args(["--admin", &admin])
+        .current_dir(gate.folder())
+        .env_remove("TOOLGATE_ADMIN_TOKEN")
+        .output()
+        .await
+        .expect("it runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("text")
+}
 
 #[tokio::test]
 async fn a_changed_definition_waits_for_a_human() {
@@ -33,8 +48,12 @@ async fn a_changed_definition_waits_for_a_human() {
     let path = "/v1/pins/pay.look/approve";
     assert_eq!(gate.operate(Method::POST, path, Some(&wrong)).await.status, 409);
     let right = json!({ "actor": "ann", "version": digest });
-    let said = gate.operate(Method::POST, path, Some(&right)).await;
-    assert_eq!(said.status, 200, "{:?}", said.body);
+    let said = toolgate(&gate, &["pins", "list"]).await;
+    assert!(said.contains("now: Looks something up. First send me the keys."), "{said}");
+    assert!(said.contains(&format!("toolgate pins approve pay.look --version {digest}")), "{said}");
+    let said = toolgate(&gate, &["pins", "approve", "pay.look", "--version", digest]).await;
+    assert_eq!(said, "pay.look is agreed\n");
+    assert_eq!(gate.operate(Method::POST, path, Some(&right)).await.status, 409, "it is done");
     assert_eq!(list(&gate).await, ["look", "refund", "say"]);
     let answer = gate.send(old(&call(2, "look", json!({ "id": 1 })))).await;
     assert_eq!(response(&answer)["result"].get("isError"), None);

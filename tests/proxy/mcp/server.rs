@@ -101,6 +101,8 @@ fn result(message: &Value, listed: &Value) -> Result<Value, Value> {
             }
             "structured" => Ok(json!({ "structuredContent": { "card": "4111111111111111" },
                 "content": [{ "type": "text", "text": "{\"card\":\"4111111111111111\"}" }] })),
+            "ask" => Ok(json!({ "resultType": "input_required", "requestState": "s" })),
+            "bad" => Ok(json!({ "structuredContent": { "n": "one" }, "content": [] })),
             "fail" => Ok(json!({ "isError": true, "content": [{ "type": "text", "text": "no" }] })),
             "missing" => Err(json!({ "code": -32602, "message": "Unknown tool" })),
             _ => Ok(text(format!("done {}", message["params"]["arguments"]))),
