@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod budget;
+mod intended;
 mod language;
 pub mod plan;
 pub mod prices;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::attempt::{Attempt, Attempts};
+pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
@@ -161,6 +163,10 @@ pub struct Known {
     pub redacted_by: Vec<(Arc<str>, u64)>,
     /// The model that was asked, or that answered.
     pub model: Option<Arc<str>>,
+    /// What the model of the run had to do with the call; absent where no model was heard.
+    pub intended: Option<Intended>,
+    /// The provider's id of the tool call that it fulfils or differs from.
+    pub tool_call_id: Option<Arc<str>>,
     /// Why the model stopped, in its provider's words.
     pub finish: Option<Arc<str>>,
 }

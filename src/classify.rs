@@ -1,5 +1,7 @@
 //! Answer -> Completed: how a call ended, and what is remembered of it.
 
+mod answered;
+
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
@@ -8,17 +10,17 @@ use http::{Method, StatusCode};
 
 use crate::call::plan::Cost;
 use crate::call::{Ending, ErrorClass, Outcome, Status, Tokens};
-use crate::clock::Now;
-use crate::forward::{Measure, Tail, Trip};
+use crate::clock::{Clock, Now};
+use crate::forward::{Measure, Tail, Trip, Wishes};
 use crate::guard::{Admitted, AdmittedParts};
 use crate::identify::Call;
 use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
-use crate::ledger::{Reservation, Settlement};
+use crate::ledger::{Ledger, ModelAnswer, Reservation, Settlement};
 use crate::policy::amount::Usd;
 use crate::policy::history::Captured;
 use crate::policy::view::{AnswerView, Env};
 use crate::protocol;
-use crate::protocol::llm::{Charge, Order};
+use crate::protocol::llm::{Asked, Charge, Order};
 
 /// Longest value of a call that is remembered for rules, in bytes as JSON.
 const CAPTURE_LIMIT_BYTES: usize = 16_384;
@@ -93,6 +95,7 @@ impl Completed {
                 ticket.report_late_failure(now);
             }
         }
+        note_answer(&admitted, outcome.status, &measure, now);
         let result_key = measure.digest.short();
         let charge = charge(&admitted, status, &measure);
         let end = End { result_key, body: measure.result(), charge };
@@ -283,6 +286,30 @@ struct Bill {
     shown: Option<Usd>,
     cost: Option<Usd>,
     tokens: Option<Tokens>,
+}
+
+/// Remembers what a model asks for before its call has ended, so that the run is never idle between.
+fn note_answer(admitted: &Admitted, status: Status, measure: &Measure, now: Now) {
+    let said = measure.heard.as_ref().and_then(|heard| heard.said.as_deref());
+    let (Some(order), Some(said)) = (&admitted.call().order, said) else { return };
+    if let Some(answer) = answered::answered(order, status, said) {
+        let caller = &admitted.call().caller;
+        admitted.reservation().model_answered(caller, &answer, now);
+    }
+}
+
+/// Who takes note of the tool calls that a model asks for while its answer passes: an agent may make
+/// them before the answer has ended.
+pub fn wishes(admitted: &Admitted, ledger: &Arc<Ledger>, clock: &Clock) -> Option<Wishes> {
+    let (call, reservation) = (admitted.call(), admitted.reservation());
+    call.order.as_ref()?;
+    let run = reservation.run_id().clone();
+    let owner = reservation.owner(&call.caller).cloned();
+    let (ledger, clock) = (Arc::clone(ledger), clock.clone());
+    Some(Box::new(move |asked: &[Asked]| {
+        let answer = ModelAnswer { calls: answered::wishes(asked), ..ModelAnswer::default() };
+        ledger.intents.answered(&run, owner.as_ref(), &answer, clock.now());
+    }))
 }
 
 /// What an answer of a model is charged.

@@ -13,7 +13,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
 use crate::call::{Effect, Refusal, StopReason, Verdict};
-use crate::classify::Completed;
+use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
 use crate::forward::{
     self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Remembered, Trip,
@@ -196,7 +196,8 @@ async fn answer(
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let held = body.held();
     let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
-    let hearing = Hearing { keep, listener };
+    let wishes = classify::wishes(&admitted, &gate.ledger, &gate.clock);
+    let hearing = Hearing { keep, listener, wishes, sift: None };
     let finish = move |measure: Measure| {
         if let Some(heard) = &measure.heard {
             page.known.note_model(heard.model.clone(), heard.finish());

@@ -78,6 +78,7 @@ fn status_of(refusal: &Refusal) -> StatusCode {
         | StopReason::BudgetSum
         | StopReason::BudgetDistinct
         | StopReason::Killed
+        | StopReason::DefinitionChanged
         | StopReason::OutcomeUnknown => StatusCode::FORBIDDEN,
         StopReason::Malformed | StopReason::AmbiguousArguments | StopReason::SchemaViolation => {
             StatusCode::BAD_REQUEST
@@ -123,6 +124,7 @@ fn title_of(reason: StopReason) -> &'static str {
         StopReason::ContractViolation => "Tool broke its contract",
         StopReason::ResultTooLarge => "Result too large",
         StopReason::SchemaViolation => "Arguments do not fit the tool",
+        StopReason::DefinitionChanged => "Tool changed since it was looked at",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings, policies and upstreams as one unit: a call takes one snapshot and sees no other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +89,7 @@ impl Snapshot {
             };
             upstreams.insert(name, Placed { spec, upstream });
         }
+        let tools = settings.tool_facts();
         let terms = Terms {
             routes,
             surfaces,
@@ -98,8 +99,9 @@ impl Snapshot {
             body_limit_bytes: settings.bounds.body_limit_bytes,
             body_time: settings.bounds.body_time,
             digest_key,
+            shared_operations: shared_operations(&tools),
         };
-        Ok(Self { terms, policies, tools: settings.tool_facts(), upstreams })
+        Ok(Self { terms, policies, tools, upstreams })
     }
 
     /// The upstream of that name.
@@ -123,6 +125,13 @@ impl Snapshot {
     pub fn idle_timeout(&self, name: &str) -> Duration {
         self.upstreams.get(name).map_or(Duration::ZERO, |placed| placed.upstream.idle_timeout())
     }
+}
+
+/// Operations that tools of several servers have.
+fn shared_operations(tools: &[ToolFacts]) -> HashSet<Arc<str>> {
+    let mut seen = HashSet::new();
+    let operations = tools.iter().map(|tool| &tool.operation);
+    operations.filter(|operation| !seen.insert(*operation)).cloned().collect()
 }
 
 /// The tools that calls to an upstream name themselves.

@@ -23,6 +23,29 @@ pub struct Mcp {
     /// nobody waits for an answer.
     pub id: Option<Arc<str>>,
     pub era: Era,
+    /// The method is none of the protocol's own: only a rule that names it lets it pass.
+    pub is_foreign: bool,
+    /// The code of the JSON-RPC error for a message that is none, or that its header fields
+    /// contradict.
+    pub fault: Option<i64>,
+}
+
+impl Mcp {
+    /// Whether it runs a tool and waits for what comes of it.
+    pub fn is_tool_call(&self) -> bool {
+        &*self.method == "tools/call" && self.id.is_some()
+    }
+
+    /// What is known of a message that has not been read: the HTTP method.
+    pub fn unread(method: &str) -> Self {
+        Self {
+            method: Arc::from(method),
+            id: None,
+            era: Era::default(),
+            is_foreign: false,
+            fault: None,
+        }
+    }
 }
 
 /// Which generation of the protocol a message is of.

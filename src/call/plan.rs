@@ -12,7 +12,7 @@ pub use self::resilience::{BreakerPlan, FallbackPlan, Resilience, RetryOn, Retry
 use crate::contract::Contract;
 
 /// How calls to a tool are carried out. Made when the config is loaded; a call holds it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// What a call costs.
     pub cost: CostPlan,

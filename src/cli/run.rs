@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{self, Admin, Opened};
+use crate::admin::{self, Admin};
 use crate::cli::report::Exit;
 use crate::cli::serving::{
-    self, FLUSH_TIME, bind, calls_closed, describe, plural, report, server_bounds, sweep, tell,
+    self, FLUSH_TIME, bind, calls_closed, describe, open_admin, plural, report, server_bounds,
+    sweep, tell,
 };
 use crate::clock::Clock;
 use crate::config::codes;
@@ -136,25 +136,6 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
         return failed(&"the last events could not be written");
     }
     Exit::Ok
-}
-
-/// The admin side, and the one word that is ever said of a token that was made for it.
-fn open_admin(
-    gate: &Arc<Gate>,
-    settings: &Settings,
-    listener: &TcpListener,
-) -> Result<Arc<Admin>, String> {
-    let at = listener.local_addr().map_err(|error| error.to_string())?;
-    let opened = Admin::open(Arc::clone(gate), settings, at).map_err(|error| error.to_string())?;
-    let Opened { admin, token, token_unkept } = opened;
-    let mut err = io::stderr();
-    if let Some(token) = token {
-        let _ = writeln!(err, "toolgate: admin http://{at}/#token={}", token.expose_secret());
-    }
-    if let Some(error) = token_unkept {
-        let _ = writeln!(err, "toolgate: warning: {error}; commands need TOOLGATE_ADMIN_TOKEN");
-    }
-    Ok(admin)
 }
 
 /// Serves until a signal, and on until the calls in the gate have ended or were cut off. `false`

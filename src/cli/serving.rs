@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use crate::admin::{self, StateError, StateFolder};
+use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
@@ -54,6 +55,25 @@ fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError>
         eprintln!("toolgate: {count} kill {switches} still on; `toolgate kill --list` names them");
     }
     Ok(())
+}
+
+/// The admin side, and the one word that is ever said of a token that was made for it.
+pub(super) fn open_admin(
+    gate: &Arc<Gate>,
+    settings: &Settings,
+    listener: &TcpListener,
+) -> Result<Arc<Admin>, String> {
+    let at = listener.local_addr().map_err(|error| error.to_string())?;
+    let opened = Admin::open(Arc::clone(gate), settings, at).map_err(|error| error.to_string())?;
+    let Opened { admin, token, token_unkept } = opened;
+    let mut err = io::stderr();
+    if let Some(token) = token {
+        let _ = writeln!(err, "toolgate: admin http://{at}/#token={}", token.expose_secret());
+    }
+    if let Some(error) = token_unkept {
+        let _ = writeln!(err, "toolgate: warning: {error}; commands need TOOLGATE_ADMIN_TOKEN");
+    }
+    Ok(admin)
 }
 
 /// Writes faults and warnings to standard error.

@@ -6,6 +6,7 @@
 
 mod address;
 mod admin;
+mod alias;
 pub mod codes;
 mod command;
 mod contracts;

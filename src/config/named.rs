@@ -8,7 +8,7 @@ use super::raw;
 use super::settings::{Kind, Named, NamedTool};
 use super::upstream::{Common, output, tags};
 use super::validate::Check;
-use super::{codes, cost, labels, resilience};
+use super::{alias, codes, cost, labels, resilience};
 use crate::call::Plan;
 use crate::policy::view::Effect;
 use crate::yaml::{self, Field, ScalarFault};
@@ -80,6 +80,7 @@ fn tool(
     let new = own.iter().filter(|tag| !common.tags.contains(tag));
     Some(NamedTool {
         operation: Arc::from(name.value.as_str()),
+        alias: alias::read(raw.alias.as_ref(), &name.value, check),
         tags: common.tags.iter().chain(new).cloned().collect(),
         effect: effect.unwrap_or(others(kind)),
         ignore_args: raw.ignore_args.iter().map(|field| Arc::from(field.value.as_str())).collect(),

@@ -219,6 +219,9 @@ pub struct Tool {
     /// the name from the path parameter NAME.
     #[schemars(required)]
     pub name: Option<Text>,
+    /// The name that it goes by in place of `UPSTREAM.NAME`, in rules and everywhere else: that of a
+    /// tool that is reached in another way too. `payments.refund`.
+    pub alias: Option<Text>,
     /// The requests it takes: `GET /customers/{id}`. Left out of an entry that adds to an
     /// operation of `openapi`.
     #[serde(rename = "match")]

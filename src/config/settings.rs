@@ -1,6 +1,6 @@
 //! What a gate runs by: validated and immutable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::call::{Plan, Provider};
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
+use crate::protocol::llm::operation::billed_names;
 use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
@@ -90,10 +91,19 @@ pub struct Named {
     pub plan: Arc<Plan>,
 }
 
+/// The name that a tool goes by, wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    pub server: Arc<str>,
+    pub operation: Arc<str>,
+}
+
 /// A tool that calls name themselves.
 #[derive(Clone, Debug)]
 pub struct NamedTool {
+    /// As calls name it.
     pub operation: Arc<str>,
+    pub alias: Option<Alias>,
     /// The upstream's and its own, each once.
     pub tags: Arc<[Arc<str>]>,
     /// What the config says, or the strictest.
@@ -107,6 +117,8 @@ pub struct NamedTool {
 #[derive(Clone, Debug)]
 pub struct Tool {
     pub operation: Operation,
+    /// Of a named one.
+    pub alias: Option<Alias>,
     pub method: Method,
     /// As written: `/customers/{id}`.
     pub path: Arc<str>,
@@ -259,7 +271,7 @@ impl Auth {
 }
 
 impl Settings {
-    /// What policies may name: the tools whose names are in the config.
+    /// What policies may name: the tools whose names are in the config, each name once.
     pub fn tool_facts(&self) -> Vec<ToolFacts> {
         let named = |upstream: &Upstream| {
             let facts = upstream.tools.iter().filter_map(|tool| match &tool.operation {
@@ -269,7 +281,9 @@ impl Settings {
             let named = upstream.named.tools.iter().map(|tool| tool.facts(&upstream.name));
             facts.chain(named).collect::<Vec<_>>()
         };
-        self.upstreams.iter().flat_map(named).collect()
+        let mut seen = HashSet::new();
+        let all = self.upstreams.iter().flat_map(named);
+        all.filter(|facts| seen.insert(Arc::clone(&facts.name))).collect()
     }
 
     /// All that policies are checked against.
@@ -277,15 +291,17 @@ impl Settings {
         let mut contracts = HashMap::new();
         for upstream in &self.upstreams {
             let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
-                Operation::Named(operation) => Some((operation, &tool.plan)),
+                Operation::Named(operation) => {
+                    Some((tool.facts(&upstream.name, operation).name, &tool.plan))
+                }
                 Operation::FromPath(_) => None,
             });
-            let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
-            for (operation, plan) in fixed.chain(named) {
+            let named = upstream.named.tools.iter();
+            let named = named.map(|tool| (tool.facts(&upstream.name).name, &tool.plan));
+            for (name, plan) in fixed.chain(named) {
                 let args = plan.contract.as_ref().and_then(|contract| contract.args());
                 if let Some(args) = args {
-                    let name = format!("{}.{operation}", upstream.name);
-                    contracts.insert(Arc::from(name), Arc::clone(args));
+                    contracts.insert(name, Arc::clone(args));
                 }
             }
         }
@@ -300,35 +316,32 @@ impl Settings {
     /// Notes which tools of an upstream report tokens and have a cost. The calls of a model API are
     /// known by name, although the config does not name them.
     fn meter(&self, upstream: &Upstream, tools: &mut Vec<ToolFacts>, meters: &mut Meters) {
-        let name = |operation: &str| Arc::from(format!("{}.{operation}", upstream.name));
         let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
-            Operation::Named(operation) => Some((operation, &tool.plan)),
+            Operation::Named(operation) => {
+                Some((tool.facts(&upstream.name, operation).name, &tool.plan))
+            }
             Operation::FromPath(_) => None,
         });
-        let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
-        let priced = fixed.chain(named).filter(|(_, plan)| plan.cost.is_said());
-        meters.costs.extend(priced.map(|(operation, _)| name(operation)));
+        let named = &upstream.named.tools;
+        let said = named.iter().map(|tool| (tool.facts(&upstream.name).name, &tool.plan));
+        let priced = fixed.chain(said).filter(|(_, plan)| plan.cost.is_said());
+        meters.costs.extend(priced.map(|(name, _)| name));
         if upstream.is_open() && upstream.named.plan.cost.is_said() {
             meters.cost_servers.push(Arc::clone(&upstream.name));
         }
         let Kind::Llm(provider) = upstream.kind else { return };
-        for operation in crate::protocol::llm::operation::billed_names(provider) {
-            let facts = upstream.named.tools.iter().find(|tool| *tool.operation == *operation);
-            let tool = NamedTool {
-                operation: Arc::from(operation),
-                tags: Arc::clone(&upstream.named.tags),
-                effect: Effect::Read,
-                ignore_args: Arc::from([]),
-                plan: Arc::clone(&upstream.named.plan),
-            };
-            if facts.is_none() {
-                tools.push(tool.facts(&upstream.name));
-            }
-            meters.tokens.insert(name(operation));
+        for operation in billed_names(provider) {
+            let known = named.iter().find(|tool| *tool.operation == *operation);
+            let tool = known.cloned().unwrap_or_else(|| upstream.named.other(operation));
+            let facts = tool.facts(&upstream.name);
+            meters.tokens.insert(Arc::clone(&facts.name));
             if !self.prices.is_empty() {
-                meters.costs.insert(name(operation));
-            } else if !facts.map_or(&upstream.named.plan, |tool| &tool.plan).cost.is_said() {
-                meters.unpriced.insert(name(operation));
+                meters.costs.insert(Arc::clone(&facts.name));
+            } else if !tool.plan.cost.is_said() {
+                meters.unpriced.insert(Arc::clone(&facts.name));
+            }
+            if known.is_none() {
+                tools.push(facts);
             }
         }
     }
@@ -340,35 +353,59 @@ impl Settings {
     }
 }
 
+/// Server and operation of a tool, as everybody knows it.
+fn known_as<'a>(
+    alias: Option<&'a Alias>,
+    server: &'a Arc<str>,
+    operation: &'a Arc<str>,
+) -> (&'a Arc<str>, &'a Arc<str>) {
+    alias.map_or((server, operation), |alias| (&alias.server, &alias.operation))
+}
+
+fn facts(
+    server: &Arc<str>,
+    operation: &Arc<str>,
+    tags: &Arc<[Arc<str>]>,
+    effect: Effect,
+    plan: &Plan,
+) -> ToolFacts {
+    let version = plan.contract.as_ref().map(|contract| Arc::clone(&contract.version));
+    ToolFacts {
+        name: Arc::from(format!("{server}.{operation}")),
+        server: Arc::clone(server),
+        operation: Arc::clone(operation),
+        tags: Arc::clone(tags),
+        effect,
+        version: version.unwrap_or_default(),
+    }
+}
+
+impl Named {
+    /// A tool that the config does not name, and that only reads.
+    fn other(&self, operation: &str) -> NamedTool {
+        NamedTool {
+            operation: Arc::from(operation),
+            alias: None,
+            tags: Arc::clone(&self.tags),
+            effect: Effect::Read,
+            ignore_args: Arc::from([]),
+            plan: Arc::clone(&self.plan),
+        }
+    }
+}
+
 impl NamedTool {
     /// What is known of the tool as one of this upstream.
     pub fn facts(&self, server: &Arc<str>) -> ToolFacts {
-        let version = self.plan.contract.as_ref().map(|contract| Arc::clone(&contract.version));
-        ToolFacts {
-            name: Arc::from(format!("{server}.{}", self.operation)),
-            server: Arc::clone(server),
-            operation: Arc::clone(&self.operation),
-            tags: Arc::clone(&self.tags),
-            effect: self.effect,
-            version: version.unwrap_or_default(),
-        }
+        let (server, operation) = known_as(self.alias.as_ref(), server, &self.operation);
+        facts(server, operation, &self.tags, self.effect, &self.plan)
     }
 }
 
 impl Tool {
     /// What is known of the tool under this operation name of this upstream.
     pub fn facts(&self, server: &Arc<str>, operation: &Arc<str>) -> ToolFacts {
-        ToolFacts {
-            name: Arc::from(format!("{server}.{operation}")),
-            server: Arc::clone(server),
-            operation: Arc::clone(operation),
-            tags: Arc::clone(&self.tags),
-            effect: self.effect,
-            version: self
-                .plan
-                .contract
-                .as_ref()
-                .map_or_else(Arc::default, |contract| Arc::clone(&contract.version)),
-        }
+        let (server, operation) = known_as(self.alias.as_ref(), server, operation);
+        facts(server, operation, &self.tags, self.effect, &self.plan)
     }
 }

@@ -13,7 +13,7 @@ use super::raw;
 use super::reads::Reads;
 use super::settings::{Auth, Kind, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret, size};
-use super::{codes, command, cost, kind, labels, named, resilience};
+use super::{alias, codes, command, cost, kind, labels, named, resilience};
 use crate::call::Plan;
 use crate::call::plan::OutputPlan;
 use crate::contract::{Definition, OnBreach};
@@ -73,9 +73,10 @@ pub(super) fn upstreams(
     let ends = raw.value.iter().skip(1).map(|(name, _)| name.span.start).chain([usize::MAX]);
     let entries = raw.value.iter().zip(ends);
     let place = |name: &Field<String>, end| Span { start: name.span.start, end };
-    let built: Vec<Upstream> = entries
+    let mut built: Vec<Upstream> = entries
         .filter_map(|((name, raw), end)| upstream(name, raw, place(name, end), check))
         .collect();
+    alias::join(&raw.value, &mut built, check);
     resilience::check_read_backs(&raw.value, &built, check);
     built
 }
@@ -264,8 +265,10 @@ fn tool(
     let cost = cost::of_tool(raw, &common.cost, check);
     let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
     let output = output(raw.output.as_ref(), check).unwrap_or(common.output);
+    let alias = alias::read(raw.alias.as_ref(), &name, check);
     let tool = Tool {
         operation,
+        alias,
         method: pattern.method.clone(),
         path: Arc::from(pattern.path.as_str()),
         template: pattern.template.clone(),

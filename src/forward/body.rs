@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use crate::forward::Content;
 use crate::json::{Digest, Hasher};
+use crate::protocol::llm::Asked;
 use crate::protocol::{Heard, Listen};
 
 /// Longest result that is kept for rules to read; of a longer one nothing is remembered.
@@ -71,7 +72,23 @@ pub struct Hearing {
     pub keep: bool,
     /// Reads it in its protocol's own words.
     pub listener: Option<Box<dyn Listen>>,
+    /// Told of the tool calls that a model asks for, before the agent can know of them.
+    pub wishes: Option<Wishes>,
+    /// Changes it on its way.
+    pub sift: Option<Box<dyn Sift>>,
 }
+
+/// Holds parts of a body back until they are judged. What it holds is bounded.
+pub trait Sift: Send {
+    /// What goes on to the agent now that the next piece has come; empty while it is held back.
+    fn pass(&mut self, piece: Bytes) -> Bytes;
+
+    /// What still goes on, now that no more comes.
+    fn rest(&mut self) -> Bytes;
+}
+
+/// Takes note of tool calls that a model asks for.
+pub type Wishes = Box<dyn FnMut(&[Asked]) + Send>;
 
 /// An answer's body with an end hook.
 pub struct Metered {
@@ -80,10 +97,22 @@ pub struct Metered {
     bytes: u64,
     kept: Option<BytesMut>,
     listener: Option<Box<dyn Listen>>,
+    /// Begins the digest of what the listener says the result is known by.
+    afresh: Option<Hasher>,
+    sift: Sifting,
+    wishes: Option<Wishes>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
     finish: Option<Finish>,
+}
+
+/// Whether a body goes on as it came.
+enum Sifting {
+    Untouched,
+    On(Box<dyn Sift>),
+    /// All that was held back has gone on.
+    Over,
 }
 
 /// The tool's answer broke off; the agent's connection is broken off as well.
@@ -100,19 +129,23 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener } = hearing;
+        let Hearing { keep, listener, wishes, sift } = hearing;
         let mut metered = Self {
             inner,
+            afresh: listener.as_ref().map(|_| hasher.clone()),
             hasher: Some(hasher),
             bytes: 0,
             kept: keep.then(BytesMut::new),
             listener,
+            sift: sift.map_or(Sifting::Untouched, Sifting::On),
+            wishes,
             idle,
             silence: None,
             finish: Some(finish),
         };
         // Nobody asks for the pieces of a body that has none.
         if metered.inner.is_end_stream() {
+            metered.sift = Sifting::Untouched;
             metered.end(Tail::Whole);
         }
         metered
@@ -124,7 +157,62 @@ impl Metered {
         let kept = self.kept.take().map(BytesMut::freeze);
         let whole = matches!(tail, Tail::Whole);
         let heard = self.listener.take().map(|listener| listener.heard(whole));
-        finish(Measure { tail, digest: hasher.finish(), bytes: self.bytes, kept, heard });
+        let basis = heard.as_ref().and_then(|heard| heard.basis.as_ref());
+        let digest = match (self.afresh.take(), basis) {
+            (Some(mut afresh), Some(basis)) => {
+                afresh.update(basis);
+                afresh.finish()
+            }
+            (_, _) => hasher.finish(),
+        };
+        finish(Measure { tail, digest, bytes: self.bytes, kept, heard });
+    }
+
+    /// What of a piece goes on. `None` for nothing.
+    fn sifted(&mut self, data: Bytes) -> Option<Bytes> {
+        let Sifting::On(sift) = &mut self.sift else { return Some(data) };
+        Some(sift.pass(data)).filter(|passed| !passed.is_empty())
+    }
+
+    /// What was held back until the end.
+    fn rest(&mut self) -> Option<Bytes> {
+        match std::mem::replace(&mut self.sift, Sifting::Over) {
+            Sifting::On(mut sift) => Some(sift.rest()).filter(|rest| !rest.is_empty()),
+            Sifting::Untouched => {
+                self.sift = Sifting::Untouched;
+                None
+            }
+            Sifting::Over => None,
+        }
+    }
+
+    /// The next piece after a frame of the tool's; `None` when all of it is held back.
+    fn take_frame(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        if let Some(data) = frame.data_ref() {
+            self.take_in(data);
+        }
+        // The last piece tells the agent that the answer is whole: all is settled first, so that
+        // its next call already sees this one.
+        let is_last = self.inner.is_end_stream();
+        if matches!(self.sift, Sifting::Untouched) {
+            if is_last {
+                self.end(Tail::Whole);
+            }
+            return Some(frame);
+        }
+        // Trailers are left behind: nothing has judged them.
+        let passed = frame.into_data().ok().and_then(|data| self.sifted(data));
+        if !is_last {
+            return passed.map(Frame::data);
+        }
+        let rest = self.rest();
+        self.end(Tail::Whole);
+        match (passed, rest) {
+            (Some(passed), Some(rest)) => {
+                Some(Frame::data(Bytes::from([&*passed, &*rest].concat())))
+            }
+            (passed, rest) => passed.or(rest).map(Frame::data),
+        }
     }
 
     fn take_in(&mut self, data: &Bytes) {
@@ -134,6 +222,10 @@ impl Metered {
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);
+            let news = listener.news();
+            if let (Some(wishes), false) = (&mut self.wishes, news.is_empty()) {
+                wishes(&news);
+            }
         }
         if let Some(kept) = &mut self.kept {
             if kept.len().saturating_add(data.len()) > RESULT_CAPTURE_LIMIT_BYTES {
@@ -160,42 +252,50 @@ impl Body for Metered {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let this = &mut *self;
-        let polled = Pin::new(&mut this.inner).poll_frame(context);
-        if polled.is_pending() {
-            ready!(this.poll_silence(context));
-            this.end(Tail::Broken { timed_out: true });
-            return Poll::Ready(Some(Err(BrokenOff)));
-        }
-        this.silence = None;
-        match ready!(polled) {
-            None => {
-                this.end(Tail::Whole);
-                Poll::Ready(None)
+        loop {
+            if matches!(this.sift, Sifting::Over) {
+                return Poll::Ready(None);
             }
-            Some(Err(_)) => {
-                this.end(Tail::Broken { timed_out: false });
-                Poll::Ready(Some(Err(BrokenOff)))
+            let polled = Pin::new(&mut this.inner).poll_frame(context);
+            if polled.is_pending() {
+                ready!(this.poll_silence(context));
+                this.end(Tail::Broken { timed_out: true });
+                return Poll::Ready(Some(Err(BrokenOff)));
             }
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    this.take_in(data);
-                }
-                // The last piece tells the agent that the answer is whole: all is settled first,
-                // so that its next call already sees this one.
-                if this.inner.is_end_stream() {
+            this.silence = None;
+            match ready!(polled) {
+                None => {
+                    let rest = this.rest();
                     this.end(Tail::Whole);
+                    return Poll::Ready(rest.map(|rest| Ok(Frame::data(rest))));
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Some(Err(_)) => {
+                    this.end(Tail::Broken { timed_out: false });
+                    return Poll::Ready(Some(Err(BrokenOff)));
+                }
+                Some(Ok(frame)) => {
+                    if let Some(frame) = this.take_frame(frame) {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match self.sift {
+            Sifting::Untouched => self.inner.is_end_stream(),
+            Sifting::On(_) => false,
+            Sifting::Over => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match self.sift {
+            Sifting::Untouched => self.inner.size_hint(),
+            Sifting::On(_) => SizeHint::default(),
+            Sifting::Over => SizeHint::with_exact(0),
+        }
     }
 }
 

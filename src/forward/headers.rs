@@ -7,6 +7,7 @@ use http::header::{
     UPGRADE,
 };
 
+use crate::call::Language;
 use crate::forward::Upstream;
 use crate::identify::Call;
 
@@ -47,7 +48,7 @@ pub(super) fn outgoing(
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);
     headers.remove(EXPECT);
-    if reads_result {
+    if reads_result || matches!(call.language, Language::Mcp(_)) {
         // A rule reads this tool's results: they must come whole, in a form that can be read.
         for name in RESULT_SHAPING {
             headers.remove(name);

@@ -7,7 +7,7 @@ use crate::call::{Known, Refusal, RunId, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused, approval, budget, kill, rewrite};
+use crate::guard::{self, Granted, Refused, approval, budget, intent, kill, rewrite};
 use crate::identify::{Call, Headers, Identified, Terms};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
@@ -53,6 +53,7 @@ pub fn admit(
         visit.refuse(&Denial::of(&refusal), now);
         return Err(refusal);
     }
+    let execution = intent::hold_against(&visit, &mut call, terms, now, known);
     let applicable = policies.applicable(&call.tool);
     // Before anything judges them: arguments are judged as they will be sent.
     let changes = rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known);
@@ -81,6 +82,7 @@ pub fn admit(
     known.warned_by = warnings.first().map(|warning| warning.rule.clone());
     // From here on a refusal takes the admission back.
     let mut reservation = reservation;
+    reservation.fulfil(execution);
     let budgeted = reservation.take_budget(now).map_err(budget::refusal);
     let taken = budgeted.and_then(|()| held(&call, &reservation, now, known)).and_then(|held| {
         // Last, because an approval that lets a call pass is used up.

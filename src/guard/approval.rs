@@ -35,17 +35,18 @@ pub(super) fn wanted(
         );
         rules.push(Arc::clone(&finding.rule));
     }
-    let body_fits = call.body.len() <= SHOWN_BODY_LIMIT_BYTES;
+    let body = call.bound_bytes();
+    let body_fits = body.len() <= SHOWN_BODY_LIMIT_BYTES;
     let subject = Subject {
         caller: call.caller.clone(),
         run: Arc::clone(run),
         tool: Arc::clone(&call.tool.name),
-        method: Arc::from(call.method.as_str()),
+        method: Arc::from(call.shown_method()),
         path: Arc::from(call.path.as_str()),
         query: call.query.as_deref().map(Arc::from),
         args: known.args,
-        body: body_fits.then(|| Arc::from(&*call.body)),
-        body_bytes: u64::try_from(call.body.len()).unwrap_or(u64::MAX),
+        body: body_fits.then(|| Arc::from(&*body)),
+        body_bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
     };
     Wanted {
         key: key(call, run),
@@ -62,6 +63,7 @@ pub(super) fn wanted(
 fn key(call: &Call, run: &str) -> ApprovalKey {
     let caller = &call.caller;
     let query = call.query.as_deref();
+    let body = call.bound_bytes();
     ApprovalKey::of(&[
         caller.tenant.as_bytes(),
         caller.project.as_bytes(),
@@ -75,7 +77,7 @@ fn key(call: &Call, run: &str) -> ApprovalKey {
         call.path.as_bytes(),
         if query.is_some() { b"?" } else { b"" },
         query.unwrap_or_default().as_bytes(),
-        if Hole::LooseApproval.is_open() { b"" } else { &call.body },
+        if Hole::LooseApproval.is_open() { b"" } else { &body },
     ])
 }
 

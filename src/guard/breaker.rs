@@ -41,7 +41,7 @@ pub(super) fn enter(
     }
     let breaker = plan.breaker.filter(|_| !Hole::NoBreaker.is_open());
     let Some(breaker) = breaker else { return Ok(leave) };
-    match ledger.breakers.enter(&call.tool.name, &call.upstream, breaker, now) {
+    match ledger.breakers.enter(&call.rested_as(), &call.upstream, breaker, now) {
         Ok(ticket) => {
             known.breaker = Some(ticket.state().name());
             leave.ticket = Some(ticket);

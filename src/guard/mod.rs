@@ -6,6 +6,7 @@ mod admitted;
 mod approval;
 mod breaker;
 mod budget;
+mod intent;
 mod kill;
 mod limits;
 mod loops;

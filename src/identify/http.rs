@@ -50,6 +50,7 @@ pub(super) async fn call(
         plan,
         textual,
         intended: None,
+        message: None,
         order: None,
     };
     call.keeps_to_contract()?;

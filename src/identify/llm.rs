@@ -76,6 +76,7 @@ pub(super) async fn call(
         plan: found.plan,
         textual: Box::default(),
         intended: None,
+        message: None,
         order: Some(Box::new(order)),
     };
     call.keeps_to_contract()?;

@@ -16,7 +16,7 @@ mod rewritten;
 pub mod run_id;
 pub mod trace;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use hyper::body::Incoming;
 use crate::call::{Caller, Known, Language, Plan, Refusal, RunId, Standing, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
-use crate::ledger::{Denial, Ledger, Sizes, Visit};
+use crate::ledger::{ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
@@ -94,8 +94,21 @@ pub struct Call {
     pub textual: Box<[String]>,
     /// Was this call asked for by the model of its run? `None` when that is not known.
     pub intended: Option<bool>,
+    /// What more there is to a message of the Model Context Protocol.
+    pub message: Option<Box<MessageFacts>>,
     /// What a call to a model may use, and is charged by.
     pub order: Option<Box<Order>>,
+}
+
+/// What more there is to a call that is a message of the Model Context Protocol.
+#[derive(Debug, Default)]
+pub struct MessageFacts {
+    /// What the server has said of the tool.
+    pub pinned: Option<Arc<PinnedDefinition>>,
+    /// Its place among the requests of its session that wait.
+    pub turn: Option<Turn>,
+    /// The run that its body names, and by what.
+    pub run: Option<(RunId, &'static str)>,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
@@ -113,6 +126,8 @@ pub struct Terms {
     /// From the head to the last byte of the body.
     pub body_time: Duration,
     pub digest_key: Option<HmacKey>,
+    /// Operations that more than one of the tools has whose names are in the config.
+    pub shared_operations: HashSet<Arc<str>>,
 }
 
 /// How an upstream that is no plain HTTP API is read.
@@ -193,6 +208,30 @@ impl Call {
             Language::Mcp(message) => &message.method,
             Language::Http | Language::Llm(_) => self.method.as_str(),
         }
+    }
+
+    /// The bytes that its arguments came as: what an approval of it is an approval of. The rest of
+    /// a message is another one in each: ids, tokens, places in traces.
+    pub fn bound_bytes(&self) -> Bytes {
+        match &self.language {
+            Language::Http | Language::Llm(_) => self.body.clone(),
+            Language::Mcp(_) => mcp::arguments_of(&self.body),
+        }
+    }
+
+    /// What a breaker knows the tool by: one that is reached in several ways may be down in one of
+    /// them.
+    pub fn rested_as(&self) -> Arc<str> {
+        if self.tool.server == self.upstream {
+            return Arc::clone(&self.tool.name);
+        }
+        Arc::from(format!("{}@{}", self.tool.name, self.upstream))
+    }
+
+    /// The call as a model may have asked for it.
+    pub(crate) fn as_wish(&self, terms: &Terms) -> ToolCall<'_> {
+        let sole = !terms.shared_operations.contains(&self.tool.operation);
+        ToolCall::new(&self.tool, ArgsKey::of(self.args.root()), sole)
     }
 
     /// The most that the call can take of budgets.

@@ -9,6 +9,7 @@ mod breakers;
 mod budgets;
 mod claim;
 mod draw;
+mod in_flight;
 mod intent;
 mod keys;
 mod kills;
@@ -49,6 +50,7 @@ pub use approvals::{
 pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use budgets::BudgetUse;
 pub use draw::{Sizes, Unplaced};
+pub use in_flight::{InFlight, Turn};
 pub use intent::{ArgsKey, AskedCall, Execution, Intent, Intents, ModelAnswer, ToolCall};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
@@ -91,6 +93,8 @@ pub struct Ledger {
     pub minted: Minted,
     /// What tool servers have said their tools are.
     pub pins: Pins,
+    /// Requests of sessions that wait for their answers.
+    pub in_flight: InFlight,
     /// What models asked for.
     pub intents: Intents,
     clock: Clock,
@@ -119,6 +123,7 @@ impl Ledger {
             approvals: Approvals::default(),
             minted: Minted::default(),
             pins: Pins::default(),
+            in_flight: InFlight::default(),
             intents: Intents::default(),
             clock,
             bounds,

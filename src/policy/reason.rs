@@ -58,6 +58,8 @@ pub enum StopReason {
     ContractViolation,
     ResultTooLarge,
     SchemaViolation,
+    /// The tool's server says something else of it than when it was last looked at.
+    DefinitionChanged,
 }
 
 impl Class {
@@ -87,7 +89,7 @@ impl RetryScope {
 
 impl StopReason {
     /// Every reason, so that a name can be looked up.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::ToolNotAllowed,
         Self::OutsideWindow,
         Self::ArgsDenied,
@@ -120,6 +122,7 @@ impl StopReason {
         Self::ContractViolation,
         Self::ResultTooLarge,
         Self::SchemaViolation,
+        Self::DefinitionChanged,
     ];
 
     /// The name users see as `stop_reason`.
@@ -157,6 +160,7 @@ impl StopReason {
             Self::ContractViolation => "contract_violation",
             Self::ResultTooLarge => "result_too_large",
             Self::SchemaViolation => "schema_violation",
+            Self::DefinitionChanged => "definition_changed",
         }
     }
 
@@ -172,7 +176,8 @@ impl StopReason {
             | Self::ApprovalDenied
             | Self::ApprovalExpired
             | Self::RunTokenRequired
-            | Self::ResultDenied => Class::Policy,
+            | Self::ResultDenied
+            | Self::DefinitionChanged => Class::Policy,
             Self::BudgetCalls
             | Self::BudgetWallTime
             | Self::BudgetErrors
@@ -215,6 +220,7 @@ impl StopReason {
             | Self::BudgetTokens
             | Self::BudgetDenials
             | Self::Killed
+            | Self::DefinitionChanged
             | Self::ContractViolation => RetryScope::None,
             Self::ArgsDenied
             | Self::LoopDetected

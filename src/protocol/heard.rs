@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::call::{ErrorClass, Tokens};
-use crate::protocol::llm::Said;
+use crate::protocol::llm::{Asked, Said};
 
 /// What an answer said, in so far as its protocol says it.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,9 @@ pub struct Heard {
     /// The result as rules read it, where the body holds more than it; absent when it is too long,
     /// or did not come.
     pub result: Option<Bytes>,
+    /// What the result is known by, where that is not every byte of the answer: the same for the
+    /// same result, whatever stands around it.
+    pub basis: Option<Bytes>,
     /// It says that the call failed, whatever its status.
     pub failure: Option<ErrorClass>,
     /// The model that answered.
@@ -35,6 +38,12 @@ impl Heard {
 pub trait Listen: Send {
     /// The next piece, as it came from the tool.
     fn hear(&mut self, piece: &[u8]);
+
+    /// Tool calls that a model has asked for since this was last called: an agent may act on them
+    /// before the answer has ended.
+    fn news(&mut self) -> Vec<Asked> {
+        Vec::new()
+    }
 
     /// What was said, now that no more comes. `whole`: the answer has come to its own end.
     fn heard(self: Box<Self>, whole: bool) -> Heard;

@@ -26,12 +26,13 @@ pub struct Told {
 /// Says in the language of a call that it did not give the tool's answer.
 pub fn tell(language: &Language, shown: &http::Shown<'_>, status: StatusCode) -> Told {
     match language {
+        Language::Mcp(message) => mcp::tell(message, shown, status),
         Language::Llm(message) => Told {
             status,
             content_type: "application/json",
             body: llm::refusal(message.provider, shown),
         },
-        Language::Http | Language::Mcp(_) => {
+        Language::Http => {
             let body = http::Problem::new(shown).to_bytes();
             Told { status, content_type: "application/problem+json", body }
         }
@@ -45,6 +46,10 @@ pub fn listen(
     headers: &HeaderMap,
 ) -> Option<Box<dyn Listen>> {
     match language {
+        Language::Mcp(message) if message.is_tool_call() && status.is_success() => {
+            let form = mcp::listen::Form::of(headers)?;
+            Some(Box::new(mcp::listen::Listener::new(form)))
+        }
         Language::Llm(message) => {
             Some(Box::new(llm::Listener::new(message.provider, status, headers)))
         }

@@ -1,6 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
 mod costs;
+mod intents;
 
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use prometheus_client::registry::Registry;
 
 pub(super) use self::costs::Asked;
 use self::costs::Costs;
+use self::intents::Intents;
 use crate::call::{Caller, ErrorClass, Observed, StopReason, Tokens, Verdict};
 use crate::ledger::BreakerState;
 use crate::record::rules::{RuleCount, RuleCounts};
@@ -89,6 +91,7 @@ struct AgentLabels {
 
 pub(super) struct Metrics {
     registry: Registry,
+    intents: Intents,
     decisions: Family<DecisionLabels, Counter>,
     redactions: Family<RuleLabels, Counter>,
     rules: RuleCounts,
@@ -247,7 +250,9 @@ impl Metrics {
             })
             .clone();
         let reloads = reloads(&mut registry);
+        let intents = Intents::registered(&mut registry);
         Self {
+            intents,
             registry,
             decisions,
             redactions,
@@ -340,6 +345,11 @@ impl Metrics {
             self.tool_series.insert(key, series.clone());
         }
         series
+    }
+
+    /// Counts a forwarded call by what the model had to do with it.
+    pub fn executed(&self, intent: &'static str) {
+        self.intents.executed(intent);
     }
 
     pub fn reloaded(&self, result: ReloadResult) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{
-    Caller, Counted, Ending, ErrorClass, Known, Language, Outcome, Refusal, RetryScope, Status,
-    StopReason, Tokens, Verdict,
+    Caller, Counted, Ending, ErrorClass, Intended, Known, Language, Outcome, Refusal, RetryScope,
+    Status, StopReason, Tokens, Verdict,
 };
 use crate::clock::Now;
 use crate::json::Digest;
@@ -203,6 +203,8 @@ impl Page {
             tokens_input: close.tokens.map(|tokens| tokens.input),
             tokens_output: close.tokens.map(|tokens| tokens.output),
             tokens_cached: close.tokens.map(|tokens| tokens.cached),
+            intent: known.intended.map(Intended::name),
+            tool_call_id: known.tool_call_id.as_deref(),
             tokens_estimated: close
                 .tokens
                 .and_then(|tokens| (tokens.known == Counted::Estimated).then_some(true)),
@@ -210,6 +212,38 @@ impl Page {
             ..Event::default()
         });
         self.count(close, duration, gate);
+        self.tell_intent(args_sha.as_deref());
+    }
+
+    /// Counts a forwarded call by what the model had to do with it, and tells of one that it did not
+    /// ask for.
+    fn tell_intent(&self, args_sha: Option<&str>) {
+        let known = &self.known;
+        let Some(intended) = known.intended.filter(|_| known.sent) else { return };
+        self.recorder.metrics.executed(intended.name());
+        let Some(detail) = intended.mismatch() else { return };
+        self.recorder.note(&Event {
+            ts_ms: self.opened.wall_ms,
+            kind: Kind::Intent,
+            run_id: known.run.as_ref().map(|(id, _)| &*id.0),
+            run_id_source: known.run.as_ref().map(|(_, source)| *source),
+            step_id: known.step,
+            call_id: Some(&self.call_id),
+            trace_id: event::given(&known.trace_id),
+            span_id: event::given(&known.span_id),
+            tenant: event::given(&self.caller.tenant),
+            project: event::given(&self.caller.project),
+            user: event::given(&self.caller.user),
+            agent: event::given(&self.caller.agent),
+            tool: known.tool.as_deref().map(|tool| &*tool.name),
+            protocol: Some(known.language.name()),
+            args_sha,
+            args_bytes: known.args.map(|(_, bytes)| bytes),
+            intent: Some(intended.name()),
+            tool_call_id: known.tool_call_id.as_deref(),
+            detail: Some(detail),
+            ..Event::default()
+        });
     }
 
     fn count(&self, close: &Close<'_>, duration: Duration, gate: Duration) {

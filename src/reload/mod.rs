@@ -127,6 +127,11 @@ impl Candidate {
     pub fn fixed(&self) -> &[Fixed] {
         &self.fixed
     }
+
+    /// Whether the config says something of a fixed key, rather than leaving it at its default.
+    pub fn is_written(&self, key: &str) -> bool {
+        self.fixed.iter().any(|fixed| fixed.key == key && fixed.span.is_some())
+    }
 }
 
 fn environment(name: &str) -> Option<String> {

@@ -95,16 +95,6 @@ impl fmt::Debug for Spec {
     }
 }
 
-/// What a child tells whoever started it.
-pub(super) trait Hears: Send + Sync + 'static {
-    /// One line, without its end.
-    fn line(&self, line: Vec<u8>);
-    /// A line that was longer than a message may be, of which only its size is known.
-    fn too_long(&self, bytes: usize);
-    /// There will be no more lines.
-    fn gone(&self);
-}
-
 /// A process that runs. Dropped, it is ended.
 pub(super) struct Child {
     lines: mpsc::UnboundedSender<String>,
@@ -269,4 +259,14 @@ async fn log(errors: impl AsyncRead + Unpin, name: Arc<str>) {
             Line::TooLong(bytes) => tracing::debug!(upstream = %name, bytes, "standard error"),
         }
     }
+}
+
+/// What a child tells whoever started it.
+pub(super) trait Hears: Send + Sync + 'static {
+    /// One line, without its end.
+    fn line(&self, line: Vec<u8>);
+    /// A line that was longer than a message may be, of which only its size is known.
+    fn too_long(&self, bytes: usize);
+    /// There will be no more lines.
+    fn gone(&self);
 }

@@ -19,6 +19,7 @@ mod costs;
 mod exec;
 mod faults;
 mod input;
+mod intent;
 mod kill;
 mod limits;
 mod llm;

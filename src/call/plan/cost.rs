@@ -1,5 +1,6 @@
 //! What a call to a tool costs: a price, or what its result says, up to a maximum.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Now;
@@ -10,13 +11,13 @@ use crate::policy::history::History;
 use crate::policy::view::{CallView, Caller, Effect, Env, NO_LABELS, RunView, ToolFacts};
 
 /// The cost of calls to one tool.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CostPlan {
     /// The most that a call costs: reserved before it is forwarded, and charged when it is not known
     /// what it cost.
     max: Usd,
     /// Reads the cost from the result, in US dollars; absent, every call costs `max`.
-    from_result: Option<Program>,
+    from_result: Option<Arc<Program>>,
 }
 
 /// A cost as far as it is known.
@@ -37,7 +38,7 @@ impl CostPlan {
 
     /// The result says what a call cost; `program` is of `Site::Cost`.
     pub fn read(program: Program, max: Usd) -> Self {
-        Self { max, from_result: Some(program) }
+        Self { max, from_result: Some(Arc::new(program)) }
     }
 
     /// The most that a call costs.

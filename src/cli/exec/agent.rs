@@ -35,7 +35,7 @@ pub(super) async fn run(args: &ExecArgs, budget: RunBudget) -> Exit {
         Ok(candidate) => candidate,
         Err(exit) => return exit,
     };
-    let (shelter, settings) = match Shelter::open(candidate, budget) {
+    let (shelter, settings) = match Shelter::open(candidate, budget).await {
         Ok(opened) => opened,
         Err(why) => return failed(&why),
     };

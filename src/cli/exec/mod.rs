@@ -12,11 +12,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::sync::watch;
 use ulid::Ulid;
 
+use crate::admin;
 use crate::call::RunId;
 use crate::cli::report::Exit;
-use crate::cli::serving::{self, FLUSH_TIME, calls_closed, plural, report, sweep};
+use crate::cli::serving::{
+    self, FLUSH_TIME, bind, calls_closed, open_admin, plural, report, sweep,
+};
 use crate::clock::Clock;
 use crate::config::settings::{Events, Settings};
 use crate::ledger::{MintSpec, RunBudget, RunEnds};
@@ -102,6 +106,26 @@ fn budget(args: &ExecArgs) -> Result<RunBudget, String> {
     Ok(RunBudget { calls: args.calls, cost_usd, ..RunBudget::default() })
 }
 
+/// The admin side, where the config asks for it. Several programs may share a config: the first has
+/// the address, and the others do without.
+async fn admin_side(gate: &Arc<Gate>, settings: &Settings) -> Option<watch::Sender<bool>> {
+    let opened = match bind("admin", settings.admin).await {
+        Ok(listener) => open_admin(gate, settings, &listener).map(|admin| (listener, admin)),
+        Err(why) => Err(why),
+    };
+    match opened {
+        Ok((listener, admin)) => {
+            let (stop, stopped) = watch::channel(false);
+            tokio::spawn(admin::serve(listener, admin, stopped));
+            Some(stop)
+        }
+        Err(why) => {
+            eprintln!("toolgate: warning: there is no admin side: {why}");
+            None
+        }
+    }
+}
+
 /// What was read of a config. What is wrong with it is said.
 fn taken(read: Result<Candidate, Vec<Diagnostic>>) -> Result<Candidate, Exit> {
     match read {
@@ -124,11 +148,14 @@ struct Shelter {
     tally: Arc<Tally>,
     run: RunId,
     token: String,
+    /// The admin side goes on until this is dropped.
+    _admin: Option<watch::Sender<bool>>,
 }
 
 impl Shelter {
-    /// Makes the gate and the run. Must be called in a runtime.
-    fn open(candidate: Candidate, budget: RunBudget) -> Result<(Self, Settings), String> {
+    /// Makes the gate and the run.
+    async fn open(candidate: Candidate, budget: RunBudget) -> Result<(Self, Settings), String> {
+        let admin_asked = candidate.is_written("admin");
         let Candidate { settings, policies, .. } = candidate;
         // Standard output is the program's.
         let destination = match &settings.events {
@@ -151,7 +178,8 @@ impl Shelter {
         let minted = gate.ledger.mint(run.clone(), &settings.caller, spec, TOKEN_TIME, now);
         let (token, _) = minted.map_err(|error| error.to_string())?;
         tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
-        Ok((Self { gate, tally, run, token }, settings))
+        let admin = if admin_asked { admin_side(&gate, &settings).await } else { None };
+        Ok((Self { gate, tally, run, token, _admin: admin }, settings))
     }
 
     /// What stands in front of the paths of calls that belong to the run.

@@ -42,7 +42,7 @@ pub(super) async fn run(args: &ExecArgs, name: &str, budget: RunBudget) -> Exit 
             ));
         }
     }
-    let (shelter, settings) = match Shelter::open(candidate, budget) {
+    let (shelter, settings) = match Shelter::open(candidate, budget).await {
         Ok(opened) => opened,
         Err(why) => return failed(&why),
     };

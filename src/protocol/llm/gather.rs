@@ -189,6 +189,18 @@ impl Gather {
         self.item = Item::default();
     }
 
+    /// The tool calls that are complete and were not told yet. When the model has said why it
+    /// stopped, all of them are.
+    pub fn news(&mut self) -> Vec<Asked> {
+        if !self.said.finish.is_empty() {
+            let complete: Vec<Item> = self.open.drain(..).map(|open| open.item).collect();
+            complete.into_iter().for_each(|item| self.ask(item));
+        }
+        let news = self.said.asked.get(self.said.told..).unwrap_or_default().to_vec();
+        self.said.told = self.said.asked.len();
+        news
+    }
+
     /// What was said, once nothing follows. `is_whole` says that the answer came to its end.
     pub fn finish(mut self, is_whole: bool) -> Said {
         let opened: Vec<Item> = self.open.drain(..).map(|open| open.item).collect();
@@ -212,15 +224,15 @@ impl Gather {
             (true, true) => Counted::Finally,
             (true, false) => Counted::SoFar,
         };
-        let ended_well = |reason: &Box<str>| {
-            matches!(&**reason, "stop" | "end_turn" | "stop_sequence" | "completed" | "STOP")
+        let ended_well = |reason: &str| {
+            matches!(reason, "stop" | "end_turn" | "stop_sequence" | "completed" | "STOP")
         };
         self.said.is_final = is_whole
             && self.said.asked.is_empty()
             && !self.said.asked_more
             && self.said.fault.is_none()
             && !self.said.finish.is_empty()
-            && self.said.finish.iter().all(ended_well);
+            && self.said.finish.iter().all(|reason| ended_well(reason));
         self.said
     }
 

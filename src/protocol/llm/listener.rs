@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Failure, Provider, Reader, errors};
+use super::{Asked, Failure, Provider, Reader, errors};
 use crate::call::ErrorClass;
 use crate::protocol::{Heard, Listen};
 
@@ -23,6 +23,10 @@ impl Listener {
 impl Listen for Listener {
     fn hear(&mut self, piece: &[u8]) {
         self.reader.feed(piece);
+    }
+
+    fn news(&mut self) -> Vec<Asked> {
+        self.reader.news()
     }
 
     fn heard(self: Box<Self>, whole: bool) -> Heard {

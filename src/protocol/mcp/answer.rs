@@ -2,7 +2,9 @@
 //!
 //! Format: MCP 2025-11-25 and 2026-07-28, "Tools", section "Calling Tools"; JSON-RPC 2.0, section 5.
 
-use crate::json::{Document, Hasher, JSON_DEPTH_LIMIT, Object, Value, splice};
+use bytes::Bytes;
+
+use crate::json::{Document, JSON_DEPTH_LIMIT, Object, Value, splice};
 
 /// Left out of what a result is known by: it differs where nothing else does.
 const NOT_SAID: [&str; 2] = ["_meta", "resultType"];
@@ -27,7 +29,6 @@ pub struct Told {
     /// `structuredContent`; else the single text, decoded where it is JSON; else the `content`. Of
     /// other methods than `tools/call` the whole result; of an error its message.
     pub result: Document,
-    /// Bytes that are the same for the same result, whatever the id of the call and however it came.
     basis: Vec<u8>,
 }
 
@@ -81,9 +82,10 @@ impl Told {
         Self { ending, result: value, basis }
     }
 
-    /// Adds to a digest what the result is known by.
-    pub fn digest(&self, hasher: &mut Hasher) {
-        hasher.update(&self.basis);
+    /// Bytes that are the same for the same result, whatever the id of the call and however it came:
+    /// what digests of results are made of.
+    pub fn into_basis(self) -> Bytes {
+        Bytes::from(self.basis)
     }
 
     /// Whether the call failed.
@@ -108,7 +110,7 @@ fn single_text(result: Object<'_>) -> Option<&str> {
 
 /// A text as the JSON that it is, or as a text.
 fn decoded(text: &str) -> Document {
-    let bytes = bytes::Bytes::copy_from_slice(text.as_bytes());
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
     Document::parse(bytes, JSON_DEPTH_LIMIT)
         .or_else(|_| Document::from_text(&splice::quoted(text)))
         .unwrap_or_default()

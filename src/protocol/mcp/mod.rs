@@ -5,14 +5,17 @@
 pub mod answer;
 pub mod headers;
 pub mod list;
+pub mod listen;
 pub mod message;
 pub mod meta;
 pub mod methods;
 pub mod name;
 pub mod refuse;
+mod tell;
 
 pub use answer::{Ending, Told};
 pub use message::{Id, Message};
+pub use tell::{conceal, tell};
 
 /// The text is no JSON (JSON-RPC 2.0, section 5.1).
 pub const PARSE_ERROR: i64 = -32700;

@@ -4,7 +4,6 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::message::Id;
 use super::{HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR};
 use crate::call::Era;
 
@@ -55,8 +54,8 @@ struct Error<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// A `CallToolResult` that says what was not done. `decision` is a JSON object.
-pub fn tool_error(id: &Id, era: Era, detail: &str, decision: &str) -> Vec<u8> {
+/// A `CallToolResult` that says what was not done. `id` is JSON, `decision` a JSON object.
+pub fn tool_error(id: &str, era: Era, detail: &str, decision: &str) -> Vec<u8> {
     let decision = RawValue::from_string(decision.to_owned()).ok();
     let result = CallToolResult {
         content: [Content { r#type: "text", text: detail }],
@@ -71,13 +70,13 @@ pub fn tool_error(id: &Id, era: Era, detail: &str, decision: &str) -> Vec<u8> {
 }
 
 /// A JSON-RPC error. `data` is JSON. Without an id it answers what had none that could be read.
-pub fn error(id: Option<&Id>, code: i64, message: &str, data: Option<&str>) -> Vec<u8> {
+pub fn error(id: Option<&str>, code: i64, message: &str, data: Option<&str>) -> Vec<u8> {
     let data = data.and_then(|data| RawValue::from_string(data.to_owned()).ok());
     written(id, None, Some(Error { code, message, data: data.as_deref() }))
 }
 
 /// What a server says of a tool that it does not have.
-pub fn unknown_tool(id: &Id, name: &str) -> Vec<u8> {
+pub fn unknown_tool(id: &str, name: &str) -> Vec<u8> {
     error(Some(id), INVALID_PARAMS, &format!("Unknown tool: {name}"), None)
 }
 
@@ -93,11 +92,11 @@ pub fn status(era: Era, code: i64) -> u16 {
 }
 
 fn written(
-    id: Option<&Id>,
+    id: Option<&str>,
     result: Option<CallToolResult<'_>>,
     error: Option<Error<'_>>,
 ) -> Vec<u8> {
-    let id = id.and_then(|id| RawValue::from_string(id.raw().to_owned()).ok());
+    let id = id.and_then(|id| RawValue::from_string(id.to_owned()).ok());
     let answer = Answer { jsonrpc: "2.0", id: id.as_deref(), result, error };
     // It has no map with keys that are no texts, and nothing else fails.
     serde_json::to_vec(&answer).unwrap_or_default()
@@ -106,21 +105,19 @@ fn written(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Value;
 
     #[test]
     fn refusals_have_the_form_that_clients_expect() {
-        let id = Id::of(Value::Str("a"), "\"\\u0061\"").unwrap();
-        let answer = tool_error(&id, Era::Stateless, "It was \"not\" done.", r#"{"rule":"p/r"}"#);
+        let id = "\"\\u0061\"";
+        let answer = tool_error(id, Era::Stateless, "It was \"not\" done.", r#"{"rule":"p/r"}"#);
         assert_eq!(
             String::from_utf8(answer).unwrap(),
             r#"{"jsonrpc":"2.0","id":"\u0061","result":{"content":[{"type":"text","text":"It was \"not\" done."}],"isError":true,"resultType":"complete","_meta":{"dev.toolgate/decision":{"rule":"p/r"}}}}"#
         );
-        let answer = tool_error(&id, Era::Sessions, "No.", "{}");
+        let answer = tool_error(id, Era::Sessions, "No.", "{}");
         assert!(!String::from_utf8(answer).unwrap().contains("resultType"));
-        let id = Id::of(Value::Int(7), "7").unwrap();
         assert_eq!(
-            String::from_utf8(unknown_tool(&id, "a\"b")).unwrap(),
+            String::from_utf8(unknown_tool("7", "a\"b")).unwrap(),
             r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Unknown tool: a\"b"}}"#
         );
         assert_eq!(
