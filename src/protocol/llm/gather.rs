@@ -7,7 +7,7 @@ use super::said::{
 };
 use super::skim::{Scalar, Sink, Step};
 use super::{anthropic, gemini, openai};
-use crate::call::usage::Tier;
+use crate::call::usage::{Surcharged, Tier};
 
 /// Names of members that any provider's answer is read by, sorted.
 const NAMES: &[&str] = &[
@@ -40,6 +40,8 @@ const NAMES: &[&str] = &[
     "function_call",
     "id",
     "incomplete_details",
+    "inference_geo",
+    "speed",
     "index",
     "input",
     "input_tokens",
@@ -107,6 +109,7 @@ pub(super) struct Counts {
     /// Of the prompt, what tools of the provider's own added to it.
     pub tool_input: u64,
     pub searches: u64,
+    pub surcharged: Surcharged,
 }
 
 /// A tool call, as far as it has been read.

@@ -253,6 +253,7 @@ pub(super) fn usage(gather: &Gather) -> (bool, Usage) {
         reasoning: counts.reasoning,
         audio_output: counts.audio_output,
         searches: counts.searches,
+        surcharged: counts.surcharged,
     };
     (has_counts(gather), usage)
 }
