@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
+use crate::contract::OnBreach;
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
@@ -66,6 +67,8 @@ pub struct Upstream {
     pub tools: Vec<Tool>,
     /// Of all others.
     pub named: Named,
+    /// The largest body of a request to it, where it is not the same as everywhere.
+    pub body_limit_bytes: Option<usize>,
     pub timeouts: Timeouts,
     pub auth: Option<Auth>,
     /// PEM certificates to trust instead of the public ones.
@@ -89,6 +92,8 @@ pub struct Named {
     pub tags: Arc<[Arc<str>]>,
     /// The plan of all others.
     pub plan: Arc<Plan>,
+    /// What is done about answers that break the schemas which their server itself gives.
+    pub on_breach: OnBreach,
 }
 
 /// The name that a tool goes by, wherever it is.
