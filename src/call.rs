@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod budget;
+mod intended;
 mod language;
 pub mod plan;
 pub mod prices;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::attempt::{Attempt, Attempts};
+pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
@@ -161,6 +163,12 @@ pub struct Known {
     pub redacted_by: Vec<(Arc<str>, u64)>,
     /// The model that was asked, or that answered.
     pub model: Option<Arc<str>>,
+    /// What the model of the run had to do with the call; absent where no model was heard.
+    pub intended: Option<Intended>,
+    /// The provider's id of the tool call that it fulfils or differs from.
+    pub tool_call_id: Option<Arc<str>>,
+    /// Why the model stopped, in its provider's words.
+    pub finish: Option<Arc<str>>,
 }
 
 /// How an admitted call ended, for its record.
@@ -199,6 +207,8 @@ pub struct Refusal {
     pub approval: Option<Box<Approval>>,
     /// Whether the tool was called all the same: its result was withheld.
     pub executed: bool,
+    /// The agent is told that there is no such tool, where that can be said.
+    pub is_concealed: bool,
 }
 
 /// An approval, as the agent is told of it.
@@ -338,9 +348,10 @@ impl ErrorClass {
 }
 
 impl Known {
-    /// Notes the model that answered, in place of the one that was asked.
-    pub fn note_model(&mut self, model: Option<Arc<str>>) {
+    /// Notes the model that answered, in place of the one that was asked, and why it stopped.
+    pub fn note_model(&mut self, model: Option<Arc<str>>, finish: Option<Arc<str>>) {
         self.model = model.or_else(|| self.model.take());
+        self.finish = finish;
     }
 }
 
@@ -357,6 +368,7 @@ impl Refusal {
             status_hint: None,
             approval: None,
             executed: false,
+            is_concealed: false,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Answer -> Completed: how a call ended, and what is remembered of it.
 
+mod answered;
+
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
@@ -8,16 +10,17 @@ use http::{Method, StatusCode};
 
 use crate::call::plan::Cost;
 use crate::call::{Ending, ErrorClass, Outcome, Status, Tokens};
-use crate::clock::Now;
-use crate::forward::{Measure, Tail, Trip};
+use crate::clock::{Clock, Now};
+use crate::forward::{Measure, Tail, Trip, Wishes};
 use crate::guard::{Admitted, AdmittedParts};
 use crate::identify::Call;
 use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
-use crate::ledger::{Reservation, Settlement};
+use crate::ledger::{Ledger, ModelAnswer, Reservation, Settlement};
 use crate::policy::amount::Usd;
 use crate::policy::history::Captured;
 use crate::policy::view::{AnswerView, Env};
 use crate::protocol;
+use crate::protocol::llm::{Asked, Charge, Order};
 
 /// Longest value of a call that is remembered for rules, in bytes as JSON.
 const CAPTURE_LIMIT_BYTES: usize = 16_384;
@@ -82,7 +85,7 @@ impl Completed {
             upstream: now.since(sent.mono),
             attempts: trip.attempts,
             cost_usd: None,
-            tokens: measure.heard.as_ref().and_then(|heard| heard.tokens),
+            tokens: None,
         };
         let mut admitted = admitted;
         if let Some(ticket) = &mut admitted.leave.ticket {
@@ -92,8 +95,11 @@ impl Completed {
                 ticket.report_late_failure(now);
             }
         }
+        note_answer(&admitted, outcome.status, &measure, now);
         let result_key = measure.digest.short();
-        let succeeded = settle(admitted, &mut ending, result_key, measure.result(), sent, now);
+        let charge = charge(&admitted, status, &measure);
+        let end = End { result_key, body: measure.result(), charge };
+        let succeeded = settle(admitted, &mut ending, end, sent, now);
         Self { ending, succeeded }
     }
 
@@ -116,7 +122,8 @@ impl Completed {
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
-        let succeeded = settle(admitted, &mut ending, result_key, None, sent, now);
+        let end = End { result_key, body: None, charge: None };
+        let succeeded = settle(admitted, &mut ending, end, sent, now);
         Self { ending, succeeded }
     }
 }
@@ -215,17 +222,18 @@ fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outc
 }
 
 /// Settles what the call held. Whether it has succeeded.
-fn settle(
-    admitted: Admitted,
-    ending: &mut Ending,
-    result_key: u64,
-    body: Option<Bytes>,
-    sent: Now,
-    now: Now,
-) -> bool {
+fn settle(admitted: Admitted, ending: &mut Ending, end: End, sent: Now, now: Now) -> bool {
+    let End { result_key, body, charge } = end;
     let AdmittedParts { call, reservation, applicable, leave, watched } = admitted.into_parts();
-    let cost = cost(&call, &reservation, body.clone());
-    ending.cost_usd = cost.map(Usd::dollars);
+    let bill = match &call.order {
+        Some(order) => bill(&call, order, &reservation, charge, body.clone()),
+        None => {
+            let cost = cost(&call, &reservation, body.clone());
+            Bill { shown: cost, cost, tokens: None }
+        }
+    };
+    ending.cost_usd = bill.shown.map(Usd::dollars);
+    ending.tokens = bill.tokens;
     let captured = captured(&applicable.captures, call.args.root(), body);
     let settlement = Settlement {
         status: ending.outcome.status,
@@ -233,7 +241,7 @@ fn settle(
         result_key,
         captured,
         upstream: ending.upstream,
-        cost,
+        cost: bill.cost,
         tokens: ending.tokens.map(Tokens::total),
     };
     if let Some(watched) = watched {
@@ -262,6 +270,84 @@ fn has_done_it(outcome: &Outcome) -> bool {
     outcome.status == Status::Ok
         && matches!(outcome.error_class, None | Some(ErrorClass::ContractViolation))
         && outcome.http_status.is_some_and(|status| (200..300).contains(&status))
+}
+
+/// What there is to settle by.
+struct End {
+    result_key: u64,
+    body: Option<Bytes>,
+    /// Of a call to a model that was answered.
+    charge: Option<Charge>,
+}
+
+/// What a call is charged.
+struct Bill {
+    /// What is recorded of its cost; absent when nobody knows.
+    shown: Option<Usd>,
+    cost: Option<Usd>,
+    tokens: Option<Tokens>,
+}
+
+/// Remembers what a model asks for before its call has ended, so that the run is never idle between.
+fn note_answer(admitted: &Admitted, status: Status, measure: &Measure, now: Now) {
+    let said = measure.heard.as_ref().and_then(|heard| heard.said.as_deref());
+    let (Some(order), Some(said)) = (&admitted.call().order, said) else { return };
+    if let Some(answer) = answered::answered(order, status, said) {
+        let caller = &admitted.call().caller;
+        admitted.reservation().model_answered(caller, &answer, now);
+    }
+}
+
+/// Who takes note of the tool calls that a model asks for while its answer passes: an agent may make
+/// them before the answer has ended.
+pub fn wishes(admitted: &Admitted, ledger: &Arc<Ledger>, clock: &Clock) -> Option<Wishes> {
+    let (call, reservation) = (admitted.call(), admitted.reservation());
+    call.order.as_ref()?;
+    let run = reservation.run_id().clone();
+    let owner = reservation.owner(&call.caller).cloned();
+    let (ledger, clock) = (Arc::clone(ledger), clock.clone());
+    Some(Box::new(move |asked: &[Asked]| {
+        let answer = ModelAnswer { calls: answered::wishes(asked), ..ModelAnswer::default() };
+        ledger.intents.answered(&run, owner.as_ref(), &answer, clock.now());
+    }))
+}
+
+/// What an answer of a model is charged.
+fn charge(admitted: &Admitted, status: StatusCode, measure: &Measure) -> Option<Charge> {
+    let order = admitted.call().order.as_ref()?;
+    let said = measure.heard.as_ref().and_then(|heard| heard.said.as_deref());
+    let is_whole = matches!(measure.tail, Tail::Whole);
+    Some(order.charge(status, is_whole, said))
+}
+
+/// What a call to a model is charged. One that was sent and not answered may have used all that was
+/// reserved; one without a price costs what the config says, or else nothing that anybody knows.
+fn bill(
+    call: &Call,
+    order: &Order,
+    reservation: &Reservation,
+    charge: Option<Charge>,
+    body: Option<Bytes>,
+) -> Bill {
+    if !reservation.was_sent() {
+        return Bill { shown: None, cost: None, tokens: None };
+    }
+    let charge = charge.unwrap_or_else(|| order.unanswered());
+    let tokens = order.is_billed().then_some(charge.tokens);
+    if charge.cost.is_some() {
+        return Bill {
+            shown: charge.cost.filter(|_| order.is_billed()),
+            cost: charge.cost,
+            tokens,
+        };
+    }
+    if call.plan.cost.is_said() {
+        let cost = cost(call, reservation, body);
+        return Bill { shown: cost, cost, tokens };
+    }
+    let (tool, model) = (&call.tool.name, order.model().unwrap_or_default());
+    tracing::warn!(%tool, model, "no price is known of the model: its calls are not charged");
+    Bill { shown: None, cost: Some(Usd::ZERO), tokens }
 }
 
 /// What a call cost that was sent; `None` when nothing says. A result that is not known as a whole

@@ -1,6 +1,6 @@
 //! Settings, policies and upstreams as one unit: a call takes one snapshot and sees no other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::call::{Refusal, StopReason, ToolFacts};
 use crate::config::settings::{self, Kind, Operation, Settings};
 use crate::forward::{ConnectError, Timeouts, Upstream, UpstreamSpec};
 use crate::identify::path::{PathTemplate, TemplateError};
-use crate::identify::{Surface, Terms};
+use crate::identify::{ModelApi, Surface, Terms};
 use crate::json::HmacKey;
 use crate::policy::set::PolicySet;
 use crate::protocol::http::{Route, Routes, ToolName};
@@ -72,7 +72,13 @@ impl Snapshot {
                     surfaces.insert(Arc::clone(&name), Surface::Mcp(named(upstream)));
                 }
                 Kind::Llm(provider) => {
-                    surfaces.insert(Arc::clone(&name), Surface::Llm(provider, named(upstream)));
+                    let api = ModelApi {
+                        provider,
+                        base_path: Arc::clone(&upstream.base_path),
+                        tools: named(upstream),
+                        prices: Arc::clone(&settings.prices),
+                    };
+                    surfaces.insert(Arc::clone(&name), Surface::Llm(api));
                 }
             }
             let spec = spec(upstream)?;
@@ -83,6 +89,7 @@ impl Snapshot {
             };
             upstreams.insert(name, Placed { spec, upstream });
         }
+        let tools = settings.tool_facts();
         let terms = Terms {
             routes,
             surfaces,
@@ -90,10 +97,12 @@ impl Snapshot {
             require_token: settings.runs.require_token,
             run_header: settings.runs.header.clone(),
             body_limit_bytes: settings.bounds.body_limit_bytes,
+            body_limits: body_limits(settings),
             body_time: settings.bounds.body_time,
             digest_key,
+            shared_operations: shared_operations(&tools),
         };
-        Ok(Self { terms, policies, tools: settings.tool_facts(), upstreams })
+        Ok(Self { terms, policies, tools, upstreams })
     }
 
     /// The upstream of that name.
@@ -127,9 +136,24 @@ impl Snapshot {
     }
 }
 
+/// Operations that tools of several servers have.
+fn shared_operations(tools: &[ToolFacts]) -> HashSet<Arc<str>> {
+    let mut seen = HashSet::new();
+    let operations = tools.iter().map(|tool| &tool.operation);
+    operations.filter(|operation| !seen.insert(*operation)).cloned().collect()
+}
+
+/// The largest bodies, where an upstream takes others than the rest.
+fn body_limits(settings: &Settings) -> HashMap<Arc<str>, usize> {
+    let own = |upstream: &settings::Upstream| {
+        Some((Arc::clone(&upstream.name), upstream.body_limit_bytes?))
+    };
+    settings.upstreams.iter().filter_map(own).collect()
+}
+
 /// The tools that calls to an upstream name themselves.
 fn named(upstream: &settings::Upstream) -> NamedTools {
-    let settings::Named { tools, tags, plan } = &upstream.named;
+    let settings::Named { tools, tags, plan, on_breach } = &upstream.named;
     let tools = tools.iter().map(|tool| {
         let named = NamedTool {
             facts: Arc::new(tool.facts(&upstream.name)),
@@ -139,7 +163,7 @@ fn named(upstream: &settings::Upstream) -> NamedTools {
         (Arc::clone(&tool.operation), named)
     });
     let (name, tags) = (Arc::clone(&upstream.name), Arc::clone(tags));
-    NamedTools::new(name, tools.collect(), tags, Arc::clone(plan))
+    NamedTools::new(name, tools.collect(), tags, Arc::clone(plan)).breached(*on_breach)
 }
 
 fn route(upstream: &settings::Upstream, tool: &settings::Tool) -> Result<Route, SnapshotError> {

@@ -245,11 +245,20 @@ fn is_policy_name(name: &str) -> bool {
 
 /// Reads a file as it is named.
 pub(super) fn read(path: &Path, reads: &Reads) -> Result<Arc<Source>, ScalarFault> {
+    read_up_to(path, FILE_LIMIT_BYTES, reads)
+}
+
+/// The same of a file that may have another size.
+pub(super) fn read_up_to(
+    path: &Path,
+    limit_bytes: u64,
+    reads: &Reads,
+) -> Result<Arc<Source>, ScalarFault> {
     let shown = path.display();
     let failed = |error: std::io::Error| unreadable(path, &error);
-    let bytes = reads.file(path, FILE_LIMIT_BYTES).map_err(failed)?;
-    if bytes.len() as u64 > FILE_LIMIT_BYTES {
-        return Err(ScalarFault::new(format!("`{shown}` is larger than {FILE_LIMIT_BYTES} bytes")));
+    let bytes = reads.file(path, limit_bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit_bytes {
+        return Err(ScalarFault::new(format!("`{shown}` is larger than {limit_bytes} bytes")));
     }
     let text = String::from_utf8(bytes)
         .map_err(|error| ScalarFault::new(format!("`{shown}` is not UTF-8: {error}")))?;

@@ -6,6 +6,7 @@
 
 mod address;
 mod admin;
+mod alias;
 pub mod codes;
 mod command;
 mod contracts;
@@ -17,6 +18,7 @@ pub mod load;
 mod mask;
 mod named;
 mod operation;
+pub mod prices;
 pub mod raw;
 pub mod reads;
 mod resilience;

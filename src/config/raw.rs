@@ -42,6 +42,8 @@ pub struct Config {
     /// The services behind the gate, by name. A call to `/NAME/…` goes to the upstream NAME.
     #[schemars(required)]
     pub upstreams: Option<Field<Entries<Upstream>>>,
+    /// A file of what models cost: of its own format, or the public price map of the LiteLLM project.
+    pub prices: Option<Field<String>>,
     /// How calls are gathered into runs.
     pub runs: Option<Runs>,
     /// How changes of this file, and of those it names, are found. `SIGHUP` asks for it at once.
@@ -118,6 +120,8 @@ pub struct Upstream {
     pub timeouts: Option<Field<Timeouts>>,
     /// Credentials that are added to requests; agents do not see them.
     pub auth: Option<Field<Auth>>,
+    /// Largest body of a request to it, up to 16MiB. Default `bounds.body`; of a model API, 16MiB.
+    pub body: Option<Field<ByteSize>>,
     /// How much its tools may answer, unless one says otherwise.
     pub output: Option<Field<Output>>,
     /// PEM file with the certificate authorities to trust instead of the public ones.
@@ -217,6 +221,9 @@ pub struct Tool {
     /// the name from the path parameter NAME.
     #[schemars(required)]
     pub name: Option<Text>,
+    /// The name that it goes by in place of `UPSTREAM.NAME`, in rules and everywhere else: that of a
+    /// tool that is reached in another way too. `payments.refund`.
+    pub alias: Option<Text>,
     /// The requests it takes: `GET /customers/{id}`. Left out of an entry that adds to an
     /// operation of `openapi`.
     #[serde(rename = "match")]
@@ -374,7 +381,7 @@ pub const SHAPE: Shape = Shape {
         ("Idempotency", &["header"]),
     ],
     planned: &[
-        ("Config", &["export", "prices", "approvals", "ledger", "tls", "schema"]),
+        ("Config", &["export", "approvals", "ledger", "tls", "schema"]),
         ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),

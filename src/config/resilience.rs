@@ -147,7 +147,7 @@ pub(super) fn check_read_backs(
     built: &[Upstream],
     check: &mut Check<'_>,
 ) {
-    let named: Vec<(String, Effect)> = built.iter().flat_map(named).collect();
+    let named: Vec<(Arc<str>, Effect)> = built.iter().flat_map(named).collect();
     let open = |name: &str| {
         built.iter().any(|upstream| {
             let below = name.strip_prefix(&*upstream.name).and_then(|rest| rest.strip_prefix('.'));
@@ -157,14 +157,14 @@ pub(super) fn check_read_backs(
     let tools = raw.iter().filter_map(|(_, upstream)| upstream.tools.as_ref());
     let fields = tools.flat_map(|tools| &tools.value).flat_map(|tool| &tool.value.read_back);
     for field in fields {
-        let text = match named.iter().find(|(name, _)| *name == field.value) {
+        let text = match named.iter().find(|(name, _)| **name == *field.value) {
             Some((_, Effect::Read)) => continue,
             Some((_, Effect::Write)) => ScalarFault::new(format!("`{}` writes", field.value))
                 .help("a tool that only reads shows what became of a write"),
             None if open(&field.value) => continue,
             None => {
                 let fault = ScalarFault::new(format!("there is no tool `{}`", field.value));
-                match closest(&field.value, named.iter().map(|(name, _)| name.as_str())) {
+                match closest(&field.value, named.iter().map(|(name, _)| &**name)) {
                     Some(near) => fault.help(format!("did you mean `{near}`?")),
                     None => fault.help("write `UPSTREAM.TOOL`"),
                 }
@@ -174,15 +174,15 @@ pub(super) fn check_read_backs(
     }
 }
 
-fn named(upstream: &Upstream) -> Vec<(String, Effect)> {
+fn named(upstream: &Upstream) -> Vec<(Arc<str>, Effect)> {
     let tools = upstream.tools.iter().filter_map(|tool| match &tool.operation {
         Operation::Named(operation) => {
-            Some((format!("{}.{operation}", upstream.name), tool.effect))
+            Some((tool.facts(&upstream.name, operation).name, tool.effect))
         }
         Operation::FromPath(_) => None,
     });
     let named = upstream.named.tools.iter();
-    let named = named.map(|tool| (format!("{}.{}", upstream.name, tool.operation), tool.effect));
+    let named = named.map(|tool| (tool.facts(&upstream.name).name, tool.effect));
     tools.chain(named).collect()
 }
 

@@ -1,6 +1,6 @@
 //! What a gate runs by: validated and immutable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,9 +10,11 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
+use crate::contract::OnBreach;
 use crate::identify::path::PathTemplate;
-use crate::policy::compile::Catalogue;
+use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
 use crate::stdio::Spec;
 
@@ -27,6 +29,8 @@ pub struct Settings {
     /// The folder for what outlives the gate.
     pub state: PathBuf,
     pub upstreams: Vec<Upstream>,
+    /// What models cost.
+    pub prices: Arc<Prices>,
     pub runs: Runs,
     pub reload: Reload,
     pub events: Events,
@@ -62,6 +66,8 @@ pub struct Upstream {
     pub tools: Vec<Tool>,
     /// Of all others.
     pub named: Named,
+    /// The largest body of a request to it, where it is not the same as everywhere.
+    pub body_limit_bytes: Option<usize>,
     pub timeouts: Timeouts,
     pub auth: Option<Auth>,
     /// PEM certificates to trust instead of the public ones.
@@ -85,12 +91,23 @@ pub struct Named {
     pub tags: Arc<[Arc<str>]>,
     /// The plan of all others.
     pub plan: Arc<Plan>,
+    /// What is done about answers that break the schemas which their server itself gives.
+    pub on_breach: OnBreach,
+}
+
+/// The name that a tool goes by, wherever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    pub server: Arc<str>,
+    pub operation: Arc<str>,
 }
 
 /// A tool that calls name themselves.
 #[derive(Clone, Debug)]
 pub struct NamedTool {
+    /// As calls name it.
     pub operation: Arc<str>,
+    pub alias: Option<Alias>,
     /// The upstream's and its own, each once.
     pub tags: Arc<[Arc<str>]>,
     /// What the config says, or the strictest.
@@ -104,6 +121,8 @@ pub struct NamedTool {
 #[derive(Clone, Debug)]
 pub struct Tool {
     pub operation: Operation,
+    /// Of a named one.
+    pub alias: Option<Alias>,
     pub method: Method,
     /// As written: `/customers/{id}`.
     pub path: Arc<str>,
@@ -256,7 +275,7 @@ impl Auth {
 }
 
 impl Settings {
-    /// What policies may name: the tools whose names are in the config.
+    /// What policies may name: the tools whose names are in the config, each name once.
     pub fn tool_facts(&self) -> Vec<ToolFacts> {
         let named = |upstream: &Upstream| {
             let facts = upstream.tools.iter().filter_map(|tool| match &tool.operation {
@@ -266,7 +285,9 @@ impl Settings {
             let named = upstream.named.tools.iter().map(|tool| tool.facts(&upstream.name));
             facts.chain(named).collect::<Vec<_>>()
         };
-        self.upstreams.iter().flat_map(named).collect()
+        let mut seen = HashSet::new();
+        let all = self.upstreams.iter().flat_map(named);
+        all.filter(|facts| seen.insert(Arc::clone(&facts.name))).collect()
     }
 
     /// All that policies are checked against.
@@ -274,19 +295,62 @@ impl Settings {
         let mut contracts = HashMap::new();
         for upstream in &self.upstreams {
             let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
-                Operation::Named(operation) => Some((operation, &tool.plan)),
+                Operation::Named(operation) => {
+                    Some((tool.facts(&upstream.name, operation).name, &tool.plan))
+                }
                 Operation::FromPath(_) => None,
             });
-            let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
-            for (operation, plan) in fixed.chain(named) {
+            let named = upstream.named.tools.iter();
+            let named = named.map(|tool| (tool.facts(&upstream.name).name, &tool.plan));
+            for (name, plan) in fixed.chain(named) {
                 let args = plan.contract.as_ref().and_then(|contract| contract.args());
                 if let Some(args) = args {
-                    let name = format!("{}.{operation}", upstream.name);
-                    contracts.insert(Arc::from(name), Arc::clone(args));
+                    contracts.insert(name, Arc::clone(args));
                 }
             }
         }
-        Catalogue { tools: self.tool_facts(), open_servers: self.open_servers(), contracts }
+        let mut tools = self.tool_facts();
+        let mut meters = Meters::default();
+        for upstream in &self.upstreams {
+            self.meter(upstream, &mut tools, &mut meters);
+        }
+        Catalogue { tools, open_servers: self.open_servers(), contracts, meters }
+    }
+
+    /// Notes which tools of an upstream report tokens and have a cost. The calls of a model API are
+    /// known by name, although the config does not name them.
+    fn meter(&self, upstream: &Upstream, tools: &mut Vec<ToolFacts>, meters: &mut Meters) {
+        let name = |operation: &str| Arc::from(format!("{}.{operation}", upstream.name));
+        let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
+            Operation::Named(operation) => Some((operation, &tool.plan)),
+            Operation::FromPath(_) => None,
+        });
+        let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
+        let priced = fixed.chain(named).filter(|(_, plan)| plan.cost.is_said());
+        meters.costs.extend(priced.map(|(operation, _)| name(operation)));
+        if upstream.is_open() && upstream.named.plan.cost.is_said() {
+            meters.cost_servers.push(Arc::clone(&upstream.name));
+        }
+        let Kind::Llm(provider) = upstream.kind else { return };
+        for operation in crate::protocol::llm::operation::billed_names(provider) {
+            let facts = upstream.named.tools.iter().find(|tool| *tool.operation == *operation);
+            let tool = NamedTool {
+                operation: Arc::from(operation),
+                tags: Arc::clone(&upstream.named.tags),
+                effect: Effect::Read,
+                ignore_args: Arc::from([]),
+                plan: Arc::clone(&upstream.named.plan),
+            };
+            if facts.is_none() {
+                tools.push(tool.facts(&upstream.name));
+            }
+            meters.tokens.insert(name(operation));
+            if !self.prices.is_empty() {
+                meters.costs.insert(name(operation));
+            } else if !facts.map_or(&upstream.named.plan, |tool| &tool.plan).cost.is_said() {
+                meters.unpriced.insert(name(operation));
+            }
+        }
     }
 
     /// Upstreams whose calls name their tool themselves: policies may name any tool of theirs.
@@ -296,35 +360,45 @@ impl Settings {
     }
 }
 
+/// Server and operation of a tool, as everybody knows it.
+fn known_as<'a>(
+    alias: Option<&'a Alias>,
+    server: &'a Arc<str>,
+    operation: &'a Arc<str>,
+) -> (&'a Arc<str>, &'a Arc<str>) {
+    alias.map_or((server, operation), |alias| (&alias.server, &alias.operation))
+}
+
+fn facts(
+    server: &Arc<str>,
+    operation: &Arc<str>,
+    tags: &Arc<[Arc<str>]>,
+    effect: Effect,
+    plan: &Plan,
+) -> ToolFacts {
+    let version = plan.contract.as_ref().map(|contract| Arc::clone(&contract.version));
+    ToolFacts {
+        name: Arc::from(format!("{server}.{operation}")),
+        server: Arc::clone(server),
+        operation: Arc::clone(operation),
+        tags: Arc::clone(tags),
+        effect,
+        version: version.unwrap_or_default(),
+    }
+}
+
 impl NamedTool {
     /// What is known of the tool as one of this upstream.
     pub fn facts(&self, server: &Arc<str>) -> ToolFacts {
-        let version = self.plan.contract.as_ref().map(|contract| Arc::clone(&contract.version));
-        ToolFacts {
-            name: Arc::from(format!("{server}.{}", self.operation)),
-            server: Arc::clone(server),
-            operation: Arc::clone(&self.operation),
-            tags: Arc::clone(&self.tags),
-            effect: self.effect,
-            version: version.unwrap_or_default(),
-        }
+        let (server, operation) = known_as(self.alias.as_ref(), server, &self.operation);
+        facts(server, operation, &self.tags, self.effect, &self.plan)
     }
 }
 
 impl Tool {
     /// What is known of the tool under this operation name of this upstream.
     pub fn facts(&self, server: &Arc<str>, operation: &Arc<str>) -> ToolFacts {
-        ToolFacts {
-            name: Arc::from(format!("{server}.{operation}")),
-            server: Arc::clone(server),
-            operation: Arc::clone(operation),
-            tags: Arc::clone(&self.tags),
-            effect: self.effect,
-            version: self
-                .plan
-                .contract
-                .as_ref()
-                .map_or_else(Arc::default, |contract| Arc::clone(&contract.version)),
-        }
+        let (server, operation) = known_as(self.alias.as_ref(), server, operation);
+        facts(server, operation, &self.tags, self.effect, &self.plan)
     }
 }

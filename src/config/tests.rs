@@ -148,6 +148,37 @@ fn what_policies_may_name() {
 }
 
 #[test]
+fn one_name_for_a_tool_that_is_reached_in_several_ways() {
+    let config = "apiVersion: toolgate/v1\nkind: Config\nupstreams:\n  \
+                  payments: { http: \"http://a\", tags: [money], tools: [ { name: refund, match: POST /r, cost_usd: 0.01, ignore_args: [at] }, { name: get, match: GET /p } ] }\n  \
+                  desk: { mcp: \"http://b/mcp\", tags: [desk, money], tools: [ { name: give_back, alias: payments.refund, effect: read, ignore_args: [nonce] }, { name: look, alias: payments.get, effect: read } ] }\n  \
+                  other: { http: \"http://c\", tools: [ { name: x, match: GET /x, alias: away.tool } ] }\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.yaml"), config).unwrap();
+    let loaded = load_with(&folder.path().join("c.yaml"), &environment).unwrap();
+    let settings = loaded.settings;
+    let facts = settings.tool_facts();
+    let shown: Vec<_> =
+        facts.iter().map(|tool| (&*tool.name, tool.effect, tool.tags.join(" "))).collect();
+    let expected = [
+        ("payments.refund", Effect::Write, "money desk".to_owned()),
+        ("payments.get", Effect::Read, "money desk".to_owned()),
+        ("away.tool", Effect::Read, String::new()),
+    ];
+    assert_eq!(shown, expected);
+    let [payments, desk, _] = settings.upstreams.as_slice() else { panic!("three upstreams") };
+    let give_back = &desk.named.tools[0];
+    assert_eq!(&*give_back.operation, "give_back");
+    let refund = payments.tools.iter().find(|tool| tool.effect == Effect::Write).unwrap();
+    assert_eq!(give_back.facts(&desk.name), refund.facts(&payments.name, &"refund".into()));
+    for tool in [&give_back.ignore_args, &refund.ignore_args] {
+        assert_eq!(tool.join(" "), "at nonce");
+    }
+    // What a call costs stays with the way it goes.
+    assert!(refund.plan.cost.max() > give_back.plan.cost.max());
+}
+
+#[test]
 fn an_absent_config_says_how_to_get_one() {
     let faults = load_with(Path::new("absent/toolgate.yaml"), &environment).unwrap_err();
     let rendered = faults[0].render(false);

@@ -13,7 +13,7 @@ use super::raw;
 use super::reads::Reads;
 use super::settings::{Auth, Kind, Operation, Timeouts, Tool, Upstream};
 use super::validate::{Check, secret, size};
-use super::{codes, command, cost, kind, labels, named, resilience};
+use super::{alias, codes, command, cost, kind, labels, named, resilience};
 use crate::call::Plan;
 use crate::call::plan::OutputPlan;
 use crate::contract::{Definition, OnBreach};
@@ -28,6 +28,10 @@ const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Allowed bounds on answers: they are held in memory until they are whole.
 const OUTPUT_RANGE_BYTES: (u64, u64) = (1, 64 << 20);
+
+/// Largest body that an upstream may take in place of `bounds.body`: a quarter of the memory for all
+/// bodies, so that one always finds room. Conversations with pictures are long.
+const BODY_LIMIT_BYTES: usize = 16 << 20;
 
 /// Allowed lengths of every timeout.
 pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
@@ -73,9 +77,10 @@ pub(super) fn upstreams(
     let ends = raw.value.iter().skip(1).map(|(name, _)| name.span.start).chain([usize::MAX]);
     let entries = raw.value.iter().zip(ends);
     let place = |name: &Field<String>, end| Span { start: name.span.start, end };
-    let built: Vec<Upstream> = entries
+    let mut built: Vec<Upstream> = entries
         .filter_map(|((name, raw), end)| upstream(name, raw, place(name, end), check))
         .collect();
+    alias::join(&raw.value, &mut built, check);
     resilience::check_read_backs(&raw.value, &built, check);
     built
 }
@@ -127,6 +132,7 @@ fn upstream(
         kind,
         tools: tools?,
         named: named.unwrap_or_default(),
+        body_limit_bytes: body_limit(raw, kind, check),
         timeouts,
         auth,
         ca_pem,
@@ -264,8 +270,10 @@ fn tool(
     let cost = cost::of_tool(raw, &common.cost, check);
     let resilience = resilience::of_tool(raw, effect, &common.resilience, check);
     let output = output(raw.output.as_ref(), check).unwrap_or(common.output);
+    let alias = alias::read(raw.alias.as_ref(), &name, check);
     let tool = Tool {
         operation,
+        alias,
         method: pattern.method.clone(),
         path: Arc::from(pattern.path.as_str()),
         template: pattern.template.clone(),
@@ -299,6 +307,16 @@ fn named_here(raw: &raw::Tool, check: &mut Check<'_>) -> Option<Given> {
         source: Arc::clone(check.source),
         span: name?.span,
     })
+}
+
+/// How much a request to it may bring.
+fn body_limit(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) -> Option<usize> {
+    let range = (1, BODY_LIMIT_BYTES as u64);
+    match (raw.body, kind) {
+        (Some(field), _) => Some(size(check, Some(field), BODY_LIMIT_BYTES, range)),
+        (None, Kind::Llm(_)) => Some(BODY_LIMIT_BYTES),
+        (None, Kind::Http | Kind::Mcp) => None,
+    }
 }
 
 /// How much a tool may answer.

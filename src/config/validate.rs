@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use super::raw;
 use super::secrets::Secrets;
 use super::settings::{Bounds, Events, Reload, Runs, Settings};
-use super::{address, admin, codes, labels, upstream};
+use super::{address, admin, codes, labels, prices, upstream};
 use crate::policy::view::Caller;
 use crate::yaml::{self, Diagnostic, Field, ScalarFault, Source, Span, Text};
 
@@ -134,6 +134,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
     let admin_hosts = admin::hosts(&raw.admin_hosts, check);
     let state = check.path(raw.state.as_ref().map_or(DEFAULT_STATE, |field| &field.value));
     let upstreams = raw.upstreams.as_ref().map(|raw| upstream::upstreams(raw, check));
+    let prices = prices::prices(raw.prices.as_ref(), check);
     let runs = raw.runs.as_ref().map_or_else(Runs::default, |raw| runs(raw, check));
     let reload = raw.reload.as_ref().map_or_else(Reload::default, |raw| reload(raw, check));
     let events = events(raw.record.as_ref(), check);
@@ -148,6 +149,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
         admin_hosts,
         state,
         upstreams: upstreams?,
+        prices,
         runs,
         reload,
         events,

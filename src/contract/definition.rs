@@ -109,15 +109,28 @@ impl Definition {
             "args": args.collect::<Vec<_>>(),
             "results": results,
         });
-        let text = whole.to_string();
-        match Document::parse(Bytes::from(text.clone()), DEPTH_LIMIT_LEVELS) {
-            Ok(document) => Arc::from(json::digest(document.root(), None).to_string()),
-            // Deeper than any file we read; its own text is as good a form.
-            Err(_) => {
-                let mut hasher = json::Hasher::new(None);
-                hasher.update(text.as_bytes());
-                Arc::from(hasher.finish().to_string())
-            }
+        digest_of(&whole)
+    }
+
+    /// The digest of the schema of its arguments, in the same form; `None` when there is none, or one
+    /// for each place that arguments stand in.
+    pub fn args_version(&self) -> Option<Arc<str>> {
+        match self.args.as_slice() {
+            [Part { names: None, schema, optional: _ }] => Some(digest_of(schema)),
+            _ => None,
+        }
+    }
+}
+
+fn digest_of(value: &Value) -> Arc<str> {
+    let text = value.to_string();
+    match Document::parse(Bytes::from(text.clone()), DEPTH_LIMIT_LEVELS) {
+        Ok(document) => Arc::from(json::digest(document.root(), None).to_string()),
+        // Deeper than any file we read; its own text is as good a form.
+        Err(_) => {
+            let mut hasher = json::Hasher::new(None);
+            hasher.update(text.as_bytes());
+            Arc::from(hasher.finish().to_string())
         }
     }
 }

@@ -53,6 +53,8 @@ pub enum OnBreach {
 pub struct Contract {
     /// Digest of the definition: 24 hex digits of SHA-256 over its canonical JSON.
     pub version: Arc<str>,
+    /// The same over the schema of its arguments alone; `None` when they have not exactly one.
+    pub args_version: Option<Arc<str>>,
     pub on_breach: OnBreach,
     args: Option<Arc<ArgsContract>>,
     responses: Responses,
@@ -70,7 +72,8 @@ impl Contract {
             Some(Arc::new(ArgsContract::build(&definition.args)?))
         };
         let responses = Responses::build(&definition.results)?;
-        Ok(Self { version: definition.version(), on_breach, args, responses })
+        let args_version = definition.args_version();
+        Ok(Self { version: definition.version(), args_version, on_breach, args, responses })
     }
 
     /// What the tool's arguments must be, if that is declared.

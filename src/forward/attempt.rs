@@ -29,7 +29,8 @@ impl Prepared {
     pub fn new(admitted: &mut Admitted, upstream: &Upstream) -> Result<Self, http::Error> {
         let received = admitted.take_headers();
         let call = admitted.call();
-        let reads_result = super::keeps_result(admitted.applicable(), &call.plan);
+        let reads_result =
+            super::keeps_result(admitted.applicable(), &call.plan) || call.order.is_some();
         let uri = target(call, upstream)?;
         let key = admitted.begun.key.as_deref();
         let headers = headers::outgoing(received, call, upstream, reads_result, key);

@@ -12,6 +12,7 @@ use tokio::time::Sleep;
 
 use crate::forward::Content;
 use crate::json::{Digest, Hasher};
+use crate::protocol::llm::Asked;
 use crate::protocol::{Heard, Listen};
 
 /// Longest result that is kept for rules to read; of a longer one nothing is remembered.
@@ -41,10 +42,22 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// Has a body that was held back heard, as far as it was kept.
+    pub fn be_heard(&mut self, listener: Option<Box<dyn Listen>>) {
+        if let (Some(mut listener), None) = (listener, &self.heard) {
+            let kept = self.kept.as_ref();
+            kept.into_iter().for_each(|kept| listener.hear(kept));
+            let whole = kept.is_some() && matches!(self.tail, Tail::Whole);
+            self.heard = Some(listener.heard(whole));
+        }
+    }
+
     /// The result as rules read it.
     pub fn result(&self) -> Option<Bytes> {
         match &self.heard {
-            Some(heard) => heard.result.clone(),
+            // What a model says is its body.
+            Some(heard) if heard.said.is_none() => heard.result.clone(),
+            Some(_) => self.kept.clone(),
             None => self.kept.clone(),
         }
     }
@@ -59,6 +72,8 @@ pub struct Hearing {
     pub keep: bool,
     /// Reads it in its protocol's own words.
     pub listener: Option<Box<dyn Listen>>,
+    /// Told of the tool calls that a model asks for, before the agent can know of them.
+    pub wishes: Option<Wishes>,
     /// Changes it on its way.
     pub sift: Option<Box<dyn Sift>>,
 }
@@ -72,6 +87,9 @@ pub trait Sift: Send {
     fn rest(&mut self) -> Bytes;
 }
 
+/// Takes note of tool calls that a model asks for.
+pub type Wishes = Box<dyn FnMut(&[Asked]) + Send>;
+
 /// An answer's body with an end hook.
 pub struct Metered {
     inner: Content,
@@ -82,6 +100,7 @@ pub struct Metered {
     /// Begins the digest of what the listener says the result is known by.
     afresh: Option<Hasher>,
     sift: Sifting,
+    wishes: Option<Wishes>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -110,7 +129,7 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener, sift } = hearing;
+        let Hearing { keep, listener, wishes, sift } = hearing;
         let mut metered = Self {
             inner,
             afresh: listener.as_ref().map(|_| hasher.clone()),
@@ -119,6 +138,7 @@ impl Metered {
             kept: keep.then(BytesMut::new),
             listener,
             sift: sift.map_or(Sifting::Untouched, Sifting::On),
+            wishes,
             idle,
             silence: None,
             finish: Some(finish),
@@ -202,6 +222,10 @@ impl Metered {
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);
+            let news = listener.news();
+            if let (Some(wishes), false) = (&mut self.wishes, news.is_empty()) {
+                wishes(&news);
+            }
         }
         if let Some(kept) = &mut self.kept {
             if kept.len().saturating_add(data.len()) > RESULT_CAPTURE_LIMIT_BYTES {

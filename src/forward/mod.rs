@@ -22,7 +22,7 @@ use crate::call::{Outcome, Plan};
 use crate::guard::Admitted;
 use crate::policy::set::Applicable;
 
-pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Sift, Tail};
+pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Sift, Tail, Wishes};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 pub use content::{Content, ContentError, Held, Keeper};
 pub use remembered::Remembered;

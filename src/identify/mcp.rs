@@ -67,7 +67,8 @@ pub(super) async fn call(
             return Err(refusal.with_hint(StatusHint::MethodNotAllowed));
         }
     };
-    body::collect(&parts, incoming, desk.terms, desk.room).await?;
+    let limit = desk.terms.body_limit(tools.upstream());
+    body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     note(desk, Mcp::unread(verb));
     let asked = Asked::of_protocol(verb, tools, ArgumentsBuilder::new(), desk)?;
     Ok(assembled(head, parts, (Bytes::new(), Share::default()), asked, desk))
@@ -82,6 +83,13 @@ pub(super) fn arguments_of(body: &Bytes) -> Bytes {
     }
 }
 
+/// The message with other arguments, all else as it was. `None` when it has no place for them.
+pub(super) fn with_arguments(body: &Bytes, arguments: &[u8]) -> Option<Bytes> {
+    let text = std::str::from_utf8(body).ok()?;
+    let path = [Box::from("params"), Box::from("arguments")];
+    splice::assign(text, &path, std::str::from_utf8(arguments).ok()?).map(Bytes::from)
+}
+
 async fn posted(
     head: &Head,
     parts: Parts,
@@ -89,7 +97,8 @@ async fn posted(
     tools: &NamedTools,
     desk: &mut Desk<'_>,
 ) -> Result<Call, Refusal> {
-    let (bytes, share) = body::collect(&parts, incoming, desk.terms, desk.room).await?;
+    let limit = desk.terms.body_limit(tools.upstream());
+    let (bytes, share) = body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     let reading = read(bytes, share, desk)?;
     let era = headers::agree(&parts.headers, &reading.message, &reading.document);
     let era = era.map_err(|mismatch| {
@@ -374,6 +383,7 @@ fn assembled(
         textual: Box::default(),
         intended: None,
         message: None,
+        order: None,
     }
 }
 

@@ -16,7 +16,7 @@ mod rewritten;
 pub mod run_id;
 pub mod trace;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,17 +25,19 @@ use ::http::{HeaderMap, HeaderName, Method, Request};
 use bytes::Bytes;
 use hyper::body::Incoming;
 
-use crate::call::{Caller, Known, Language, Plan, Provider, Refusal, RunId, Standing, ToolFacts};
+use crate::call::{Caller, Known, Language, Plan, Refusal, RunId, Standing, ToolFacts};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
-use crate::ledger::{Denial, Ledger, PinnedDefinition, Sizes, Turn, Visit};
+use crate::ledger::{ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit};
 use crate::policy::view::CallView;
 use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
+use crate::protocol::llm::Order;
 
 pub use self::body::{Room, Share};
 use self::head::Head;
 pub(crate) use self::head::Target;
+pub use self::llm::ModelApi;
 pub use self::rewritten::RewriteFault;
 use self::run_id::RunIdSource;
 use self::trace::TraceContext;
@@ -94,6 +96,8 @@ pub struct Call {
     pub intended: Option<bool>,
     /// What more there is to a message of the Model Context Protocol.
     pub message: Option<Box<MessageFacts>>,
+    /// What a call to a model may use, and is charged by.
+    pub order: Option<Box<Order>>,
 }
 
 /// What more there is to a call that is a message of the Model Context Protocol.
@@ -119,9 +123,20 @@ pub struct Terms {
     /// The operator's own header for run ids.
     pub run_header: Option<HeaderName>,
     pub body_limit_bytes: usize,
+    /// In place of it, by the upstream's name.
+    pub body_limits: HashMap<Arc<str>, usize>,
     /// From the head to the last byte of the body.
     pub body_time: Duration,
     pub digest_key: Option<HmacKey>,
+    /// Operations that more than one of the tools has whose names are in the config.
+    pub shared_operations: HashSet<Arc<str>>,
+}
+
+impl Terms {
+    /// The largest body of a request to an upstream, in bytes.
+    pub fn body_limit(&self, upstream: &str) -> usize {
+        self.body_limits.get(upstream).copied().unwrap_or(self.body_limit_bytes)
+    }
 }
 
 /// How an upstream that is no plain HTTP API is read.
@@ -130,7 +145,7 @@ pub enum Surface {
     /// An MCP server.
     Mcp(NamedTools),
     /// A model API.
-    Llm(Provider, NamedTools),
+    Llm(ModelApi),
 }
 
 /// Where identification looks things up and notes them.
@@ -213,9 +228,28 @@ impl Call {
         }
     }
 
+    /// What a breaker knows the tool by: one that is reached in several ways may be down in one of
+    /// them.
+    pub fn rested_as(&self) -> Arc<str> {
+        if self.tool.server == self.upstream {
+            return Arc::clone(&self.tool.name);
+        }
+        Arc::from(format!("{}@{}", self.tool.name, self.upstream))
+    }
+
+    /// The call as a model may have asked for it.
+    pub(crate) fn as_wish(&self, terms: &Terms) -> ToolCall<'_> {
+        let sole = !terms.shared_operations.contains(&self.tool.operation);
+        ToolCall::new(&self.tool, ArgsKey::of(self.args.root()), sole)
+    }
+
     /// The most that the call can take of budgets.
     pub fn sizes(&self) -> Sizes {
-        Sizes { cost: self.plan.cost.max(), tokens: 0 }
+        let fixed = self.plan.cost.max();
+        let Some(order) = &self.order else { return Sizes { cost: fixed, tokens: 0 } };
+        // Of a model without a price, what the config says a call costs.
+        let unpriced = if self.plan.cost.is_said() { fixed } else { Order::unpriced() };
+        Sizes { cost: order.most_cost().unwrap_or(unpriced), tokens: order.most_tokens() }
     }
 
     /// What expressions see of it.
@@ -283,9 +317,7 @@ async fn tool_and_arguments(
     match surface {
         None => http::call(head, request, &target, desk).await,
         Some(Surface::Mcp(tools)) => mcp::call(head, request, &target, tools, desk).await,
-        Some(Surface::Llm(provider, tools)) => {
-            llm::call(head, request, &target, (*provider, tools), desk).await
-        }
+        Some(Surface::Llm(api)) => llm::call(head, request, &target, api, desk).await,
     }
 }
 

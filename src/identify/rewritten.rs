@@ -5,11 +5,13 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
+use crate::call::Language;
 use crate::identify::query::{self, Query};
-use crate::identify::{Call, Identity, Target, Terms, body, contract, path};
+use crate::identify::{Call, Identity, Target, Terms, body, contract, mcp, path};
 use crate::json::splice::{self, Step};
 use crate::json::{Digest, Document};
 use crate::policy::rewrite::{Changed, Wanted};
+use crate::protocol::mcp::headers;
 
 /// Headers that vouch for a body as it was (RFC 9530 and what came before it).
 const BODY_DIGESTS: [HeaderName; 4] = [
@@ -112,6 +114,14 @@ impl Call {
         self.args_bytes = args_bytes;
         self.key = key;
         self.textual = textual;
+        let pinned = self.message.as_ref().and_then(|message| message.pinned.as_ref());
+        if let Some(known) = pinned {
+            // Fields that repeat arguments say what those have become.
+            headers::mirror(&known.mirrored, &mut self.headers, self.args.root().as_object());
+        }
+        if let Some(order) = &mut self.order {
+            **order = order.with(self.args.root());
+        }
     }
 
     /// The path with other parameters, still that of the same tool.
@@ -141,17 +151,22 @@ impl Call {
 impl Parts {
     fn of(call: &Call, terms: &Terms) -> Result<Self, RewriteFault> {
         let unsendable = |fault: &dyn ToString| RewriteFault::Unsendable(fault.to_string());
-        let target = call.target(&call.path).ok_or_else(|| unsendable(&"the path"))?;
-        let routed =
-            terms.routes.find(&call.method, &target).map_err(|_| unsendable(&"the path"))?;
+        let parameters = match &call.language {
+            Language::Llm(_) | Language::Mcp(_) => Vec::new(),
+            Language::Http => {
+                let target = call.target(&call.path).ok_or_else(|| unsendable(&"the path"))?;
+                let routed = terms.routes.find(&call.method, &target);
+                routed.map_err(|_| unsendable(&"the path"))?.parameters
+            }
+        };
         let query = query::parse(call.query.as_deref().unwrap_or_default())
             .map_err(|fault| unsendable(&fault))?;
         let without = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
         Ok(Self {
             // It was read as JSON before, and so is UTF-8.
-            body: String::from_utf8_lossy(&call.body).into_owned(),
+            body: String::from_utf8_lossy(&call.bound_bytes()).into_owned(),
             takes_body: !without.contains(&call.method),
-            parameters: routed.parameters,
+            parameters,
             query: query.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         })
     }
@@ -189,17 +204,23 @@ impl Parts {
     /// Reads the parts as those of a new request.
     fn read(self, call: &Call, path: String, terms: &Terms) -> Result<Draft, RewriteFault> {
         let unsendable = |what: &str| RewriteFault::Unsendable(what.to_owned());
-        if self.body.len() > terms.body_limit_bytes {
+        if self.body.len() > terms.body_limit(&call.upstream) {
             return Err(unsendable("the body is too large"));
         }
         let canonical = Query::from_pairs(self.query).canonical();
         let query = query::parse(canonical.as_deref().unwrap_or_default())
             .map_err(|fault| RewriteFault::Unsendable(fault.to_string()))?;
-        let body = Bytes::from(self.body);
-        let args = body::arguments(&body, &self.parameters, &query)
+        let own = Bytes::from(self.body);
+        let args = body::arguments(&own, &self.parameters, &query)
             .map_err(|refusal| RewriteFault::Unsendable(refusal.message))?;
         let Identity { digest, bytes: args_bytes, key } =
-            Identity::of(&args, &call.tool, &call.ignored, terms, body.len());
+            Identity::of(&args, &call.tool, &call.ignored, terms, own.len());
+        let body = match &call.language {
+            Language::Http | Language::Llm(_) => own,
+            Language::Mcp(_) if own == call.bound_bytes() => call.body.clone(),
+            Language::Mcp(_) => mcp::with_arguments(&call.body, &own)
+                .ok_or_else(|| unsendable("the message has no place for them"))?,
+        };
         let textual = contract::textual(&call.plan, self.parameters, &query);
         let query = query.canonical();
         Ok(Draft { body, path, query, args, digest, args_bytes, key, textual })

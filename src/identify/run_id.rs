@@ -50,6 +50,10 @@ pub enum RunIdSource {
     Traceparent,
     /// `mcp-session-id`.
     McpSession,
+    /// The body of a request to a model: `conversation`, `previous_response_id`, `metadata`.
+    ModelConversation,
+    /// A tool call that a model in a recent run asked for, or whose result a request gives back.
+    ModelToolCall,
     /// None of these: one run an agent, ended by idleness.
     AgentWindow,
 }
@@ -66,6 +70,8 @@ impl RunIdSource {
             Self::Baggage => "baggage",
             Self::Traceparent => "traceparent",
             Self::McpSession => "mcp_session",
+            Self::ModelConversation => "model_conversation",
+            Self::ModelToolCall => "model_tool_call",
             Self::AgentWindow => "agent_window",
         }
     }

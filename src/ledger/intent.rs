@@ -24,7 +24,7 @@ use dashmap::DashMap;
 
 use self::links::{Links, Mark};
 use self::memory::{Matched, Memory};
-use crate::call::{Caller, RunId, ToolFacts};
+use crate::call::{Caller, Intended, RunId, ToolFacts};
 use crate::clock::Now;
 use crate::json::{Value, meaning_key};
 use crate::ledger::Ledger;
@@ -119,6 +119,7 @@ pub struct Execution {
     ledger: Arc<Ledger>,
     run: RunId,
     number: u64,
+    id: Arc<str>,
     kept: bool,
 }
 
@@ -130,23 +131,14 @@ impl ArgsKey {
 }
 
 impl Intent {
-    /// The name users see in events and metrics; `None` when nothing is known.
-    pub fn name(&self) -> Option<&'static str> {
+    /// The same without the call that was asked for; `None` when nothing is known.
+    pub fn intended(&self) -> Option<Intended> {
         match self {
             Self::Unknown => None,
-            Self::Asked => Some("asked"),
-            Self::NeverAsked => Some("never_asked"),
-            Self::Altered { .. } => Some("altered"),
-            Self::Again { .. } => Some("again"),
-        }
-    }
-
-    /// `call.intended` in expressions.
-    pub fn intended(&self) -> Option<bool> {
-        match self {
-            Self::Unknown => None,
-            Self::Asked => Some(true),
-            Self::NeverAsked | Self::Altered { .. } | Self::Again { .. } => Some(false),
+            Self::Asked => Some(Intended::Asked),
+            Self::NeverAsked => Some(Intended::NeverAsked),
+            Self::Altered { .. } => Some(Intended::Altered),
+            Self::Again { .. } => Some(Intended::Again),
         }
     }
 
@@ -168,13 +160,14 @@ impl<'a> ToolCall<'a> {
 }
 
 impl Intents {
-    /// Remembers what a model answered in a run of `caller`.
-    pub fn answered(&self, run: &RunId, caller: &Caller, answer: &ModelAnswer, now: Now) {
+    /// Remembers what a model answered in a run. `owner` is the run's caller, when the model was
+    /// called by the same: calls of theirs that name no run can then be known by it.
+    pub fn answered(&self, run: &RunId, owner: Option<&Caller>, answer: &ModelAnswer, now: Now) {
         if self.count.load(Ordering::Relaxed) >= CALLS_LIMIT {
             self.make_room();
         }
-        let mut memory =
-            self.runs.entry(run.clone()).or_insert_with(|| Memory::new(caller.clone(), now.mono));
+        let fresh = || Memory::new(now.mono);
+        let mut memory = self.runs.entry(run.clone()).or_insert_with(fresh);
         let before = memory.len();
         memory.seen = now.mono;
         for call in &answer.calls {
@@ -183,12 +176,11 @@ impl Intents {
             memory.add(number, &call.id, &call.name, call.args.map(|ArgsKey(key)| key));
         }
         let grown = memory.len().saturating_sub(before);
-        let is_own = memory.caller == *caller;
         drop(memory);
         self.count.fetch_add(grown, Ordering::Relaxed);
         // Nobody is led into another's run, and nobody leads the calls of its owner there.
-        if is_own {
-            self.mark(run, caller, answer, now);
+        if let Some(owner) = owner {
+            self.mark(run, owner, answer, now);
         }
     }
 
@@ -324,10 +316,11 @@ impl Ledger {
         now: Now,
     ) -> (Intent, Option<Execution>) {
         let Matched { intent, used } = self.intents.execute(run, call, now);
-        let execution = used.map(|number| Execution {
+        let execution = used.map(|(number, id)| Execution {
             ledger: Arc::clone(self),
             run: run.clone(),
             number,
+            id,
             kept: false,
         });
         (intent, execution)
@@ -335,6 +328,11 @@ impl Ledger {
 }
 
 impl Execution {
+    /// The provider's id of the call that was asked for, if it gave one.
+    pub fn id(&self) -> Option<&Arc<str>> {
+        Some(&self.id).filter(|id| !id.is_empty())
+    }
+
     /// The request was sent: the call was executed, whatever comes of it.
     pub fn keep(mut self) {
         self.kept = true;

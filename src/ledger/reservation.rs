@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::call::{RunId, Standing, Status, StopReason};
+use crate::call::{Caller, RunId, Standing, Status, StopReason};
 use crate::clock::Now;
 use crate::ledger::Ledger;
 use crate::ledger::claim::{Bill, Claim, Taken, Used};
@@ -169,13 +169,18 @@ impl Reservation {
         self.visit.kills()
     }
 
-    /// Remembers what a model answered to the call. While the model wants tools, or another call is in
-    /// the run or follows, the run goes on.
-    pub fn model_answered(&self, answer: &ModelAnswer, now: Now) {
+    /// Remembers what a model answered to the call, which `caller` made. While the model wants tools,
+    /// or another call is in the run or follows, the run goes on.
+    pub fn model_answered(&self, caller: &Caller, answer: &ModelAnswer, now: Now) {
         let run = &self.visit.run;
-        self.ledger().intents.answered(&run.id, &run.caller, answer, now);
+        self.ledger().intents.answered(&run.id, self.owner(caller), answer, now);
         let mut state = run.state.lock();
         state.answered = answer.is_final.then_some(now.mono);
+    }
+
+    /// The run's caller, when it is `caller`.
+    pub fn owner<'a>(&self, caller: &'a Caller) -> Option<&'a Caller> {
+        (self.visit.run.caller == *caller).then_some(caller)
     }
 
     /// Says that bytes of the request may reach the tool from now on: it counts as used.

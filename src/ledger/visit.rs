@@ -15,7 +15,7 @@ use crate::ledger::reservation::Reservation;
 use crate::ledger::run::{DenialNote, EndedRun, RunCell, RunState};
 use crate::ledger::scope::Scope;
 use crate::ledger::stops::Stops;
-use crate::ledger::{Intents, Kills, Ledger};
+use crate::ledger::{Execution, Intent, Intents, Kills, Ledger, ToolCall};
 use crate::policy::amount::Amount;
 use crate::policy::expr::EvalError;
 use crate::policy::model::{Limit, Maximum};
@@ -244,6 +244,16 @@ impl Visit {
     pub fn look<T>(&self, now: Now, show: impl FnOnce(RunView<'_>) -> T) -> T {
         let state = self.run.state.lock();
         show(state.view(&self.run.id.0, now))
+    }
+
+    /// Whether no model was heard in any run, so that nothing can be held against one.
+    pub fn is_without_models(&self) -> bool {
+        self.ledger.intents.remembered().0 == 0
+    }
+
+    /// What the model of the run has to do with a call that is about to be executed in it.
+    pub fn execute(&self, call: &ToolCall<'_>, now: Now) -> (Intent, Option<Execution>) {
+        self.ledger.execute(&self.run.id, call, now)
     }
 
     /// What operators have switched off.

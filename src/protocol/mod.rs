@@ -27,7 +27,12 @@ pub struct Told {
 pub fn tell(language: &Language, shown: &http::Shown<'_>, status: StatusCode) -> Told {
     match language {
         Language::Mcp(message) => mcp::tell(message, shown, status),
-        Language::Http | Language::Llm(_) => {
+        Language::Llm(message) => Told {
+            status,
+            content_type: "application/json",
+            body: llm::refusal(message.provider, shown),
+        },
+        Language::Http => {
             let body = http::Problem::new(shown).to_bytes();
             Told { status, content_type: "application/problem+json", body }
         }
@@ -45,6 +50,9 @@ pub fn listen(
             let form = mcp::listen::Form::of(headers)?;
             Some(Box::new(mcp::listen::Listener::new(form)))
         }
-        Language::Http | Language::Mcp(_) | Language::Llm(_) => None,
+        Language::Llm(message) => {
+            Some(Box::new(llm::Listener::new(message.provider, status, headers)))
+        }
+        Language::Http | Language::Mcp(_) => None,
     }
 }

@@ -26,6 +26,8 @@ pub enum Kind {
     Kill,
     Reload,
     Drift,
+    /// A call was forwarded that the model of its run did not ask for as it was made.
+    Intent,
 }
 
 /// One event. Absent fields are left out of the line. Contents never stand here: arguments and
@@ -142,9 +144,22 @@ pub struct Event<'a> {
     /// Of `tokens_input`, those that were read from a cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_cached: Option<u64>,
+    /// The provider did not say all of it: what was not known is counted as it was reserved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_estimated: Option<bool>,
+    /// Why the model stopped, in its provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<&'a str>,
     /// The model that answered, or was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<&'a str>,
+    /// What the model of the run had to do with the call: `asked`, `never_asked`, `altered` or
+    /// `again`. Absent where no model was heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<&'a str>,
+    /// The provider's id of the tool call that it fulfils, differs from or repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<&'a str>,
     /// What happened, of kinds that are no call: never contents, never a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,

@@ -1,6 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
 mod costs;
+mod intents;
 
 use std::collections::hash_map::RandomState;
 use std::sync::Arc;
@@ -15,8 +16,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+pub(super) use self::costs::Asked;
 use self::costs::Costs;
-use crate::call::{Caller, ErrorClass, Observed, StopReason, Verdict};
+use self::intents::Intents;
+use crate::call::{Caller, ErrorClass, Observed, StopReason, Tokens, Verdict};
 use crate::ledger::BreakerState;
 use crate::record::rules::{RuleCount, RuleCounts};
 
@@ -88,6 +91,7 @@ struct AgentLabels {
 
 pub(super) struct Metrics {
     registry: Registry,
+    intents: Intents,
     decisions: Family<DecisionLabels, Counter>,
     redactions: Family<RuleLabels, Counter>,
     rules: RuleCounts,
@@ -246,7 +250,9 @@ impl Metrics {
             })
             .clone();
         let reloads = reloads(&mut registry);
+        let intents = Intents::registered(&mut registry);
         Self {
+            intents,
             registry,
             decisions,
             redactions,
@@ -341,6 +347,11 @@ impl Metrics {
         series
     }
 
+    /// Counts a forwarded call by what the model had to do with it.
+    pub fn executed(&self, intent: &'static str) {
+        self.intents.executed(intent);
+    }
+
     pub fn reloaded(&self, result: ReloadResult) {
         self.reloads.get_or_create(&ReloadLabels { result: result.name() }).inc();
     }
@@ -355,8 +366,13 @@ impl Metrics {
     }
 
     /// Counts what a call cost, where something says so.
-    pub fn call_cost(&self, caller: &Caller, cost_usd: Option<f64>) {
-        self.costs.of_call(caller, cost_usd);
+    pub fn call_cost(&self, caller: &Caller, model: &str, cost_usd: Option<f64>) {
+        self.costs.of_call(caller, model, cost_usd);
+    }
+
+    /// Counts what a model used, where its provider says so.
+    pub fn tokens(&self, asked: Asked<'_>, tokens: Tokens) {
+        self.costs.of_tokens(asked, tokens);
     }
 
     /// Counts what a run cost, where something says so.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{
-    Caller, Ending, ErrorClass, Known, Outcome, Refusal, RetryScope, Status, StopReason, Tokens,
-    Verdict,
+    Caller, Counted, Ending, ErrorClass, Intended, Known, Language, Outcome, Refusal, RetryScope,
+    Status, StopReason, Tokens, Verdict,
 };
 use crate::clock::Now;
 use crate::json::Digest;
 use crate::record::event::{self, Event, Kind};
 use crate::record::journal::Slot;
-use crate::record::metrics::Observation;
+use crate::record::metrics::{Asked, Observation};
 use crate::record::{Recorder, ids};
 use crate::weaken::Hole;
 
@@ -87,6 +87,7 @@ impl Page {
 
     /// Closes the record of a call that took place and whose result the agent did not get.
     pub fn withheld(mut self, refusal: &Refusal, ending: &Ending) {
+        self.note_bill(ending);
         let Ending { outcome, result, upstream, attempts, cost_usd, tokens } = *ending;
         let outcome = Outcome {
             status: Status::Denied,
@@ -112,7 +113,7 @@ impl Page {
     pub fn ended(mut self, ending: &Ending) {
         let Ending { outcome, result, upstream, attempts, cost_usd, tokens } = *ending;
         let warned_by = self.known.warned_by.clone();
-        self.recorder.metrics.call_cost(&self.caller, cost_usd);
+        self.note_bill(ending);
         self.close(&Close {
             outcome,
             verdict: Some(passed(warned_by.as_deref())),
@@ -125,6 +126,18 @@ impl Page {
             cost_usd,
             tokens,
         });
+    }
+
+    /// Counts what the call cost and what a model used for it.
+    fn note_bill(&self, ending: &Ending) {
+        let metrics = &self.recorder.metrics;
+        let model = self.known.model.as_deref();
+        metrics.call_cost(&self.caller, model.unwrap_or_default(), ending.cost_usd);
+        if let (Some(tokens), Language::Llm(message)) = (ending.tokens, &self.known.language) {
+            let operation = self.known.tool.as_deref().map_or("", |tool| &*tool.operation);
+            let asked = Asked { operation, provider: message.provider, model };
+            metrics.tokens(asked, tokens);
+        }
     }
 
     /// Attempts of a call that did not come to its end: those that failed, and the one under way.
@@ -190,9 +203,47 @@ impl Page {
             tokens_input: close.tokens.map(|tokens| tokens.input),
             tokens_output: close.tokens.map(|tokens| tokens.output),
             tokens_cached: close.tokens.map(|tokens| tokens.cached),
+            intent: known.intended.map(Intended::name),
+            tool_call_id: known.tool_call_id.as_deref(),
+            tokens_estimated: close
+                .tokens
+                .and_then(|tokens| (tokens.known == Counted::Estimated).then_some(true)),
+            finish: known.finish.as_deref(),
             ..Event::default()
         });
         self.count(close, duration, gate);
+        self.tell_intent(args_sha.as_deref());
+    }
+
+    /// Counts a forwarded call by what the model had to do with it, and tells of one that it did not
+    /// ask for.
+    fn tell_intent(&self, args_sha: Option<&str>) {
+        let known = &self.known;
+        let Some(intended) = known.intended.filter(|_| known.sent) else { return };
+        self.recorder.metrics.executed(intended.name());
+        let Some(detail) = intended.mismatch() else { return };
+        self.recorder.note(&Event {
+            ts_ms: self.opened.wall_ms,
+            kind: Kind::Intent,
+            run_id: known.run.as_ref().map(|(id, _)| &*id.0),
+            run_id_source: known.run.as_ref().map(|(_, source)| *source),
+            step_id: known.step,
+            call_id: Some(&self.call_id),
+            trace_id: event::given(&known.trace_id),
+            span_id: event::given(&known.span_id),
+            tenant: event::given(&self.caller.tenant),
+            project: event::given(&self.caller.project),
+            user: event::given(&self.caller.user),
+            agent: event::given(&self.caller.agent),
+            tool: known.tool.as_deref().map(|tool| &*tool.name),
+            protocol: Some(known.language.name()),
+            args_sha,
+            args_bytes: known.args.map(|(_, bytes)| bytes),
+            intent: Some(intended.name()),
+            tool_call_id: known.tool_call_id.as_deref(),
+            detail: Some(detail),
+            ..Event::default()
+        });
     }
 
     fn count(&self, close: &Close<'_>, duration: Duration, gate: Duration) {

@@ -13,14 +13,17 @@
 mod harness;
 
 mod admin;
+mod alias;
 mod approvals;
 mod contracts;
 mod costs;
 mod exec;
 mod faults;
 mod input;
+mod intent;
 mod kill;
 mod limits;
+mod llm;
 mod minted_runs;
 mod operate;
 mod record;

@@ -46,6 +46,11 @@ impl CostPlan {
         self.max
     }
 
+    /// Whether the config says what a call costs, and that it costs something.
+    pub fn is_said(&self) -> bool {
+        self.max > Usd::ZERO || self.from_result.is_some()
+    }
+
     /// Whether the result must be kept to know the cost.
     pub fn reads_result(&self) -> bool {
         self.from_result.is_some()

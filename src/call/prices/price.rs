@@ -99,6 +99,26 @@ impl Price {
             .fold(Sum::default(), Sum::plus)
     }
 
+    /// The most that a call can cost whose prompt is known, as `seen` has it, and whose answer is no
+    /// longer than that of `spend`.
+    pub fn most_after(&self, seen: &Usage, spend: &Spend) -> Usd {
+        let prompt = Usage {
+            output: 0,
+            reasoning: 0,
+            audio_output: 0,
+            searches: seen.searches.max(spend.searches),
+            ..*seen
+        };
+        let tiers = [Tier::Standard, Tier::Flex, Tier::Priority, Tier::Batch, Tier::Ultrafast];
+        let sums = tiers.into_iter().filter(|tier| spend.may_be(*tier)).map(|tier| {
+            let rates = Rates { price: self, tier, input: seen.input };
+            let spoken = if spend.audio_output { rates.audio_output() } else { Rate::default() };
+            let dearest = rates.output().max(rates.reasoning()).max(spoken);
+            self.sum(&prompt, tier).plus(dearest.times(spend.output.max(seen.output)))
+        });
+        sums.max().unwrap_or_default().rounded_up()
+    }
+
     /// The most that a call can cost which uses no more than `spend`, at whatever length of prompt
     /// up to that is the dearest.
     pub fn most(&self, spend: &Spend) -> Usd {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::name::{Fit, KnownName, SaidName};
 use super::{Intent, ToolCall};
-use crate::call::Caller;
 
 /// Calls remembered of one run. Beyond it the oldest that was executed is forgotten, or else the
 /// oldest: executed after that, it counts as never asked for.
@@ -19,7 +18,6 @@ const UNIQUE_ID_MIN_BYTES: usize = 9;
 /// The memory of one run in which a model has answered.
 #[derive(Debug)]
 pub(super) struct Memory {
-    pub caller: Caller,
     pub seen: Duration,
     calls: VecDeque<Wish>,
 }
@@ -41,13 +39,13 @@ struct Wish {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Matched {
     pub intent: Intent,
-    /// The wish that it has used up.
-    pub used: Option<u64>,
+    /// The wish that it has used up, with its id.
+    pub used: Option<(u64, Arc<str>)>,
 }
 
 impl Memory {
-    pub fn new(caller: Caller, seen: Duration) -> Self {
-        Self { caller, seen, calls: VecDeque::new() }
+    pub fn new(seen: Duration) -> Self {
+        Self { seen, calls: VecDeque::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -78,7 +76,10 @@ impl Memory {
             && let Some(wish) = self.calls.get_mut(place)
         {
             wish.executed = Some(Arc::clone(call.tool));
-            return Matched { intent: Intent::Asked, used: Some(wish.number) };
+            return Matched {
+                intent: Intent::Asked,
+                used: Some((wish.number, Arc::clone(&wish.id))),
+            };
         }
         let again =
             |wish: &Wish| wish.executed.as_ref() == Some(call.tool) && wish.args == Some(call.args);

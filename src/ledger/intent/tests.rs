@@ -72,7 +72,7 @@ impl World {
     }
 
     fn answered(&self, id: &str, caller: &Caller, answer: &ModelAnswer) {
-        self.ledger.intents.answered(&run(id), caller, answer, self.clock.now());
+        self.ledger.intents.answered(&run(id), Some(caller), answer, self.clock.now());
     }
 
     /// Executes a call for good.
@@ -346,8 +346,8 @@ fn ids_find_the_run_that_they_came_from() {
 #[test]
 fn a_stranger_in_a_run_leads_nobody_there() {
     let world = world();
-    world.asked("one", vec![]);
-    world.answered("one", &caller("b"), &wishes(vec![wish("call_abcdefgh", "t", "{}")]));
+    let answer = wishes(vec![wish("call_abcdefgh", "t", "{}")]);
+    world.ledger.intents.answered(&run("one"), None, &answer, world.clock.now());
     let tool = facts("s", "t");
     assert_eq!(world.linked("a", &tool, "{}"), None);
     assert_eq!(world.linked("b", &tool, "{}"), None);

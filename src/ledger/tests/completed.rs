@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{World, admit, limits, run, settlement, world};
-use crate::call::{RunEnd, Status, StopReason};
+use crate::call::{Caller, RunEnd, Status, StopReason};
 use crate::ledger::{COMPLETED_AFTER, EndedRun, ModelAnswer, Stopped};
 
 const NONE: &str = "- { id: a, per: run, max: { calls: 1000 }, then: deny, message: m }\n";
@@ -18,7 +18,7 @@ impl World {
         let reservation = admit(self, id, &limits(NONE)).expect("it is admitted");
         reservation.mark_sent();
         let answer = ModelAnswer { is_final, ..ModelAnswer::default() };
-        reservation.model_answered(&answer, self.clock.now());
+        reservation.model_answered(&Caller::default(), &answer, self.clock.now());
         reservation.settle(settlement(Status::Ok), self.clock.now());
     }
 
@@ -101,6 +101,7 @@ fn a_run_that_goes_on_keeps_what_it_has_used_and_ends_again() {
     let third = admit(&world, "r", &budget).expect("one is left");
     third.mark_sent();
     third.model_answered(
+        &Caller::default(),
         &ModelAnswer { is_final: true, ..ModelAnswer::default() },
         world.clock.now(),
     );
@@ -121,7 +122,7 @@ fn the_budget_is_fresh_when_the_run_was_idle_and_not_before() {
     let first = admit(&world, "r", &budget).expect("one is left");
     first.mark_sent();
     let last_word = ModelAnswer { is_final: true, ..ModelAnswer::default() };
-    first.model_answered(&last_word, world.clock.now());
+    first.model_answered(&Caller::default(), &last_word, world.clock.now());
     first.settle(settlement(Status::Ok), world.clock.now());
     world.wait(seconds(599));
     assert_eq!(world.ends(), [RunEnd::Completed]);

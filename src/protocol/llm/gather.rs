@@ -189,6 +189,18 @@ impl Gather {
         self.item = Item::default();
     }
 
+    /// The tool calls that are complete and were not told yet. When the model has said why it
+    /// stopped, all of them are.
+    pub fn news(&mut self) -> Vec<Asked> {
+        if !self.said.finish.is_empty() {
+            let complete: Vec<Item> = self.open.drain(..).map(|open| open.item).collect();
+            complete.into_iter().for_each(|item| self.ask(item));
+        }
+        let news = self.said.asked.get(self.said.told..).unwrap_or_default().to_vec();
+        self.said.told = self.said.asked.len();
+        news
+    }
+
     /// What was said, once nothing follows. `is_whole` says that the answer came to its end.
     pub fn finish(mut self, is_whole: bool) -> Said {
         let opened: Vec<Item> = self.open.drain(..).map(|open| open.item).collect();

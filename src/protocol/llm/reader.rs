@@ -6,7 +6,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use super::Provider;
 use super::gather::Gather;
 use super::lines::{Lines, Part};
-use super::said::Said;
+use super::said::{Asked, Said};
 use super::skim::Skim;
 
 /// Reads one answer, in pieces of any size. Holds names, numbers and arguments of tool calls, all
@@ -61,6 +61,15 @@ impl Reader {
                     }
                 }
             }
+        }
+    }
+
+    /// The tool calls that the answer has asked for since this was last called.
+    pub fn news(&mut self) -> Vec<Asked> {
+        match self.form {
+            Form::Events(_) => self.gather.news(),
+            // Nobody acts on half an answer.
+            Form::Json | Form::Unreadable => Vec::new(),
         }
     }
 

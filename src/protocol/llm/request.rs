@@ -22,6 +22,8 @@ const ANSWERS_LIMIT: u64 = 128;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub model: Option<Box<str>>,
+    /// The model that the path names, whatever the body says.
+    pub path_model: Option<Box<str>>,
     pub is_stream: bool,
     /// The most that each answer may be long, in tokens, where the request says.
     pub max_output: Option<u64>,
@@ -65,6 +67,7 @@ pub fn facts(
         || (config.is_some() && member(config, "responseModalities").is_some());
     Facts {
         model: model.map(Into::into),
+        path_model: path_model.map(Into::into),
         is_stream,
         max_output,
         answers,

@@ -65,6 +65,8 @@ pub struct Said {
     /// Why the model stopped, in the provider's words; more than one where it gave several answers.
     pub finish: Vec<Box<str>>,
     pub asked: Vec<Asked>,
+    /// Of `asked`, how many were told before the answer had ended.
+    pub told: usize,
     /// The model asked for more than is remembered.
     pub asked_more: bool,
     /// The model came to its end by itself and asked for no tool.

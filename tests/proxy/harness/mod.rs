@@ -3,6 +3,7 @@
 mod client;
 pub mod faulty;
 mod gate;
+pub mod model;
 mod tool;
 mod wire;
 

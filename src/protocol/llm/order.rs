@@ -1,0 +1,221 @@
+//! What a call to a model may use, and what it is charged: reserved by what its request says,
+//! settled by what its answer says, and never less than what nobody knows.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::operation::{Kind, Operation};
+use super::request::{Facts, facts};
+use super::said::{Counted, Said};
+use super::{Hints, hints};
+use crate::call::prices::{Price, Prices, Spend};
+use crate::call::usage::{Tier, Usage};
+use crate::call::{self, Provider, Tokens};
+use crate::json::Value;
+use crate::policy::amount::Usd;
+
+/// What a call to a model without a price counts as where money is limited: more than any budget has,
+/// and little enough for sums of many.
+const UNPRICED_NANOS: u128 = 1_000_000_000_000_000;
+
+/// Tokens that stand around what a model generates, for each call that it asks for.
+const FRAME_TOKENS: u64 = 16;
+
+/// Statuses behind which the model may have run all the same: somebody between stopped waiting.
+const DOUBTFUL: [u16; 5] = [408, 499, 502, 504, 524];
+
+/// One call to a model.
+#[derive(Debug)]
+pub struct Order {
+    provider: Provider,
+    /// By whose names models are priced.
+    vendor: &'static str,
+    operation: Operation,
+    facts: Facts,
+    hints: Hints,
+    prices: Arc<Prices>,
+    /// The most that it can use.
+    spend: Spend,
+    /// The most that it can cost; absent when no price is known.
+    most: Option<Usd>,
+}
+
+/// What a call is charged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    pub tokens: Tokens,
+    /// Absent when no price is known.
+    pub cost: Option<Usd>,
+}
+
+impl Order {
+    /// Reads a request. `path_model` is the model that its path names; `is_deployment`, that the path
+    /// is a cloud's own.
+    pub fn new(
+        provider: Provider,
+        operation: Operation,
+        (path_model, is_deployment): (Option<&str>, bool),
+        args: Value<'_>,
+        prices: Arc<Prices>,
+    ) -> Self {
+        let vendor = if is_deployment { "azure" } else { provider.name() };
+        let mut order = Self {
+            provider,
+            vendor,
+            operation,
+            facts: facts(provider, operation, path_model, args),
+            hints: hints(provider, args),
+            prices,
+            spend: Spend::default(),
+            most: None,
+        };
+        order.estimate();
+        order
+    }
+
+    /// The same with other arguments.
+    pub fn with(&self, args: Value<'_>) -> Self {
+        let path_model = self.facts.path_model.clone();
+        let from = (path_model.as_deref(), self.vendor == "azure");
+        Self::new(self.provider, self.operation, from, args, Arc::clone(&self.prices))
+    }
+
+    fn estimate(&mut self) {
+        if !self.is_billed() {
+            self.most = Some(Usd::ZERO);
+            return;
+        }
+        let price = self.prices.of_call(self.vendor, None, self.model());
+        let (spend, most) = (self.facts.most(price), price);
+        self.most = most.map(|price| price.most(&spend));
+        self.spend = spend;
+    }
+
+    /// Whether tokens are paid for.
+    pub fn is_billed(&self) -> bool {
+        match self.operation.kind {
+            Kind::Generate | Kind::Embed => true,
+            Kind::Look | Kind::Manage => false,
+        }
+    }
+
+    /// The model that is asked for.
+    pub fn model(&self) -> Option<&str> {
+        self.facts.model.as_deref()
+    }
+
+    /// What the request says of itself.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What the request says of its run.
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    /// The operation that is asked for.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The most tokens that it can use.
+    pub fn most_tokens(&self) -> u64 {
+        self.spend.input.saturating_add(self.spend.output)
+    }
+
+    /// The most that it can cost, as far as tokens have a price.
+    pub fn most_cost(&self) -> Option<Usd> {
+        self.most
+    }
+
+    /// What stands for the cost where money is limited and no price is known.
+    pub fn unpriced() -> Usd {
+        Usd::from_nanos(UNPRICED_NANOS)
+    }
+
+    /// What a call is charged that was sent and answered with `status`. `is_whole` says that all of
+    /// the answer came, `said` what was read of it.
+    pub fn charge(&self, status: StatusCode, is_whole: bool, said: Option<&Said>) -> Charge {
+        if !self.is_billed() {
+            return Charge { tokens: Tokens::default(), cost: self.most };
+        }
+        let unheard = Said::default();
+        let said = said.unwrap_or(&unheard);
+        let is_refused = !status.is_success() && !DOUBTFUL.contains(&status.as_u16());
+        if is_refused && said.counted == Counted::Not {
+            return Charge { tokens: Tokens::default(), cost: self.most.map(|_| Usd::ZERO) };
+        }
+        let answered = said.model.as_deref();
+        let price = self.prices.of_call(self.vendor, answered, self.model());
+        if said.counted == Counted::Finally {
+            let cost = price.map(|price| price.cost(&said.usage, self.tier_of(said)));
+            return Charge { tokens: counted(&said.usage, call::Counted::Reported), cost };
+        }
+        self.estimated(is_whole, said, price)
+    }
+
+    /// What a call is charged that was sent and not answered.
+    pub fn unanswered(&self) -> Charge {
+        self.charge(StatusCode::OK, false, None)
+    }
+
+    /// What is not known is charged as it was reserved; what is known takes the place of that.
+    fn estimated(&self, is_whole: bool, said: &Said, price: Option<&Price>) -> Charge {
+        let spend = self.spend;
+        let knows_input =
+            said.counted == Counted::SoFar && said.usage.input > 0 && !self.facts.input.has_unknown;
+        let seen = if knows_input {
+            said.usage
+        } else {
+            Usage { input: spend.input.max(said.usage.input), ..Usage::default() }
+        };
+        // All that a model generates without showing it stays unknown.
+        let hides = price.is_none_or(|price| price.reasons);
+        let output = if is_whole && !hides && said.generated_bytes > 0 {
+            let frames = u64::try_from(said.asked.len().saturating_add(1)).unwrap_or(u64::MAX);
+            let shown = said.generated_bytes.saturating_add(frames.saturating_mul(FRAME_TOKENS));
+            shown.min(spend.output)
+        } else {
+            spend.output
+        };
+        let output = output.max(said.usage.output);
+        let tokens = Tokens {
+            input: seen.input,
+            output,
+            cached: seen.cache_read,
+            cache_written: seen.cache_write.saturating_add(seen.cache_write_1h),
+            reasoning: 0,
+            known: call::Counted::Estimated,
+        };
+        let cost = price.map(|price| {
+            let left = Spend { input: seen.input, output, ..spend };
+            let left = match said.tier {
+                Some(tier) => Spend { tier: Some(tier), ..left },
+                None => left,
+            };
+            if knows_input { price.most_after(&seen, &left) } else { price.most(&left) }
+        });
+        Charge { tokens, cost }
+    }
+
+    /// The tier that the answer names, or else that was asked for.
+    fn tier_of(&self, said: &Said) -> Tier {
+        said.tier.or(self.facts.tier).unwrap_or_default()
+    }
+}
+
+fn counted(usage: &Usage, known: call::Counted) -> Tokens {
+    Tokens {
+        input: usage.input,
+        output: usage.output,
+        cached: usage.cache_read,
+        cache_written: usage.cache_write.saturating_add(usage.cache_write_1h),
+        reasoning: usage.reasoning,
+        known,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! Executed calls by what the model had to do with them. One label with four values.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IntentLabels {
+    intent: &'static str,
+}
+
+pub(super) struct Intents(Family<IntentLabels, Counter>);
+
+impl Intents {
+    pub fn registered(registry: &mut Registry) -> Self {
+        let calls = Family::<IntentLabels, Counter>::default();
+        let help = "Forwarded tool calls in runs with a model, by whether the model asked for them";
+        registry.register("toolgate_intents", help, calls.clone());
+        Self(calls)
+    }
+
+    pub fn executed(&self, intent: &'static str) {
+        self.0.get_or_create(&IntentLabels { intent }).inc();
+    }
+}

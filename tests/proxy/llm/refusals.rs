@@ -1,0 +1,116 @@
+//! Refusals stand in the provider's own shape, for streams too.
+
+use serde_json::{Value, json};
+
+use super::{before, chat, last};
+use crate::harness::model::{Model, Script};
+use crate::harness::{Tool, get, post};
+
+const RULE: &str = "rules:
+- id: small
+  tools: [openai.chat, claude.messages, gemini.generate_content]
+  when: args.model == 'big' || size(call.path) > 50
+  then: deny
+  message: Use a smaller model.";
+
+/// The machine's fields, wherever the provider's shape is.
+fn toolgate(answer: &Value) -> &Value {
+    &answer["error"]["toolgate"]
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_words_of_the_api() {
+    let (tool, model) = (Tool::start().await, Model::start(|_| Script::json(200, "{}")).await);
+    let gate = before(&tool, &model).policy(RULE).start().await;
+    for stream in [false, true] {
+        let answer = gate.send(post("/openai/chat/completions", &chat("big", stream))).await;
+        assert_eq!(answer.status.as_u16(), 403);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+        assert!(answer.header("toolgate-decision").is_some_and(|text| text.starts_with("deny")));
+        let body = answer.json();
+        let message = body["error"]["message"].as_str().expect("a message");
+        assert!(message.starts_with("openai.chat was NOT executed. Use a smaller model."));
+        assert_eq!(body["error"]["type"], "permission_error");
+        assert_eq!(body["error"]["code"], "args_denied");
+        assert_eq!(toolgate(&body)["rule"], "p1/small");
+        let answer = gate.send(post("/claude/v1/messages", &chat("big", stream))).await;
+        let body = answer.json();
+        assert_eq!(
+            (&body["type"], &body["error"]["type"]),
+            (&json!("error"), &json!("permission_error"))
+        );
+        assert!(body["error"]["message"].as_str().expect("text").contains("smaller model"));
+        assert!(
+            body["request_id"].as_str().is_some_and(|id| toolgate(&body)["instance"]
+                .as_str()
+                .expect("text")
+                .ends_with(id))
+        );
+    }
+    let long = format!("/gemini/models/{}:generateContent", "m".repeat(50));
+    let body = gate.send(post(&long, &json!({ "model": "" }))).await.json();
+    assert_eq!(
+        (&body["error"]["code"], &body["error"]["status"]),
+        (&json!(403), &json!("PERMISSION_DENIED"))
+    );
+    assert_eq!(body["error"]["details"][0]["reason"], "ARGS_DENIED");
+    assert_eq!(toolgate(&body)["stop_reason"], "args_denied");
+    assert!(model.seen().is_empty());
+}
+
+#[tokio::test]
+async fn calls_that_nobody_knows_do_not_pass() {
+    let (tool, model) = (Tool::start().await, Model::start(|_| Script::json(200, "{}")).await);
+    let gate = before(&tool, &model).start().await;
+    for (number, request) in [
+        post("/openai/images/generations", &json!({})),
+        get("/openai/chat/completions/a/b/c"),
+        post("/claude/v1/complete", &json!({})),
+        post("/gemini/models/m:batchGenerateContent", &json!({})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = gate.send(request).await;
+        assert_eq!(answer.status.as_u16(), 403);
+        let body = answer.json();
+        assert_eq!(toolgate(&body)["stop_reason"], "tool_not_allowed");
+        assert!(body["error"]["message"].as_str().expect("text").contains("It knows: "));
+        let event = last(&gate, number + 1).await;
+        assert_eq!((&event["status"], &event["protocol"]), (&json!("denied"), &json!("llm")));
+    }
+    assert!(model.seen().is_empty());
+}
+
+#[tokio::test]
+async fn requests_that_two_readers_could_read_differently_are_refused_here_too() {
+    let (tool, model) = (Tool::start().await, Model::start(|_| Script::json(200, "{}")).await);
+    let gate = before(&tool, &model).start().await;
+    let mut request = post("/openai/chat/completions", &json!({}));
+    *request.body_mut() = bytes::Bytes::from(r#"{"max_tokens":1,"max_tokens":100000}"#).into();
+    let answer = gate.send(request).await;
+    assert_eq!(answer.status.as_u16(), 400);
+    assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
+    assert!(model.seen().is_empty());
+}
+
+/// What a rule sets is what is judged, priced and sent.
+#[tokio::test]
+async fn rules_change_what_is_asked() {
+    let usage = r#"{"model":"plain","usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    let (tool, model) =
+        (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
+    let rule = "rules:
+- id: short
+  tools: [openai.chat]
+  set: { args.max_tokens: '10' }
+limits:
+- { id: few, per: run, tools: [openai.chat], max: { tokens: 4400 }, then: deny }";
+    let gate = before(&tool, &model).policy(rule).start().await;
+    let mut question = chat("plain", false);
+    question["max_tokens"] = json!(900);
+    let answer = gate.send(post("/_run/r/openai/chat/completions", &question)).await;
+    assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    assert_eq!(model.seen()[0].json()["max_tokens"], 10);
+}
