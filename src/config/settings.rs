@@ -335,6 +335,7 @@ impl Settings {
         for operation in crate::protocol::llm::operation::billed_names(provider) {
             let facts = upstream.named.tools.iter().find(|tool| *tool.operation == *operation);
             let tool = NamedTool {
+                alias: None,
                 operation: Arc::from(operation),
                 tags: Arc::clone(&upstream.named.tags),
                 effect: Effect::Read,

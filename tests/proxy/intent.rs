@@ -6,9 +6,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Act, Connection, Gate, Reply, Setup, Tool, get, of_kind, post, soon, until,
-};
+use crate::harness::{Act, Connection, Gate, Reply, Setup, Tool, get, of_kind, post, soon, until};
 
 const CHAT: &str = "/v1/chat/completions";
 

@@ -56,7 +56,8 @@ impl Client {
         let client = json!({ "name": "agent", "version": "1" });
         let params =
             json!({ "protocolVersion": VERSION, "capabilities": {}, "clientInfo": client });
-        let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
         let path = format!("/{server}/mcp");
         let (parts, body) = self.send(&path, &message, None).await;
         let result = message_of(&parts.headers, &body)["result"].clone();
@@ -69,7 +70,12 @@ impl Client {
         assert_eq!(parts.status, 202, "{parts:?} {body:?}");
     }
 
-    pub async fn call(&mut self, server: &str, operation: &str, args: &Map<String, Value>) -> Heard {
+    pub async fn call(
+        &mut self,
+        server: &str,
+        operation: &str,
+        args: &Map<String, Value>,
+    ) -> Heard {
         match self.transport {
             Transport::Http => {
                 let path = format!("/{server}/tools/{operation}");

@@ -60,7 +60,9 @@ async fn play(file: &File, test: &RawTest, transport: Transport) -> (Vec<Heard>,
             if let Some(fault) = mismatch(step, &heard) {
                 let place = format!("{}: {}", file.path.display(), test.name.value);
                 let step = position + 1;
-                faults.push(format!("{transport:?} {place}, step {step}.{round}: {fault}\n{heard:#?}"));
+                faults.push(format!(
+                    "{transport:?} {place}, step {step}.{round}: {fault}\n{heard:#?}"
+                ));
             }
             all.push(heard);
         }

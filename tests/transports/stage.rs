@@ -156,8 +156,7 @@ fn written(
         };
         let _ = writeln!(text, "  {server}:\n    {place}\n    tools:");
         for name in &names {
-            let Some(operation) =
-                name.strip_prefix(server).and_then(|rest| rest.strip_prefix('.'))
+            let Some(operation) = name.strip_prefix(server).and_then(|rest| rest.strip_prefix('.'))
             else {
                 continue;
             };
@@ -178,7 +177,8 @@ fn written(
             );
         }
         if transport == Transport::Http {
-            let _ = writeln!(text, "    - {{ name: \"{{tool}}\", match: \"POST /tools/{{tool}}\" }}");
+            let _ =
+                writeln!(text, "    - {{ name: \"{{tool}}\", match: \"POST /tools/{{tool}}\" }}");
         }
     }
     text
