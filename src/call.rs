@@ -207,6 +207,8 @@ pub struct Refusal {
     pub approval: Option<Box<Approval>>,
     /// Whether the tool was called all the same: its result was withheld.
     pub executed: bool,
+    /// The agent is told that there is no such tool, where that can be said.
+    pub is_concealed: bool,
 }
 
 /// An approval, as the agent is told of it.
@@ -366,6 +368,7 @@ impl Refusal {
             status_hint: None,
             approval: None,
             executed: false,
+            is_concealed: false,
         }
     }
 

@@ -3,6 +3,8 @@
 //! [`handle`] is the finishing wrapper: it opens the record first and sees that it is closed on
 //! every way out. [`story`] is the way itself.
 
+mod messages;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -55,7 +57,7 @@ struct Sent {
     at: Now,
 }
 
-/// An answer that something needs whole.
+/// An answer that has begun, and its call.
 struct Whole {
     admitted: Admitted,
     answer: Response<Content>,
@@ -99,7 +101,7 @@ pub async fn handle(
         return unrecordable();
     };
     match story(&gate, &snapshot, request, peer, &mut page).await {
-        Ok(sent) => answer(gate, &snapshot, sent, page).await,
+        Ok(sent) => answer(gate, snapshot, sent, page).await,
         Err(refusal) => {
             let response = respond::refuse(&refusal, about(&page));
             page.refused(&refusal);
@@ -165,7 +167,7 @@ fn recordable(gate: &Gate, effect: Effect) -> Result<(), Refusal> {
 /// the answer is about to leave, before the agent can know that it has it all.
 async fn answer(
     gate: Arc<Gate>,
-    snapshot: &Snapshot,
+    snapshot: Arc<Snapshot>,
     sent: Sent,
     mut page: Page,
 ) -> Response<AnswerBody> {
@@ -181,10 +183,14 @@ async fn answer(
             return response.map(Either::Right);
         }
     };
-    if review::needs_whole(admitted.applicable(), &admitted.call().plan) {
-        let whole = Whole { admitted, answer: upstream, trip, at };
-        return reviewed(&gate, snapshot, whole, page).await.map(Either::Right);
+    let whole = Whole { admitted, answer: upstream, trip, at };
+    if messages::concerns(&snapshot, &whole.admitted, whole.answer.headers()) {
+        return messages::pass(gate, snapshot, whole, page);
     }
+    if review::needs_whole(whole.admitted.applicable(), &whole.admitted.call().plan) {
+        return reviewed(&gate, &snapshot, whole, page).await.map(Either::Right);
+    }
+    let Whole { admitted, answer: upstream, trip, at } = whole;
     let (mut parts, body) = upstream.into_parts();
     announce(&mut parts.headers, admitted.warnings(), &page);
     if let Some(age) = trip.stale {
@@ -193,7 +199,7 @@ async fn answer(
     let keep = forward::keeps_result(admitted.applicable(), &admitted.call().plan);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
-    let idle = snapshot.idle_timeout(&admitted.call().upstream);
+    let idle = messages::silence(&snapshot, &admitted);
     let held = body.held();
     let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
     let wishes = classify::wishes(&admitted, &gate.ledger, &gate.clock);

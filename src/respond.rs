@@ -128,11 +128,21 @@ fn title_of(reason: StopReason) -> &'static str {
     }
 }
 
-/// The answer to a refused call.
-pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes>> {
-    let status = status_of(refusal);
+/// The words of a refusal alone, for an answer whose head has been sent.
+pub fn words(refusal: &Refusal, about: About<'_>) -> Vec<u8> {
+    refused(refusal, status_of(refusal), about).body
+}
+
+fn refused(refusal: &Refusal, status: StatusCode, about: About<'_>) -> Told {
+    if let (true, Language::Mcp(message), Some(tool)) =
+        (refusal.is_concealed, about.language, about.tool)
+        && let Some(told) = protocol::mcp::conceal(message, &tool.operation)
+    {
+        return told;
+    }
     let detail = refusal_detail(refusal, about.tool);
-    let mut response = told(
+    protocol::tell(
+        about.language,
         &Shown {
             reason: refusal.reason.name(),
             title: title_of(refusal.reason),
@@ -151,8 +161,14 @@ pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes
             run_id: about.run_id,
         },
         status,
-        about.language,
-    );
+    )
+}
+
+/// The answer to a refused call.
+pub fn refuse(refusal: &Refusal, about: About<'_>) -> Response<Full<bytes::Bytes>> {
+    let status = status_of(refusal);
+    let told = refused(refusal, status, about);
+    let mut response = response(told, &refusal_detail(refusal, about.tool));
     let headers = response.headers_mut();
     mark(headers, refusal.verdict(), about);
     if let Some(after) = refusal.retry_after {
@@ -284,7 +300,8 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
         RetryScope::SameArgsLater
     };
     let detail = format!("{tool} {said}");
-    let mut response = told(
+    let told = protocol::tell(
+        about.language,
         &Shown {
             reason: class.name(),
             title,
@@ -301,25 +318,21 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
             run_id: about.run_id,
         },
         status,
-        about.language,
     );
+    let mut response = response(told, &detail);
     mark(response.headers_mut(), Verdict::Allow, about);
     response
 }
 
-fn told(
-    shown: &Shown<'_>,
-    status: StatusCode,
-    language: &Language,
-) -> Response<Full<bytes::Bytes>> {
-    let Told { status, content_type, body } = protocol::tell(language, shown, status);
+fn response(told: Told, detail: &str) -> Response<Full<bytes::Bytes>> {
+    let Told { status, content_type, body } = told;
     let mut response = Response::new(Full::new(bytes::Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert("x-should-retry", HeaderValue::from_static("false"));
     // A call that is told of in the words of a success has no other phrase than that.
-    let phrase = (!status.is_success()).then(|| reason_phrase(shown.detail));
+    let phrase = (!status.is_success()).then(|| reason_phrase(detail));
     if let Some(Ok(phrase)) = phrase.map(ReasonPhrase::try_from) {
         response.extensions_mut().insert(phrase);
     }

@@ -97,6 +97,7 @@ impl Snapshot {
             require_token: settings.runs.require_token,
             run_header: settings.runs.header.clone(),
             body_limit_bytes: settings.bounds.body_limit_bytes,
+            body_limits: body_limits(settings),
             body_time: settings.bounds.body_time,
             digest_key,
             shared_operations: shared_operations(&tools),
@@ -121,6 +122,14 @@ impl Snapshot {
         }
     }
 
+    /// Ends streams that nothing else ends, so that a gate that is told to stop need not wait for
+    /// them.
+    pub fn hush(&self) {
+        for placed in self.upstreams.values() {
+            placed.upstream.hush();
+        }
+    }
+
     /// Longest silence within an answer of that upstream.
     pub fn idle_timeout(&self, name: &str) -> Duration {
         self.upstreams.get(name).map_or(Duration::ZERO, |placed| placed.upstream.idle_timeout())
@@ -134,9 +143,17 @@ fn shared_operations(tools: &[ToolFacts]) -> HashSet<Arc<str>> {
     operations.filter(|operation| !seen.insert(*operation)).cloned().collect()
 }
 
+/// The largest bodies, where an upstream takes others than the rest.
+fn body_limits(settings: &Settings) -> HashMap<Arc<str>, usize> {
+    let own = |upstream: &settings::Upstream| {
+        Some((Arc::clone(&upstream.name), upstream.body_limit_bytes?))
+    };
+    settings.upstreams.iter().filter_map(own).collect()
+}
+
 /// The tools that calls to an upstream name themselves.
 fn named(upstream: &settings::Upstream) -> NamedTools {
-    let settings::Named { tools, tags, plan } = &upstream.named;
+    let settings::Named { tools, tags, plan, on_breach } = &upstream.named;
     let tools = tools.iter().map(|tool| {
         let named = NamedTool {
             facts: Arc::new(tool.facts(&upstream.name)),
@@ -146,7 +163,7 @@ fn named(upstream: &settings::Upstream) -> NamedTools {
         (Arc::clone(&tool.operation), named)
     });
     let (name, tags) = (Arc::clone(&upstream.name), Arc::clone(tags));
-    NamedTools::new(name, tools.collect(), tags, Arc::clone(plan))
+    NamedTools::new(name, tools.collect(), tags, Arc::clone(plan)).breached(*on_breach)
 }
 
 fn route(upstream: &settings::Upstream, tool: &settings::Tool) -> Result<Route, SnapshotError> {

@@ -20,6 +20,7 @@ pub(super) fn named(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) -> N
         let text = ScalarFault::new("`openapi` describes a plain HTTP API");
         check.fault(codes::CONFLICT, field.span, text.help("use it with `http`"));
     }
+    refuse_replays(raw, kind, check);
     let mut tools: Vec<NamedTool> = Vec::new();
     for field in raw.tools.iter().flat_map(|listed| &listed.value) {
         let Some(tool) = tool(field, raw, kind, &common, check) else { continue };
@@ -31,7 +32,33 @@ pub(super) fn named(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) -> N
     }
     let alone = raw::Tool::default();
     let plan = plan(&alone, "", raw, others(kind), &common, check);
-    Named { tools, tags: common.tags.into(), plan: Arc::new(plan) }
+    let on_breach = contracts::on_breach(raw);
+    Named { tools, tags: common.tags.into(), plan: Arc::new(plan), on_breach }
+}
+
+/// Messages of the Model Context Protocol have ids of their own: an answer that was given before, and
+/// a header that makes two of them one, mean nothing to whoever waits for this one.
+fn refuse_replays(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) {
+    match kind {
+        Kind::Mcp => {}
+        Kind::Http | Kind::Llm(_) => return,
+    }
+    let tools = raw.tools.iter().flat_map(|listed| &listed.value).map(|tool| &tool.value);
+    let of_tools = tools.flat_map(|tool| {
+        [
+            tool.fallback.as_ref().map(|field| ("fallback", field.span)),
+            tool.idempotency.as_ref().map(|field| ("idempotency", field.span)),
+        ]
+    });
+    let own = [
+        raw.fallback.as_ref().map(|field| ("fallback", field.span)),
+        raw.idempotency.as_ref().map(|field| ("idempotency", field.span)),
+    ];
+    for (key, span) in own.into_iter().chain(of_tools).flatten().collect::<Vec<_>>() {
+        let text = ScalarFault::new(format!("`{key}` is not for MCP servers"));
+        let help = "a message is answered once, under its own id; remove it";
+        check.fault(codes::CONFLICT, span, text.help(help));
+    }
 }
 
 /// What a tool does of which nobody says it.

@@ -12,8 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
+use crate::contract::OnBreach;
 use crate::identify::path::PathTemplate;
-use crate::policy::compile::Catalogue;
+use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
 use crate::stdio::Spec;
 
@@ -65,6 +66,8 @@ pub struct Upstream {
     pub tools: Vec<Tool>,
     /// Of all others.
     pub named: Named,
+    /// The largest body of a request to it, where it is not the same as everywhere.
+    pub body_limit_bytes: Option<usize>,
     pub timeouts: Timeouts,
     pub auth: Option<Auth>,
     /// PEM certificates to trust instead of the public ones.
@@ -88,6 +91,8 @@ pub struct Named {
     pub tags: Arc<[Arc<str>]>,
     /// The plan of all others.
     pub plan: Arc<Plan>,
+    /// What is done about answers that break the schemas which their server itself gives.
+    pub on_breach: OnBreach,
 }
 
 /// The name that a tool goes by, wherever it is.
@@ -304,7 +309,49 @@ impl Settings {
                 }
             }
         }
-        Catalogue { tools: self.tool_facts(), open_servers: self.open_servers(), contracts }
+        let mut tools = self.tool_facts();
+        let mut meters = Meters::default();
+        for upstream in &self.upstreams {
+            self.meter(upstream, &mut tools, &mut meters);
+        }
+        Catalogue { tools, open_servers: self.open_servers(), contracts, meters }
+    }
+
+    /// Notes which tools of an upstream report tokens and have a cost. The calls of a model API are
+    /// known by name, although the config does not name them.
+    fn meter(&self, upstream: &Upstream, tools: &mut Vec<ToolFacts>, meters: &mut Meters) {
+        let name = |operation: &str| Arc::from(format!("{}.{operation}", upstream.name));
+        let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
+            Operation::Named(operation) => Some((operation, &tool.plan)),
+            Operation::FromPath(_) => None,
+        });
+        let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
+        let priced = fixed.chain(named).filter(|(_, plan)| plan.cost.is_said());
+        meters.costs.extend(priced.map(|(operation, _)| name(operation)));
+        if upstream.is_open() && upstream.named.plan.cost.is_said() {
+            meters.cost_servers.push(Arc::clone(&upstream.name));
+        }
+        let Kind::Llm(provider) = upstream.kind else { return };
+        for operation in crate::protocol::llm::operation::billed_names(provider) {
+            let facts = upstream.named.tools.iter().find(|tool| *tool.operation == *operation);
+            let tool = NamedTool {
+                alias: None,
+                operation: Arc::from(operation),
+                tags: Arc::clone(&upstream.named.tags),
+                effect: Effect::Read,
+                ignore_args: Arc::from([]),
+                plan: Arc::clone(&upstream.named.plan),
+            };
+            if facts.is_none() {
+                tools.push(tool.facts(&upstream.name));
+            }
+            meters.tokens.insert(name(operation));
+            if !self.prices.is_empty() {
+                meters.costs.insert(name(operation));
+            } else if !facts.map_or(&upstream.named.plan, |tool| &tool.plan).cost.is_said() {
+                meters.unpriced.insert(name(operation));
+            }
+        }
     }
 
     /// Upstreams whose calls name their tool themselves: policies may name any tool of theirs.

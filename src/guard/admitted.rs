@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{Known, Refusal, RunId, Status};
+use crate::call::{Known, Language, Refusal, RunId, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
@@ -11,6 +11,7 @@ use crate::guard::{self, Granted, Refused, approval, budget, intent, kill, rewri
 use crate::identify::{Call, Headers, Identified, Terms};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
+use crate::policy::model::{DefaultDeny, Mode};
 use crate::policy::set::{Applicable, PolicySet};
 
 /// A call that may be forwarded. Made here and nowhere else.
@@ -54,7 +55,7 @@ pub fn admit(
         return Err(refusal);
     }
     let execution = intent::hold_against(&visit, &mut call, terms, now, known);
-    let applicable = policies.applicable(&call.tool);
+    let applicable = applicable(policies, &call);
     // Before anything judges them: arguments are judged as they will be sent.
     let changes = rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known);
     let changes = match changes {
@@ -74,7 +75,7 @@ pub fn admit(
             let Refused { refusal, observed, budgets } = refused;
             known.observed = changes.observed.iter().cloned().chain(observed).collect();
             known.budgets = budgets;
-            refusal
+            Refusal { is_concealed: applicable.conceals(refusal.rule.as_deref()), ..refusal }
         })?;
     known.observed = changes.observed.into_iter().chain(observed).collect();
     known.budgets = budgets;
@@ -98,6 +99,21 @@ pub fn admit(
             Err(refusal)
         }
     }
+}
+
+/// What applies to a call. A method that is none of its protocol's own needs a rule that allows it.
+fn applicable(policies: &PolicySet, call: &Call) -> Arc<Applicable> {
+    let applicable = policies.applicable(&call.tool);
+    let is_foreign = match &call.language {
+        Language::Mcp(message) => message.is_foreign,
+        Language::Http | Language::Llm(_) => false,
+    };
+    if !is_foreign {
+        return applicable;
+    }
+    let name = Arc::from("mcp/unknown-method");
+    let default_deny = Some(Arc::new(DefaultDeny { name, mode: Mode::Enforce }));
+    Arc::new(Applicable { default_deny, ..(*applicable).clone() })
 }
 
 /// Uses up an approval for exactly this call, where one is needed.

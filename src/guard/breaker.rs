@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::call::{Known, Refusal, StopReason};
+use crate::call::{Known, Refusal, Standing, StopReason};
 use crate::clock::Now;
 use crate::identify::Call;
 use crate::ledger::{Ledger, Slot, Ticket};
@@ -32,8 +32,13 @@ pub(super) fn enter(
     now: Now,
     known: &mut Known,
 ) -> Result<Leave, Refusal> {
-    let plan = &call.plan.resilience;
     let mut leave = Leave::default();
+    match call.standing {
+        Standing::Tool => {}
+        // A stream may stay open for as long as its session.
+        Standing::Protocol => return Ok(leave),
+    }
+    let plan = &call.plan.resilience;
     // The upstream first: its places are many, a breaker's probes are few.
     if let Some(limit) = plan.in_flight.filter(|_| !Hole::NoInFlight.is_open()) {
         let slot = ledger.upstreams.slot(&call.upstream, limit);

@@ -158,15 +158,11 @@ fn conclude(mut found: Findings) -> Judgement<Granted, Refused> {
     let stop = ends_run.then(|| (first.reason, Some(first.rule.clone())));
     let denial = Denial { key: first.rule.clone(), stop };
     let refusal = Refusal {
-        reason: first.reason,
         ends_run,
         rule: Some(first.rule),
-        message: first.message,
         violations: first.violations,
         retry_after: wait.filter(|_| !ends_run),
-        status_hint: None,
-        approval: None,
-        executed: false,
+        ..Refusal::without_rule(first.reason, first.message)
     };
     Judgement::Refuse(Refused { refusal, observed, budgets }, denial)
 }

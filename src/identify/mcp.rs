@@ -67,7 +67,8 @@ pub(super) async fn call(
             return Err(refusal.with_hint(StatusHint::MethodNotAllowed));
         }
     };
-    body::collect(&parts, incoming, desk.terms, desk.room).await?;
+    let limit = desk.terms.body_limit(tools.upstream());
+    body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     note(desk, Mcp::unread(verb));
     let asked = Asked::of_protocol(verb, tools, ArgumentsBuilder::new(), desk)?;
     Ok(assembled(head, parts, (Bytes::new(), Share::default()), asked, desk))
@@ -96,7 +97,8 @@ async fn posted(
     tools: &NamedTools,
     desk: &mut Desk<'_>,
 ) -> Result<Call, Refusal> {
-    let (bytes, share) = body::collect(&parts, incoming, desk.terms, desk.room).await?;
+    let limit = desk.terms.body_limit(tools.upstream());
+    let (bytes, share) = body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     let reading = read(bytes, share, desk)?;
     let era = headers::agree(&parts.headers, &reading.message, &reading.document);
     let era = era.map_err(|mismatch| {

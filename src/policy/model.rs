@@ -74,6 +74,8 @@ pub struct Rule {
     pub mode: Mode,
     /// May a refusal say which values would have passed?
     pub explain: bool,
+    /// Does a refusal say that there is no such tool, where it can?
+    pub conceal: bool,
     /// With `then: approve`: who may approve, and until when.
     pub approving: Approving,
     /// What a refusal by this rule is recorded as.

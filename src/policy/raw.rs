@@ -116,6 +116,9 @@ pub struct RawRule {
     pub expires: Option<Field<Period>>,
     /// `none`: a refusal does not say which values would have passed.
     pub explain: Option<Field<RawExplain>>,
+    /// With `then: deny` or `stop`: MCP clients are told that there is no such tool, and a rule
+    /// without conditions takes it out of lists of tools.
+    pub conceal: Option<Field<bool>>,
 }
 
 /// When a rule is asked.

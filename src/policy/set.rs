@@ -22,7 +22,7 @@ const CACHE_LIMIT_TOOLS: usize = 4_096;
 const VERSION_BYTES: usize = 6;
 
 /// Everything that applies to one tool.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Applicable {
     /// Strongest verb first, then by policy and id.
     pub rules: Vec<Arc<Rule>>,
@@ -45,6 +45,21 @@ pub struct Applicable {
 }
 
 impl Applicable {
+    /// Does a refusal by this rule say that there is no such tool?
+    pub fn conceals(&self, rule: Option<&str>) -> bool {
+        rule.is_some_and(|name| self.rules.iter().any(|rule| rule.conceal && *rule.name == *name))
+    }
+
+    /// Is the tool refused whatever is asked of it, without a word of its being there?
+    pub fn is_concealed(&self) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.conceal
+                && rule.mode == Mode::Enforce
+                && rule.when.is_none()
+                && rule.requires.is_empty()
+        })
+    }
+
     /// Does some rule read results of this tool, now or later? Only then must they be kept as they
     /// pass, and come in a form that can be read.
     pub fn reads_results(&self) -> bool {
@@ -195,6 +210,12 @@ impl PolicySet {
             }
         }
         modes
+    }
+
+    /// Does some rule judge or change results, of whatever tool?
+    pub fn judges_results(&self) -> bool {
+        let changes = self.rewrites().iter().any(|rewrite| rewrite.phase == Phase::Result);
+        changes || !self.result_rules().is_empty()
     }
 
     /// `default: deny`, when a policy that is not off sets it.

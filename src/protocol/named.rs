@@ -7,6 +7,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use crate::call::{Effect, Plan, ToolFacts};
+use crate::contract::OnBreach;
 
 /// Tools whose facts are remembered although the config does not name them.
 const SEEN_LIMIT_TOOLS: usize = 4_096;
@@ -29,6 +30,7 @@ pub struct NamedTools {
     tags: Arc<[Arc<str>]>,
     /// The plan of all others.
     plan: Arc<Plan>,
+    on_breach: OnBreach,
     seen: DashMap<(Arc<str>, Effect), Arc<ToolFacts>>,
 }
 
@@ -43,7 +45,19 @@ impl NamedTools {
         tags: Arc<[Arc<str>]>,
         plan: Arc<Plan>,
     ) -> Self {
-        Self { upstream, tools, tags, plan, seen: DashMap::new() }
+        let on_breach = OnBreach::default();
+        Self { upstream, tools, tags, plan, on_breach, seen: DashMap::new() }
+    }
+
+    /// What is done about answers that break the schemas which their server itself gives.
+    #[must_use]
+    pub fn breached(self, on_breach: OnBreach) -> Self {
+        Self { on_breach, ..self }
+    }
+
+    /// What is done about answers that break the schemas which their server itself gives.
+    pub fn on_breach(&self) -> OnBreach {
+        self.on_breach
     }
 
     /// The upstream's name.

@@ -5,6 +5,7 @@ use http::response::Parts;
 use http::{Method, StatusCode};
 
 use crate::call::{Refusal, StopReason};
+use crate::contract::Complaint;
 use crate::guard::Admitted;
 use crate::json::Document;
 use crate::review::Content;
@@ -31,15 +32,22 @@ pub(super) fn keeps(admitted: &Admitted, parts: &Parts, body: &Bytes) -> Result<
     if complaints.is_empty() {
         return Ok(());
     }
-    let words = match &content {
-        Err(why) => (*why).to_owned(),
-        Ok(_) => {
-            let told = complaints.iter().take(WORDS_LIMIT_COMPLAINTS);
-            told.map(|complaint| complaint.text.as_str()).collect::<Vec<_>>().join("; ")
-        }
-    };
-    let message = format!("Its answer is not what `{}` declares: {words}.", call.tool.name);
+    Err(match &content {
+        Err(why) => refusal(&call.tool.name, why, complaints),
+        Ok(_) => broken(&call.tool.name, complaints),
+    })
+}
+
+/// The refusal of an answer that is not what its tool declares.
+pub(super) fn broken(tool: &str, complaints: Vec<Complaint>) -> Box<Refusal> {
+    let told = complaints.iter().take(WORDS_LIMIT_COMPLAINTS);
+    let words = told.map(|complaint| complaint.text.as_str()).collect::<Vec<_>>().join("; ");
+    refusal(tool, &words, complaints)
+}
+
+fn refusal(tool: &str, words: &str, complaints: Vec<Complaint>) -> Box<Refusal> {
+    let message = format!("Its answer is not what `{tool}` declares: {words}.");
     let refusal = Refusal::without_rule(StopReason::ContractViolation, message);
     let violations = complaints.into_iter().map(|complaint| complaint.violation).collect();
-    Err(Box::new(Refusal { executed: true, violations, ..refusal }))
+    Box::new(Refusal { executed: true, violations, ..refusal })
 }

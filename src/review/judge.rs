@@ -103,8 +103,25 @@ pub fn decide(
         is_error: answer.is_error,
     };
     let env = Env { call, run, prior: None, answer: Some(view), now };
-    let ruling = decide::judge_answer(applicable, &env);
-    let asked = rewrite::ask(&applicable.result_rewrites, &env);
+    let without = |wanted: &Wanted<'_>, tally: &mut [Changed]| take_out(&content, wanted, tally);
+    ruled(applicable, &env, &without, known)
+}
+
+/// Takes out of an answer what is wanted, and notes what that was.
+pub(super) type TakeOut<'t> = &'t dyn Fn(&Wanted<'_>, &mut [Changed]) -> Option<String>;
+
+/// What the rules say to an answer, and what they leave of it.
+///
+/// # Errors
+/// The refusal to hand the answer on.
+pub(super) fn ruled(
+    applicable: &Applicable,
+    env: &Env<'_>,
+    take_out: TakeOut<'_>,
+    known: &mut Known,
+) -> Result<Passed, Box<Refusal>> {
+    let ruling = decide::judge_answer(applicable, env);
+    let asked = rewrite::ask(&applicable.result_rewrites, env);
     let Asked { wanted, would, observed } = asked.map_err(|(rule, error)| {
         let message = format!("The rule {rule} could not be applied: {error}.");
         withheld(finding(rule, StopReason::RuleError, message))
@@ -113,7 +130,7 @@ pub fn decide(
     known.observed.extend(ruling.observed.into_iter().map(Observed::from));
     if !would.is_empty() {
         let mut tally = would.tally();
-        take_out(&content, &would, &mut tally);
+        take_out(&would, &mut tally);
         let acting = tally.into_iter().filter(|changed| changed.any);
         known.observed.extend(acting.map(|changed| Observed::change(changed.rule)));
     }
@@ -122,7 +139,7 @@ pub fn decide(
         return Err(withheld(notes.swap_remove(0)));
     }
     let mut tally = wanted.tally();
-    let changed = take_out(&content, &wanted, &mut tally).map(Bytes::from);
+    let changed = take_out(&wanted, &mut tally).map(Bytes::from);
     guard::note(known, &tally);
     notes.extend(tally.into_iter().filter(|changed| changed.any).map(guard::finding));
     if known.warned_by.is_none() {
@@ -132,7 +149,7 @@ pub fn decide(
 }
 
 /// What rules that are in force take out.
-fn redacts(applicable: &Applicable) -> Redacts {
+pub(super) fn redacts(applicable: &Applicable) -> Redacts {
     let enforced = applicable.result_rewrites.iter().filter(|rule| rule.mode == Mode::Enforce);
     let each = enforced
         .filter_map(|rule| rule.redact.as_ref())
@@ -149,7 +166,7 @@ fn take_out(content: &Content, wanted: &Wanted<'_>, tally: &mut [Changed]) -> Op
 }
 
 /// An answer that rules must read and cannot: it stays here, unless all of them only observe.
-fn unreadable(
+pub(super) fn unreadable(
     applicable: &Applicable,
     why: &str,
     known: &mut Known,
@@ -184,7 +201,7 @@ fn withheld(finding: Finding) -> Box<Refusal> {
 }
 
 /// Removes the headers that say something of a body that is no longer what it was.
-pub(super) fn forget_body(headers: &mut HeaderMap) {
+pub fn forget_body(headers: &mut HeaderMap) {
     for name in [CONTENT_LENGTH, ETAG, ACCEPT_RANGES].into_iter().chain(BODY_DIGESTS) {
         headers.remove(name);
     }

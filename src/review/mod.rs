@@ -4,7 +4,9 @@
 mod collect;
 mod contract;
 mod judge;
+mod message;
 mod read;
+mod sieve;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +19,10 @@ use http_body::Body;
 use http_body_util::Full;
 
 pub use collect::Store;
-pub use judge::{Answer, Passed, decide, judge};
+pub use judge::{Answer, Passed, decide, forget_body, judge};
+pub use message::{Reviewed, judge_message, judge_unread};
 pub use read::Content;
+pub use sieve::{Fate, Judge, Piece, Sieve};
 
 use crate::call::{Known, Plan, Refusal, StopReason};
 use crate::clock::Clock;
@@ -88,7 +92,7 @@ where
                 Err(refusal) => Outcome::Withhold(*refusal),
                 Ok(Passed { changed, notes }) => {
                     if changed.is_some() {
-                        judge::forget_body(&mut parts.headers);
+                        forget_body(&mut parts.headers);
                     }
                     let body = changed.unwrap_or_else(|| bytes.clone());
                     Outcome::Pass(Response::from_parts(parts, Full::new(body)), notes)
@@ -99,7 +103,8 @@ where
     Review { measure, outcome }
 }
 
-fn too_large(limit: usize) -> Refusal {
+/// The refusal of an answer that is longer than `limit` bytes.
+pub fn too_large(limit: usize) -> Refusal {
     let message = format!(
         "It is larger than the {limit} bytes that are let through whole, or than there is room for \
          at this moment. Ask for less: a filter, a page, fewer fields."

@@ -82,7 +82,7 @@ impl Content {
 
 /// Whether an agent may take a text for JSON: also with a byte order mark or the prefix that keeps
 /// browsers from running it as a script, and also one value to a line.
-fn looks_like_json(text: &str) -> bool {
+pub(super) fn looks_like_json(text: &str) -> bool {
     let blank = |text: char| text.is_whitespace() || text.is_control() || text == '\u{feff}';
     let start = text.trim_start_matches(blank);
     let start = start.strip_prefix(")]}'").unwrap_or(start);

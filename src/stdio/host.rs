@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::DuplexStream;
+use tokio::sync::watch;
 
 use crate::stdio::answer::{
     self, INTERNAL_ERROR, INVALID_REQUEST, LAST_EVENT, METHOD_NOT_FOUND, PARSE_ERROR, Reply,
@@ -51,6 +52,8 @@ pub struct Host {
     shared: Mutex<Option<Arc<Link>>>,
     /// Children in a row that ended, or did not begin, without an answer.
     failures: AtomicU32,
+    /// Of each child, whether it is gone: also of those that no session has any more.
+    started: Mutex<Vec<watch::Receiver<bool>>>,
     /// Set once idle children are looked for.
     swept: OnceLock<()>,
 }
@@ -65,6 +68,7 @@ impl Host {
             sessions: Mutex::default(),
             shared: Mutex::default(),
             failures: AtomicU32::new(0),
+            started: Mutex::default(),
             swept: OnceLock::new(),
         })
     }
@@ -108,9 +112,18 @@ impl Host {
         for link in &links {
             link.stop();
         }
-        for link in &links {
+        drop(links);
+        let started = std::mem::take(&mut *self.started.lock());
+        for mut ended in started {
             // Closed with the runtime, where nobody waits any more.
-            let _ = link.ended().wait_for(|ended| *ended).await;
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    }
+
+    /// Ends the streams of what servers say unasked, so that nobody waits for them.
+    pub fn hush(&self) {
+        for link in self.links() {
+            link.feed.lock().end();
         }
     }
 
@@ -226,7 +239,12 @@ impl Host {
             let factor = 1_u32 << doublings.min(BACK_OFF_LIMIT_DOUBLINGS);
             tokio::time::sleep(BACK_OFF.saturating_mul(factor)).await;
         }
-        Link::start(&self.spec, serves).map_err(|error| {
+        let started = Link::start(&self.spec, serves).inspect(|link| {
+            let mut started = self.started.lock();
+            started.retain(|ended| !*ended.borrow());
+            started.push(link.ended());
+        });
+        started.map_err(|error| {
             self.failures.fetch_add(1, Ordering::Relaxed);
             let name = &self.spec.name;
             tracing::warn!(upstream = %name, kind = %error.kind(), "the server cannot be started");

@@ -13,6 +13,7 @@
 mod harness;
 
 mod admin;
+mod alias;
 mod approvals;
 mod contracts;
 mod costs;
@@ -33,6 +34,7 @@ mod rules;
 mod run_id;
 mod slow;
 mod startup;
+mod stdio;
 mod stdio_front;
 mod stdio_host;
 mod stops;

@@ -78,7 +78,18 @@ fn start(
     command.env("TOOLGATE_RUN_TOKEN", &shelter.token);
     command.env("TRACEPARENT", TraceContext::child_of(None).traceparent());
     command.envs(places(settings, &base));
+    command.envs(not_by_proxy());
     command.spawn()
+}
+
+/// A program that goes to the world by a proxy does not look for us there.
+fn not_by_proxy() -> impl Iterator<Item = (&'static str, String)> {
+    let own = Ipv4Addr::LOCALHOST.to_string();
+    let names = ["NO_PROXY", "no_proxy"].into_iter();
+    names.map(move |name| match std::env::var(name) {
+        Ok(others) if !others.is_empty() => (name, format!("{others},{own}")),
+        Ok(_) | Err(_) => (name, own.clone()),
+    })
 }
 
 /// Where each upstream is, in the names under which programs look.

@@ -15,6 +15,25 @@ pub fn place(text: &str, path: &[&str]) -> Option<Range<usize>> {
     Some(range)
 }
 
+/// Where a member's value stands of the object at `range`. `None` when there is none.
+pub fn place_in(text: &str, range: Range<usize>, name: &str) -> Option<Range<usize>> {
+    member(text, range, name).0
+}
+
+/// Where the elements of the array at `range` stand; none when it is no array.
+pub fn elements(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut reader = Reader { text, at: range.start };
+    let mut found = Vec::new();
+    if !reader.takes(b'[') {
+        return found;
+    }
+    while reader.peek().is_some_and(|byte| byte != b']') {
+        found.push(reader.skip_value());
+        reader.takes(b',');
+    }
+    found
+}
+
 /// The text without those elements of the array at `range` that `keeps` says no to, by their
 /// position. All other bytes stand as they stood, except for the commas between what is left.
 /// `None` when every element is kept.
@@ -55,7 +74,7 @@ pub fn sieve(
 
 #[cfg(test)]
 mod tests {
-    use super::{place, sieve};
+    use super::{elements, place, place_in, sieve};
 
     #[test]
     fn values_are_found_by_name() {
@@ -70,6 +89,17 @@ mod tests {
         ] {
             assert_eq!(place(text, path).map(|range| &text[range]), expected, "{path:?}");
         }
+    }
+
+    #[test]
+    fn elements_stand_one_after_the_other() {
+        let text = r#"{"t":[ 1 , {"x":[2]}, "3" ],"u":0}"#;
+        let found = elements(text, place(text, &["t"]).unwrap());
+        let found: Vec<&str> = found.into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, ["1", r#"{"x":[2]}"#, "\"3\""]);
+        assert!(elements(text, place(text, &["u"]).unwrap()).is_empty());
+        let inner = place_in(text, 9..18, "x");
+        assert_eq!(inner.map(|range| &text[range]), Some("[2]"));
     }
 
     #[test]

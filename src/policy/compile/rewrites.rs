@@ -111,6 +111,7 @@ impl Compiler<'_> {
             raw.then.as_ref().map(|field| ("then", field.span)),
             raw.requires.as_ref().map(|field| ("requires", field.span)),
             raw.explain.as_ref().map(|field| ("explain", field.span)),
+            raw.conceal.as_ref().map(|field| ("conceal", field.span)),
         ];
         for (key, span) in other.into_iter().flatten() {
             let message = format!("a rule with `set` or `redact` has no `{key}`");

@@ -53,11 +53,28 @@ impl Compiler<'_> {
             mode,
             // Of a result nothing can be changed so that it passes.
             explain: raw.explain.is_none() && phase == Phase::Call,
+            conceal: self.conceal(file, raw, then, phase),
             approving: self.approving(file, then, raw.approvers.as_ref(), raw.expires.as_ref()),
             reason,
         };
         self.capture(&rule);
         self.parts.rules.push(rule);
+    }
+
+    /// Whether the tool is to be concealed, which only a refusal before the call can do.
+    fn conceal(&mut self, file: &File<'_>, raw: &RawRule, then: Verb, phase: Phase) -> bool {
+        let Some(field) = raw.conceal.filter(|field| field.value) else { return false };
+        let conceals = match then {
+            Verb::Deny | Verb::Stop => phase == Phase::Call,
+            Verb::Allow | Verb::Warn | Verb::Approve => false,
+        };
+        if !conceals {
+            let message = "`conceal` hides a tool that a rule refuses before it is called";
+            let fault = Diagnostic::error(codes::CONTRADICTION, message)
+                .help("use it with `then: deny` or `then: stop`, and without `phase: result`");
+            self.fault(file, field.span, fault);
+        }
+        conceals
     }
 
     /// What a rule must have beside an id.

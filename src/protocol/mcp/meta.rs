@@ -3,6 +3,7 @@
 //! Format: MCP 2026-07-28, "General fields", `_meta`: `traceparent`, `tracestate`, `baggage`.
 
 use super::message;
+use super::refuse::DECISION_KEY;
 use crate::json::{Document, Object, Value, splice};
 
 /// What a message says of its place in a trace. Nothing in it has been checked.
@@ -38,9 +39,33 @@ pub fn with_trace(text: &str, traceparent: &str, tracestate: Option<&str>) -> Op
     }
 }
 
+/// A response with what is to be known of the decision in `result._meta`. `None` when it has no
+/// result that could hold it.
+pub fn with_decision(text: &str, decision: &str) -> Option<String> {
+    let path = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect::<Vec<_>>();
+    if splice::place(text, &["result", "_meta"]).is_some() {
+        return splice::assign(text, &path(&["result", "_meta", DECISION_KEY]), decision);
+    }
+    let meta = format!("{{{}:{decision}}}", splice::quoted(DECISION_KEY));
+    splice::assign(text, &path(&["result", "_meta"]), &meta)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_result_is_told_beside_what_it_says() {
+        assert_eq!(
+            with_decision(r#"{"id":1,"result":{"content":[]}}"#, "{}").unwrap(),
+            r#"{"id":1,"result":{"content":[],"_meta":{"dev.toolgate/decision":{}}}}"#
+        );
+        assert_eq!(
+            with_decision(r#"{"result":{"_meta":{"a":1},"x":2}}"#, "{}").unwrap(),
+            r#"{"result":{"_meta":{"a":1,"dev.toolgate/decision":{}},"x":2}}"#
+        );
+        assert_eq!(with_decision(r#"{"error":{}}"#, "{}"), None);
+    }
 
     #[test]
     fn only_the_trace_changes() {

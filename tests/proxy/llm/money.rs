@@ -27,11 +27,13 @@ async fn a_stream_that_is_given_up_is_charged_what_it_may_have_used() {
     let (tool, model) = (Tool::start().await, Model::start(script).await);
     let purse = "limits:\n- { id: purse, per: tenant, max: { cost_usd: 0.008 }, then: deny }";
     let gate = before(&tool, &model).policy(purse).start().await;
-    for path in ["/claude/v1/messages", "/openai/chat/completions"] {
+    for (number, path) in ["/claude/v1/messages", "/openai/chat/completions"].iter().enumerate() {
         let mut connection = Connection::open(gate.address).await;
         let request = post(path, &chat("plain", true));
         let mut answer = soon("the head", connection.begin(request)).await.expect("an answer");
         soon("a piece", answer.body_mut().frame()).await.expect("more").expect("no error");
+        drop((answer, connection));
+        gate.calls(number + 1).await;
     }
     let events = gate.calls(2).await;
     let of = |tool: &str| events.iter().find(|event| event["tool"] == tool).expect("it ended");
