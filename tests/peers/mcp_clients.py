@@ -16,7 +16,8 @@ import peers
 RULES = [
     {"id": "refund-over-500", "tools": ["*.refund"], "when": "args.amount > 500", "then": "deny",
      "message": "Refunds over 500 are for a person."},
-    {"id": "no-secrets", "tools": ["*.secret"], "then": "deny", "conceal": True},
+    {"id": "no-secrets", "tools": ["*.secret"], "then": "deny", "conceal": True,
+     "message": "Never shown: the tool is unknown to the client."},
 ]
 CLIENTS = peers.HERE / "clients"
 JOBS = 4
