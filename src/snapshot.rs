@@ -97,6 +97,7 @@ impl Snapshot {
             require_token: settings.runs.require_token,
             run_header: settings.runs.header.clone(),
             body_limit_bytes: settings.bounds.body_limit_bytes,
+            body_limits: body_limits(settings),
             body_time: settings.bounds.body_time,
             digest_key,
             shared_operations: shared_operations(&tools),
@@ -121,6 +122,14 @@ impl Snapshot {
         }
     }
 
+    /// Ends streams that nothing else ends, so that a gate that is told to stop need not wait for
+    /// them.
+    pub fn hush(&self) {
+        for placed in self.upstreams.values() {
+            placed.upstream.hush();
+        }
+    }
+
     /// Longest silence within an answer of that upstream.
     pub fn idle_timeout(&self, name: &str) -> Duration {
         self.upstreams.get(name).map_or(Duration::ZERO, |placed| placed.upstream.idle_timeout())
@@ -132,6 +141,14 @@ fn shared_operations(tools: &[ToolFacts]) -> HashSet<Arc<str>> {
     let mut seen = HashSet::new();
     let operations = tools.iter().map(|tool| &tool.operation);
     operations.filter(|operation| !seen.insert(*operation)).cloned().collect()
+}
+
+/// The largest bodies, where an upstream takes others than the rest.
+fn body_limits(settings: &Settings) -> HashMap<Arc<str>, usize> {
+    let own = |upstream: &settings::Upstream| {
+        Some((Arc::clone(&upstream.name), upstream.body_limit_bytes?))
+    };
+    settings.upstreams.iter().filter_map(own).collect()
 }
 
 /// The tools that calls to an upstream name themselves.

@@ -156,6 +156,7 @@ async fn serve_until(
     signals.received().await;
     admin.draining();
     let _ = stop.send(true);
+    gate.snapshot().hush();
     let drained = serving.await.unwrap_or(false);
     let _ = tokio::time::timeout(CUT_OFF_TIME, calls_closed(&gate.recorder)).await;
     sweeper.abort();

@@ -5,6 +5,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
+use crate::config::prices::PriceFile;
 use crate::config::raw::Config;
 use crate::policy::raw::RawPolicy;
 use crate::rehearse::raw::RawPolicyTest;
@@ -19,6 +20,8 @@ pub enum SchemaKind {
     Policy,
     /// A policy test
     Test,
+    /// A file of prices
+    Prices,
 }
 
 /// The schema (JSON Schema, draft 2020-12) as indented JSON, with a line break at its end.
@@ -31,6 +34,7 @@ pub fn run(kind: SchemaKind) -> String {
         SchemaKind::Test => {
             (generator.into_root_schema_for::<RawPolicyTest>(), "Toolgate policy test")
         }
+        SchemaKind::Prices => (generator.into_root_schema_for::<PriceFile>(), "Toolgate prices"),
     };
     schema.insert("title".to_owned(), title.into());
     format!("{:#}\n", schema.as_value())

@@ -154,3 +154,6 @@ fn fault(source: &Arc<Source>, span: yaml::Span, text: ScalarFault, check: &mut 
     fault.help = text.help;
     check.faults.push(fault);
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,8 @@ pub struct Upstream {
     pub timeouts: Option<Field<Timeouts>>,
     /// Credentials that are added to requests; agents do not see them.
     pub auth: Option<Field<Auth>>,
+    /// Largest body of a request to it, up to 16MiB. Default `bounds.body`; of a model API, 16MiB.
+    pub body: Option<Field<ByteSize>>,
     /// How much its tools may answer, unless one says otherwise.
     pub output: Option<Field<Output>>,
     /// PEM file with the certificate authorities to trust instead of the public ones.

@@ -14,8 +14,9 @@ use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
 use crate::contract::OnBreach;
 use crate::identify::path::PathTemplate;
-use crate::policy::compile::Catalogue;
+use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
+use crate::protocol::llm::operation::billed_names;
 use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
@@ -66,6 +67,8 @@ pub struct Upstream {
     pub tools: Vec<Tool>,
     /// Of all others.
     pub named: Named,
+    /// The largest body of a request to it, where it is not the same as everywhere.
+    pub body_limit_bytes: Option<usize>,
     pub timeouts: Timeouts,
     pub auth: Option<Auth>,
     /// PEM certificates to trust instead of the public ones.
@@ -307,7 +310,45 @@ impl Settings {
                 }
             }
         }
-        Catalogue { tools: self.tool_facts(), open_servers: self.open_servers(), contracts }
+        let mut tools = self.tool_facts();
+        let mut meters = Meters::default();
+        for upstream in &self.upstreams {
+            self.meter(upstream, &mut tools, &mut meters);
+        }
+        Catalogue { tools, open_servers: self.open_servers(), contracts, meters }
+    }
+
+    /// Notes which tools of an upstream report tokens and have a cost. The calls of a model API are
+    /// known by name, although the config does not name them.
+    fn meter(&self, upstream: &Upstream, tools: &mut Vec<ToolFacts>, meters: &mut Meters) {
+        let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
+            Operation::Named(operation) => {
+                Some((tool.facts(&upstream.name, operation).name, &tool.plan))
+            }
+            Operation::FromPath(_) => None,
+        });
+        let named = &upstream.named.tools;
+        let said = named.iter().map(|tool| (tool.facts(&upstream.name).name, &tool.plan));
+        let priced = fixed.chain(said).filter(|(_, plan)| plan.cost.is_said());
+        meters.costs.extend(priced.map(|(name, _)| name));
+        if upstream.is_open() && upstream.named.plan.cost.is_said() {
+            meters.cost_servers.push(Arc::clone(&upstream.name));
+        }
+        let Kind::Llm(provider) = upstream.kind else { return };
+        for operation in billed_names(provider) {
+            let known = named.iter().find(|tool| *tool.operation == *operation);
+            let tool = known.cloned().unwrap_or_else(|| upstream.named.other(operation));
+            let facts = tool.facts(&upstream.name);
+            meters.tokens.insert(Arc::clone(&facts.name));
+            if !self.prices.is_empty() {
+                meters.costs.insert(Arc::clone(&facts.name));
+            } else if !tool.plan.cost.is_said() {
+                meters.unpriced.insert(Arc::clone(&facts.name));
+            }
+            if known.is_none() {
+                tools.push(facts);
+            }
+        }
     }
 
     /// Upstreams whose calls name their tool themselves: policies may name any tool of theirs.
@@ -341,6 +382,20 @@ fn facts(
         tags: Arc::clone(tags),
         effect,
         version: version.unwrap_or_default(),
+    }
+}
+
+impl Named {
+    /// A tool that the config does not name, and that only reads.
+    fn other(&self, operation: &str) -> NamedTool {
+        NamedTool {
+            operation: Arc::from(operation),
+            alias: None,
+            tags: Arc::clone(&self.tags),
+            effect: Effect::Read,
+            ignore_args: Arc::from([]),
+            plan: Arc::clone(&self.plan),
+        }
     }
 }
 

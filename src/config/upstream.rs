@@ -29,6 +29,10 @@ const CA_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
 /// Allowed bounds on answers: they are held in memory until they are whole.
 const OUTPUT_RANGE_BYTES: (u64, u64) = (1, 64 << 20);
 
+/// Largest body that an upstream may take in place of `bounds.body`: a quarter of the memory for all
+/// bodies, so that one always finds room. Conversations with pictures are long.
+const BODY_LIMIT_BYTES: usize = 16 << 20;
+
 /// Allowed lengths of every timeout.
 pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_secs(24 * 3_600));
@@ -128,6 +132,7 @@ fn upstream(
         kind,
         tools: tools?,
         named: named.unwrap_or_default(),
+        body_limit_bytes: body_limit(raw, kind, check),
         timeouts,
         auth,
         ca_pem,
@@ -302,6 +307,16 @@ fn named_here(raw: &raw::Tool, check: &mut Check<'_>) -> Option<Given> {
         source: Arc::clone(check.source),
         span: name?.span,
     })
+}
+
+/// How much a request to it may bring.
+fn body_limit(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) -> Option<usize> {
+    let range = (1, BODY_LIMIT_BYTES as u64);
+    match (raw.body, kind) {
+        (Some(field), _) => Some(size(check, Some(field), BODY_LIMIT_BYTES, range)),
+        (None, Kind::Llm(_)) => Some(BODY_LIMIT_BYTES),
+        (None, Kind::Http | Kind::Mcp) => None,
+    }
 }
 
 /// How much a tool may answer.

@@ -144,6 +144,13 @@ impl Upstream {
         }
     }
 
+    /// Ends streams that would go on for ever.
+    pub fn hush(&self) {
+        if let Some(host) = &self.host {
+            host.hush();
+        }
+    }
+
     /// Longest wait between two pieces of an answer's body.
     pub fn idle_timeout(&self) -> Duration {
         self.idle_timeout

@@ -65,8 +65,8 @@ impl Share {
 pub(super) async fn collect(
     parts: &Parts,
     body: Incoming,
-    terms: &Terms,
-    room: &Room,
+    limit: usize,
+    (terms, room): (&Terms, &Room),
 ) -> Result<(Bytes, Share), Refusal> {
     if body.is_end_stream() {
         return Ok((Bytes::new(), Share::default()));
@@ -75,7 +75,6 @@ pub(super) async fn collect(
         return Err(malformed(format!("A {} request has no body here.", parts.method)));
     }
     declared_type(parts)?;
-    let limit = terms.body_limit_bytes;
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }

@@ -23,7 +23,8 @@ pub(super) async fn call(
             desk.known.path = Some(target.path.shown());
         })?;
     desk.known.tool = Some(Arc::clone(&tool));
-    let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
+    let limit = desk.terms.body_limit(&upstream);
+    let (bytes, share) = body::collect(&parts, body, limit, (terms, desk.room)).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;
     let textual = contract::textual(&plan, parameters, &target.query);
     let Identity { digest: args_digest, bytes: args_bytes, key } =

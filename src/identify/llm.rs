@@ -46,7 +46,8 @@ pub(super) async fn call(
     let found = tools.find(routed.operation.name, effect(routed.operation.kind));
     desk.known.tool = Some(Arc::clone(&found.facts));
     let path = operation::target(*provider, base_path, &routed);
-    let (bytes, share) = body::collect(&parts, body, terms, desk.room).await?;
+    let limit = desk.terms.body_limit(tools.upstream());
+    let (bytes, share) = body::collect(&parts, body, limit, (terms, desk.room)).await?;
     let args = body::arguments(&bytes, &[], &target.query)?;
     let Routed { operation, model, is_deployment, .. } = routed;
     let order =

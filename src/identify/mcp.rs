@@ -69,7 +69,8 @@ pub(super) async fn call(
             return Err(refusal.with_hint(StatusHint::MethodNotAllowed));
         }
     };
-    body::collect(&parts, incoming, desk.terms, desk.room).await?;
+    let limit = desk.terms.body_limit(tools.upstream());
+    body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     note(desk, Mcp::unread(verb));
     let asked = Asked::of_protocol(verb, tools, ArgumentsBuilder::new(), desk)?;
     Ok(assembled(head, parts, (Bytes::new(), Share::default()), asked, desk))
@@ -98,26 +99,22 @@ async fn posted(
     tools: &NamedTools,
     desk: &mut Desk<'_>,
 ) -> Result<Call, Refusal> {
-    let (bytes, share) = body::collect(&parts, incoming, desk.terms, desk.room).await?;
+    let limit = desk.terms.body_limit(tools.upstream());
+    let (bytes, share) = body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     let reading = read(bytes, share, desk)?;
+    let (method, kind) =
+        reading.message.method().unwrap_or((methods::RESPONSE, Kind::Notification));
+    let is_own = method == methods::RESPONSE || methods::from_client(method, kind).is_some();
+    let id = reading.message.id().map(|id| Arc::from(id.raw()));
+    note(desk, Mcp { id, is_foreign: !is_own, ..Mcp::unread(method) });
     let era = headers::agree(&parts.headers, &reading.message, &reading.document);
     let era = era.map_err(|mismatch| {
         fault(desk, mcp::HEADER_MISMATCH);
         malformed(mismatch.to_string())
     })?;
-    let (method, kind) =
-        reading.message.method().unwrap_or((methods::RESPONSE, Kind::Notification));
-    let is_own = method == methods::RESPONSE || methods::from_client(method, kind).is_some();
-    note(
-        desk,
-        Mcp {
-            method: Arc::from(method),
-            id: reading.message.id().map(|id| Arc::from(id.raw())),
-            era,
-            is_foreign: !is_own,
-            fault: None,
-        },
-    );
+    if let Language::Mcp(message) = &mut desk.known.language {
+        message.era = era;
+    }
     let asked = if method == TOOLS_CALL {
         Asked::of_tool(&reading, &parts.headers, tools, desk)?
     } else {

@@ -123,11 +123,20 @@ pub struct Terms {
     /// The operator's own header for run ids.
     pub run_header: Option<HeaderName>,
     pub body_limit_bytes: usize,
+    /// In place of it, by the upstream's name.
+    pub body_limits: HashMap<Arc<str>, usize>,
     /// From the head to the last byte of the body.
     pub body_time: Duration,
     pub digest_key: Option<HmacKey>,
     /// Operations that more than one of the tools has whose names are in the config.
     pub shared_operations: HashSet<Arc<str>>,
+}
+
+impl Terms {
+    /// The largest body of a request to an upstream, in bytes.
+    pub fn body_limit(&self, upstream: &str) -> usize {
+        self.body_limits.get(upstream).copied().unwrap_or(self.body_limit_bytes)
+    }
 }
 
 /// How an upstream that is no plain HTTP API is read.

@@ -204,7 +204,7 @@ impl Parts {
     /// Reads the parts as those of a new request.
     fn read(self, call: &Call, path: String, terms: &Terms) -> Result<Draft, RewriteFault> {
         let unsendable = |what: &str| RewriteFault::Unsendable(what.to_owned());
-        if self.body.len() > terms.body_limit_bytes {
+        if self.body.len() > terms.body_limit(&call.upstream) {
             return Err(unsendable("the body is too large"));
         }
         let canonical = Query::from_pairs(self.query).canonical();

@@ -11,7 +11,7 @@ mod rewrites;
 mod rules;
 mod tools;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use self::names::Names;
@@ -34,6 +34,20 @@ pub struct Catalogue {
     pub open_servers: Vec<Arc<str>>,
     /// What tools declare to take, by tool.
     pub contracts: HashMap<Arc<str>, Arc<ArgsContract>>,
+    pub meters: Meters,
+}
+
+/// Which tools say, or have it said of them, what they use.
+#[derive(Clone, Debug, Default)]
+pub struct Meters {
+    /// Tools that report tokens.
+    pub tokens: HashSet<Arc<str>>,
+    /// Tools that report tokens, of which no model has a price.
+    pub unpriced: HashSet<Arc<str>>,
+    /// Tools whose calls have a cost.
+    pub costs: HashSet<Arc<str>>,
+    /// Servers all of whose tools have one, also those that nobody names.
+    pub cost_servers: Vec<Arc<str>>,
 }
 
 /// Compiles policy files into one set. Without a catalogue, names of tools and tags are not checked.

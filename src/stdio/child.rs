@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout, Command};
@@ -27,6 +27,10 @@ const LOGGED_LIMIT_BYTES: usize = 1_024;
 
 /// How long a child may take to end by itself, and after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How often, and after which pause, it is looked whether a group that was killed is gone.
+const LAST_LOOKS: u32 = 25;
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Of our own environment, what a child gets beside what the config gives it.
 const USUAL: [&str; 12] = [
@@ -118,6 +122,19 @@ impl Group {
         if let Some(pid) = self.0 {
             // A group that is gone needs no signal.
             let _ = kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Group {
+    /// Waits until nothing of the group is left. Killed is not gone yet.
+    async fn gone(&self) {
+        let Some(pid) = self.0 else { return };
+        for _ in 0..LAST_LOOKS {
+            if test_kill_process_group(pid).is_err() {
+                return;
+            }
+            tokio::time::sleep(LAST_LOOK).await;
         }
     }
 }
@@ -215,8 +232,9 @@ async fn keep(
         group.signal(Signal::TERM);
         let _ = tokio::time::timeout(GRACE, child.wait()).await;
     }
-    drop(group);
+    group.signal(Signal::KILL);
     let _ = child.wait().await;
+    group.gone().await;
 }
 
 async fn write(

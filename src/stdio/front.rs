@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::protocol::mcp::headers::Mirrored;
 use crate::stdio::MESSAGE_LIMIT_BYTES;
 use crate::stdio::answer::{INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
 use crate::stdio::lines::{Line, Lines};
@@ -45,9 +46,19 @@ pub struct Front {
     dial: Dial,
     /// The endpoint's path.
     path: Arc<str>,
+    /// What every request carries beside what MCP asks for.
+    headers: Arc<[(HeaderName, HeaderValue)]>,
     state: Arc<Mutex<State>>,
     /// Lines for the client.
     out: mpsc::Sender<String>,
+}
+
+/// Where a client's messages go, and with what.
+pub struct Endpoint<'a> {
+    pub dial: Dial,
+    pub path: &'a str,
+    /// What every request carries beside what MCP asks for.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// How it ended.
@@ -67,6 +78,8 @@ struct State {
     /// Requests under way by their id as it is written.
     in_flight: HashMap<Box<str>, Running>,
     listens: bool,
+    /// By tool, the arguments that header fields repeat.
+    mirrored: HashMap<Box<str>, Vec<Mirrored>>,
 }
 
 struct Running {
@@ -79,15 +92,16 @@ impl Front {
     /// Serves the client on `input` and `output` until it closes its end, `stop` says so, or its
     /// session is lost. What is under way then may end, within limits, and the session is ended.
     pub async fn serve(
-        dial: Dial,
-        path: &str,
+        endpoint: Endpoint<'_>,
         input: impl AsyncRead + Unpin,
         output: impl AsyncWrite + Unpin + Send + 'static,
         mut stop: watch::Receiver<bool>,
     ) -> Ended {
         let (out, lines) = mpsc::channel(WAITING_LIMIT_LINES);
         let writing = tokio::spawn(write(output, lines));
-        let front = Self { dial, path: Arc::from(path), state: Arc::default(), out };
+        let Endpoint { dial, path, headers } = endpoint;
+        let (path, headers) = (Arc::from(path), Arc::from(headers));
+        let front = Self { dial, path, headers, state: Arc::default(), out };
         let (lost, mut is_lost) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let mut asked = stop.clone();

@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::DuplexStream;
+use tokio::sync::watch;
 
 use crate::stdio::answer::{
     self, INTERNAL_ERROR, INVALID_REQUEST, LAST_EVENT, METHOD_NOT_FOUND, PARSE_ERROR, Reply,
@@ -51,11 +52,15 @@ pub struct Host {
     shared: Mutex<Option<Arc<Link>>>,
     /// Children in a row that ended, or did not begin, without an answer.
     failures: AtomicU32,
+    /// Of each child, whether it is gone: also of those that no session has any more.
+    started: Mutex<Vec<watch::Receiver<bool>>>,
     /// Set once idle children are looked for.
     swept: OnceLock<()>,
 }
 
-type Answer = Result<Response<Reply>, Response<Reply>>;
+/// An answer that is no message of the child's.
+type Refused = Box<Response<Reply>>;
+type Answer = Result<Response<Reply>, Refused>;
 
 impl Host {
     /// A host that has started nothing yet.
@@ -65,6 +70,7 @@ impl Host {
             sessions: Mutex::default(),
             shared: Mutex::default(),
             failures: AtomicU32::new(0),
+            started: Mutex::default(),
             swept: OnceLock::new(),
         })
     }
@@ -108,9 +114,18 @@ impl Host {
         for link in &links {
             link.stop();
         }
-        for link in &links {
+        drop(links);
+        let started = std::mem::take(&mut *self.started.lock());
+        for mut ended in started {
             // Closed with the runtime, where nobody waits any more.
-            let _ = link.ended().wait_for(|ended| *ended).await;
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    }
+
+    /// Ends the streams of what servers say unasked, so that nobody waits for them.
+    pub fn hush(&self) {
+        for link in self.links() {
+            link.feed.lock().end();
         }
     }
 
@@ -130,9 +145,9 @@ impl Host {
         } else if method == Method::DELETE {
             self.end(session)
         } else {
-            Err(answer::empty(StatusCode::METHOD_NOT_ALLOWED))
+            Err(answer::empty(StatusCode::METHOD_NOT_ALLOWED).into())
         };
-        answered.unwrap_or_else(|refused| refused)
+        answered.unwrap_or_else(|refused| *refused)
     }
 
     async fn post(&self, request: Request<Incoming>, session: Option<Box<str>>) -> Answer {
@@ -155,7 +170,7 @@ impl Host {
         if !is_stateless {
             let why = "A session is needed: initialize first.";
             let status = StatusCode::BAD_REQUEST;
-            return Err(answer::error(status, &message.id, INVALID_REQUEST, why));
+            return Err(answer::error(status, &message.id, INVALID_REQUEST, why).into());
         }
         if message.kind != Kind::Request {
             // Nothing that a client may say here could belong to anything (MCP 2026-07-28).
@@ -183,7 +198,7 @@ impl Host {
         self.judge(&link);
         let (mut response, error) = begun?;
         if error.is_some() {
-            return Err(response);
+            return Err(response.into());
         }
         self.make_room().ok_or_else(|| failed("All sessions with this server are in use."))?;
         self.sessions.lock().insert(id, link);
@@ -191,20 +206,20 @@ impl Host {
         Ok(response)
     }
 
-    fn session(&self, id: &str) -> Result<Arc<Link>, Response<Reply>> {
+    fn session(&self, id: &str) -> Result<Arc<Link>, Refused> {
         let link = self.sessions.lock().get(id).cloned();
         match link {
             Some(link) if !link.is_gone() => Ok(link),
             Some(_) => {
                 self.sessions.lock().remove(id);
-                Err(answer::empty(StatusCode::NOT_FOUND))
+                Err(answer::empty(StatusCode::NOT_FOUND).into())
             }
-            None => Err(answer::empty(StatusCode::NOT_FOUND)),
+            None => Err(answer::empty(StatusCode::NOT_FOUND).into()),
         }
     }
 
     /// The child that serves requests without a session.
-    async fn shared(&self, message: &Message) -> Result<Arc<Link>, Response<Reply>> {
+    async fn shared(&self, message: &Message) -> Result<Arc<Link>, Refused> {
         let running = || self.shared.lock().clone().filter(|link| !link.is_gone());
         if let Some(link) = running() {
             return Ok(link);
@@ -221,17 +236,22 @@ impl Host {
         }
     }
 
-    async fn start(&self, serves: Serves, id: &str) -> Result<Arc<Link>, Response<Reply>> {
+    async fn start(&self, serves: Serves, id: &str) -> Result<Arc<Link>, Refused> {
         if let Some(doublings) = self.failures.load(Ordering::Relaxed).checked_sub(1) {
             let factor = 1_u32 << doublings.min(BACK_OFF_LIMIT_DOUBLINGS);
             tokio::time::sleep(BACK_OFF.saturating_mul(factor)).await;
         }
-        Link::start(&self.spec, serves).map_err(|error| {
+        let started = Link::start(&self.spec, serves).inspect(|link| {
+            let mut started = self.started.lock();
+            started.retain(|ended| !*ended.borrow());
+            started.push(link.ended());
+        });
+        started.map_err(|error| {
             self.failures.fetch_add(1, Ordering::Relaxed);
             let name = &self.spec.name;
             tracing::warn!(upstream = %name, kind = %error.kind(), "the server cannot be started");
             let why = format!("The server cannot be started: {}.", error.kind());
-            answer::error(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, &why)
+            answer::error(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, &why).into()
         })
     }
 
@@ -278,7 +298,7 @@ impl Host {
     }
 }
 
-async fn read(body: Incoming) -> Result<Message, Response<Reply>> {
+async fn read(body: Incoming) -> Result<Message, Refused> {
     let refused = |status, code, why: &str| answer::error(status, "", code, why);
     let body = Limited::new(body, MESSAGE_LIMIT_BYTES).collect().await.map_err(|_| {
         let why = "The message is too long, or did not come to its end.";
@@ -290,7 +310,7 @@ async fn read(body: Incoming) -> Result<Message, Response<Reply>> {
             MessageFault::Json => PARSE_ERROR,
             MessageFault::Shape => INVALID_REQUEST,
         };
-        refused(StatusCode::BAD_REQUEST, code, &format!("The message is refused: {fault}."))
+        refused(StatusCode::BAD_REQUEST, code, &format!("The message is refused: {fault}.")).into()
     })
 }
 
@@ -299,7 +319,7 @@ async fn read(body: Incoming) -> Result<Message, Response<Reply>> {
 async fn pass(
     link: &Arc<Link>,
     message: &Message,
-) -> Result<(Response<Reply>, Option<i64>), Response<Reply>> {
+) -> Result<(Response<Reply>, Option<i64>), Refused> {
     let failed = |status, why: &str| answer::error(status, &message.id, INTERNAL_ERROR, why);
     let faulty = |fault: LinkFault| {
         let status = match fault {
@@ -316,7 +336,7 @@ async fn pass(
     match source.next().await {
         None => {
             let why = "The server's process ended, or gave an answer that cannot be read.";
-            Err(failed(StatusCode::BAD_GATEWAY, why))
+            Err(failed(StatusCode::BAD_GATEWAY, why).into())
         }
         Some(Piece::Last(response)) => {
             let code = crate::json::splice::find(&response, &["error", "code"]);

@@ -44,8 +44,6 @@ pub(super) struct Message {
     pub id: Box<str>,
     /// The revision that the message names in `_meta`.
     pub version: Option<Box<str>>,
-    /// What `Mcp-Name` carries for a method that has a name: the tool, the prompt, the URI.
-    pub name: Option<Box<str>>,
 }
 
 /// Text that is no message, or not one that two readers read alike.
@@ -86,14 +84,8 @@ impl Message {
         let params = root.get("params").and_then(Value::as_object);
         let meta = params.and_then(|params| params.get("_meta")).and_then(Value::as_object);
         let version = meta.and_then(|meta| meta.get(VERSION_KEY)).and_then(Value::as_str);
-        let named = match method {
-            "tools/call" | "prompts/get" => "name",
-            "resources/read" => "uri",
-            _ => "",
-        };
-        let name = params.and_then(|params| params.get(named)).and_then(Value::as_str);
-        let (id, version, name) = (id.into(), version.map(Box::from), name.map(Box::from));
-        Ok(Self { kind, method: method.into(), id, version, name, text })
+        let (id, version) = (id.into(), version.map(Box::from));
+        Ok(Self { kind, method: method.into(), id, version, text })
     }
 
     /// The line, without its end.

@@ -17,7 +17,7 @@ mod queue;
 //mod tests;
 
 pub use child::{Inherit, Spec};
-pub use front::{Dial, Ended, Front};
+pub use front::{Dial, Ended, Endpoint, Front};
 pub use host::Host;
 
 /// Longest message, in bytes: a line from a child or a client, and a body for a child.

@@ -22,6 +22,17 @@ import peers
 OLD, NEW = "2025-11-25", "2026-07-28"
 RUN_LIMIT_SECONDS = 240
 JOBS = 3
+# What the suite notes of the traffic it sees; how many such notes there are is a matter of timing.
+SUITE_LOG = {"outgoing-request", "incoming-request", "incoming-response", "incoming-sse-event", "outgoing-response",
+             "outgoing-sse-event", "stream-closed"}
+# (server, revision) -> checks that the gate passes where the server by itself fails.
+BY_DESIGN = {
+    # It does not speak this revision. The gate compares headers with the body and refuses methods that
+    # are not the protocol's, whatever the server does.
+    ("everything", NEW): {"sep-2575-http-server-header-mismatch-400", "tasks-headers-reject-mismatched-method",
+                          "sep-2575-http-server-method-not-found-404", "tasks-removed-tasks-list",
+                          "sep-2663-tasks-result-removed-method-not-found"},
+}
 CLIENT_SCENARIOS = {
     OLD: ("initialize", "tools_call", "elicitation-sep1034-client-defaults", "sse-retry",
           "json-schema-2020-12-preservation"),
@@ -36,7 +47,7 @@ def servers(stage):
     """name -> (direct URL, what toolgate.yaml says, revisions)."""
     node, package = peers.NODE, peers.package
     made = {name: (url, {"mcp": url}, (OLD, NEW) if name == "sse" else (OLD,)) for name, url in stage.suite().items()}
-    port, *bridges = peers.free_ports(5)
+    port, *bridges = peers.free_ports(4)
     everything = package("@modelcontextprotocol/server-everything")
     stage.start("everything", [node, everything, "streamableHttp"], port, {"PORT": str(port)})
     url = f"http://127.0.0.1:{port}/mcp"
@@ -45,7 +56,6 @@ def servers(stage):
     shared.mkdir()
     (shared / "a.txt").write_text("hello")
     commands = {
-        "everything-stdio": [node, everything, "stdio"],
         "filesystem": [node, package("@modelcontextprotocol/server-filesystem"), shared],
         "memory": [node, package("@modelcontextprotocol/server-memory")],
         "sequential-thinking": [node, package("@modelcontextprotocol/server-sequential-thinking")],
@@ -89,8 +99,7 @@ def client_checks(stage, label, revision, wrapper):
     found = {}
     for scenario in CLIENT_SCENARIOS[revision]:
         told = suite(into / scenario, "client", "--command", command, "--scenario", scenario, "--spec-version", revision)
-        # What the suite's server logs of each request is no check.
-        found.update({name: [one for one in checks if one[1] != "INFO"] for name, checks in told.items()})
+        found.update(told)
     return found
 
 
@@ -99,20 +108,28 @@ def short(results):
     return " ".join(f"{count} {mark}" for mark, count in sorted(counted.items())) or "nothing"
 
 
+def statuses(checks, left_out):
+    return [(identity, status) for identity, status, _ in checks
+            if identity not in left_out and not (status == "INFO" and identity in SUITE_LOG)]
+
+
 def compare(name, revision, direct, gated):
     """Prints a line a scenario; the number of scenarios that differ."""
     print(f"\n{name}, {revision}\n  {'scenario':50} {'direct':24} gated")
+    better = BY_DESIGN.get((name, revision), set())
     differing = 0
     for scenario in sorted({*direct, *gated}):
         had, got = direct.get(scenario, []), gated.get(scenario, [])
-        same = [one[:2] for one in had] == [one[:2] for one in got]
+        same = statuses(had, better) == statuses(got, better)
+        same &= all(status == "SUCCESS" for identity, status, _ in got if identity in better)
         print(f"  {scenario:50} {short(had):24} {short(got):24} {'' if same else '<-- DIFFERS'}")
         if not same:
             differing += 1
-            for one in [one for one in got if one[:2] not in [other[:2] for other in had]]:
-                print(f"      gated:  {one[0]} {one[1]} {one[2]}"[:500])
-            for one in [one for one in had if one[:2] not in [other[:2] for other in got]]:
-                print(f"      direct: {one[0]} {one[1]} {one[2]}"[:500])
+            for label, ones, others in (("gated", got, had), ("direct", had, got)):
+                known = statuses(others, ())
+                for identity, status, message in ones:
+                    if (identity, status) not in known:
+                        print(f"      {label}: {identity} {status} {message}"[:500])
     return differing
 
 

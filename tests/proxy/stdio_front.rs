@@ -9,7 +9,7 @@ use tokio::io::{
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use toolgate::stdio::{Dial, Ended, Front, Host, Inherit, Spec};
+use toolgate::stdio::{Dial, Ended, Endpoint, Front, Host, Inherit, Spec};
 
 use crate::harness::soon;
 
@@ -34,10 +34,11 @@ impl Client {
         });
         let dialled = Arc::clone(&host);
         let dial: Dial = Arc::new(move || dialled.connect());
+        let endpoint = Endpoint { dial, path: "/mcp", headers: Vec::new() };
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
         let (read, write) = tokio::io::split(theirs);
         let (stop, stopped) = watch::channel(false);
-        let ended = tokio::spawn(Front::serve(dial, "/mcp", read, write, stopped));
+        let ended = tokio::spawn(Front::serve(endpoint, read, write, stopped));
         let (read, input) = tokio::io::split(ours);
         Self { host, lines: BufReader::new(read).lines(), input, ended, _stop: stop }
     }

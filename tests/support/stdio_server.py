@@ -30,7 +30,7 @@ def text(value, **more):
 
 def call(id, name, arguments, meta):
     token = meta.get("progressToken")
-    if name == "echo":
+    if name in ("echo", "mirror"):
         send(id=id, result=text(json.dumps(arguments), structuredContent=arguments))
     elif name == "raw":
         write('{ "result":{"content":[],"n":1.50, "s":"\\u0041"} ,"id" : %s,"jsonrpc":"2.0"}' % json.dumps(id))
@@ -89,8 +89,10 @@ def request(id, method, params):
         result = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "serverInfo": info}
         send(id=id, result={**result, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"})
     elif method == "tools/list":
-        schema = {"type": "object"}
-        send(id=id, result={"tools": [{"name": name, "inputSchema": schema} for name in TOOLS]})
+        tools = [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]
+        region = {"type": "string", "x-mcp-header": "Region"}
+        tools.append({"name": "mirror", "inputSchema": {"type": "object", "properties": {"region": region}}})
+        send(id=id, result={"tools": tools, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"})
     elif method == "tools/call":
         work = (id, params["name"], params.get("arguments") or {}, meta)
         threading.Thread(target=call, args=work, daemon=True).start()

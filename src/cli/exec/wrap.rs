@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use crate::config::settings::Kind;
 use crate::ledger::RunBudget;
 use crate::reload::Candidate;
 use crate::server;
-use crate::stdio::{Dial, Ended, Front};
+use crate::stdio::{Dial, Ended, Endpoint, Front};
 
 /// Serves the client until it closes its end.
 pub(super) async fn run(args: &ExecArgs, name: &str, budget: RunBudget) -> Exit {
@@ -49,9 +50,13 @@ pub(super) async fn run(args: &ExecArgs, name: &str, budget: RunBudget) -> Exit 
     let bounds = server_bounds(&settings);
     let gate = Arc::clone(&shelter.gate);
     let dial: Dial = Arc::new(move || server::connect(&gate, bounds));
-    let endpoint = format!("{}/{name}/mcp", shelter.prefix());
+    let path = format!("{}/{name}/mcp", shelter.prefix());
+    // Also where runs must be vouched for.
+    let token = HeaderValue::from_str(&shelter.token).ok();
+    let headers = token.map(|token| (HeaderName::from_static("toolgate-run-token"), token));
+    let endpoint = Endpoint { dial, path: &path, headers: headers.into_iter().collect() };
     let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
-    let ended = Front::serve(dial, &endpoint, input, output, told_to_stop()).await;
+    let ended = Front::serve(endpoint, input, output, told_to_stop()).await;
     let closed = shelter.close().await;
     match ended {
         Ended::Closed if closed => Exit::Ok,

@@ -37,7 +37,7 @@ pub const EMPTY: &str = "TG315";
 pub const CONTRADICTION: &str = "TG316";
 /// An argument that no tool takes which the rule is about.
 pub const UNKNOWN_ARGUMENT: &str = "TG330";
-/// A measure that nothing is measured by in this version.
+/// A measure that no tool of its limit is measured by.
 pub const UNMEASURED: &str = "TG331";
 /// Something a rule of `phase: result` cannot do.
 pub const PHASE: &str = "TG317";

@@ -1,5 +1,6 @@
 //! Limits, checked and compiled.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::measures::{self, count, most_within, repeats, unfit, window};
@@ -8,6 +9,7 @@ use crate::policy::amount::{self, Amount, BILLION, Usd};
 use crate::policy::expr::Site;
 use crate::policy::model::{Limit, Maximum, Measured, Mode, Per, Verb, Within};
 use crate::policy::raw::{RawLimit, RawVerb};
+use crate::policy::view::ToolFacts;
 use crate::yaml::{Diagnostic, Field, ScalarFault, Text, closest};
 
 /// Measures that stand alone.
@@ -164,10 +166,12 @@ impl Compiler<'_> {
     ) -> Option<Maximum> {
         let read = match name.value.as_str() {
             "calls" => count(value).map(Maximum::Calls),
-            "cost_usd" => usd(value).map(Maximum::CostUsd),
+            "cost_usd" => {
+                self.check_cost(file, name);
+                usd(value).map(Maximum::CostUsd)
+            }
             "tokens" => {
-                let message = "no tool of this version reports tokens: this never fires";
-                self.fault(file, name.span, Diagnostic::warning(codes::UNMEASURED, message));
+                self.check_tokens(file, name);
                 count(value).map(Maximum::Tokens)
             }
             "wall_time" => measures::period(value).map(Maximum::WallTime),
@@ -186,6 +190,40 @@ impl Compiler<'_> {
             other => return self.measured(file, other, name, value),
         };
         read.map_err(|fault| self.fault(file, value.span, fault)).ok()
+    }
+
+    /// Tokens count where a model is called.
+    fn check_tokens(&mut self, file: &File<'_>, name: &Field<String>) {
+        let Some(catalogue) = self.catalogue else { return };
+        let counts = |tool: &ToolFacts| catalogue.meters.tokens.contains(&tool.name);
+        if !catalogue.tools.iter().any(|tool| counts(tool) && self.subject.matches(tool)) {
+            let message = "no tool of this limit reports tokens: this never fires";
+            let fault = Diagnostic::warning(codes::UNMEASURED, message);
+            self.fault(file, name.span, fault.help("calls of `llm` upstreams do"));
+        }
+    }
+
+    /// Money counts where a call has a cost.
+    fn check_cost(&mut self, file: &File<'_>, name: &Field<String>) {
+        let Some(catalogue) = self.catalogue else { return };
+        let meters = &catalogue.meters;
+        let about = |names: &HashSet<Arc<str>>| {
+            let mut tools = catalogue.tools.iter().filter(|tool| names.contains(&tool.name));
+            tools.any(|tool| self.subject.matches(tool))
+        };
+        // Tools of an open server have names that nobody knows: any pattern may be about one.
+        let never = !about(&meters.costs) && meters.cost_servers.is_empty();
+        let (message, help) = if about(&meters.unpriced) {
+            let message = "no price is known of any model: this lets no call to one pass";
+            (message, "name a file of `prices`, or give the upstream a `cost_usd`")
+        } else if never {
+            let message = "no tool of this limit has a cost: this never fires";
+            (message, "give its tools a `cost_usd`, or models their `prices`")
+        } else {
+            return;
+        };
+        let fault = Diagnostic::warning(codes::UNMEASURED, message);
+        self.fault(file, name.span, fault.help(help));
     }
 
     /// `sum(EXPR)` or `distinct(EXPR)`.

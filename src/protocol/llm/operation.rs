@@ -120,6 +120,25 @@ pub fn names(provider: Provider) -> Vec<&'static str> {
     names
 }
 
+/// Those of them by which a model is asked, so that tokens are used.
+pub fn billed_names(provider: Provider) -> Vec<&'static str> {
+    let is_billed = |kind: Kind| matches!(kind, Kind::Generate | Kind::Embed);
+    let of = |table: &'static [Known]| {
+        table.iter().filter(|known| is_billed(known.kind)).map(|known| known.name).collect()
+    };
+    let mut names: Vec<&'static str> = match provider {
+        Provider::OpenAi => of(&OPENAI),
+        Provider::Anthropic => of(&ANTHROPIC),
+        Provider::Gemini => {
+            let called = GEMINI.iter().filter(|(_, operation)| is_billed(operation.kind));
+            called.map(|(_, operation)| operation.name).collect()
+        }
+    };
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// The call that `method` and `path`, below the upstream's own, ask for. `None` when the provider
 /// has none such that is known here.
 pub fn route<'p>(provider: Provider, method: &Method, path: &'p str) -> Option<Routed<'p>> {

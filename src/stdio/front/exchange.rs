@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use crate::json::splice;
+use crate::json::{Document, splice};
+use crate::protocol::mcp::methods::TOOLS_LIST;
+use crate::protocol::mcp::{self, headers, list};
 use crate::protocol::sse::{Block, Reader};
 use crate::stdio::MESSAGE_LIMIT_BYTES;
 use crate::stdio::answer::{LAST_EVENT, SESSION, VERSION};
 use crate::stdio::front::{Front, is_stateless};
 use crate::stdio::message::{Kind, Message};
 
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// Tools whose arguments are known to be repeated in header fields.
+const MIRRORED_LIMIT_TOOLS: usize = 2_000;
 
 /// An event with its field names is a little longer than its message.
 const EVENT_LIMIT_BYTES: usize = MESSAGE_LIMIT_BYTES + 4_096;
@@ -131,6 +133,9 @@ impl Front {
             let version = version.map(|version| Arc::from(&*splice::unquoted(version)));
             self.state.lock().version = version;
         }
+        if &*message.method == TOOLS_LIST && is_stateless(message) {
+            self.learn(&heard);
+        }
         self.say(heard.into_text()).await;
     }
 
@@ -149,15 +154,12 @@ impl Front {
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let stateless = message.filter(|message| is_stateless(message));
-        if let Some(message) = stateless {
-            request = request.header(METHOD, header_value(&message.method));
-            if let Some(version) = &message.version {
-                request = request.header(VERSION, &**version);
-            }
-            if let Some(name) = &message.name {
-                request = request.header(NAME, header_value(name));
-            }
+        for (name, value) in &*self.headers {
+            request = request.header(name, value);
+        }
+        let mut own = HeaderMap::new();
+        if let Some(message) = message.filter(|message| is_stateless(message)) {
+            own = self.told_in_headers(message);
         } else if message.is_none_or(|message| &*message.method != "initialize") {
             let state = self.state.lock();
             if let Some(session) = &state.session {
@@ -167,7 +169,40 @@ impl Front {
                 request = request.header(VERSION, &**version);
             }
         }
-        request.body(Full::new(body.unwrap_or_default()))
+        let mut request = request.body(Full::new(body.unwrap_or_default()))?;
+        request.headers_mut().extend(own);
+        Ok(request)
+    }
+
+    /// What a message says that stands in its header fields, too (MCP 2026-07-28).
+    fn told_in_headers(&self, message: &Message) -> HeaderMap {
+        let text = message.text();
+        let Ok(document) = Document::from_text(text) else { return HeaderMap::new() };
+        let Ok(read) = mcp::message::Message::read(&document, text) else {
+            return HeaderMap::new();
+        };
+        let mut told: HeaderMap = headers::made_for(&read, &document).into_iter().collect();
+        if let Ok(call) = mcp::message::tool_call(&document)
+            && let Some(mirrored) = self.state.lock().mirrored.get(call.name)
+        {
+            headers::mirror(mirrored, &mut told, call.arguments);
+        }
+        told
+    }
+
+    /// Learns from a list which arguments of its tools are repeated in header fields.
+    fn learn(&self, response: &Message) {
+        let Ok(document) = Document::from_text(response.text()) else { return };
+        let Some((tools, _)) = document.root().as_object().and_then(list::listed) else { return };
+        let mut state = self.state.lock();
+        for tool in tools {
+            let mirrored = tool.input.as_ref().map(headers::mirrored).unwrap_or_default();
+            if mirrored.is_empty() {
+                state.mirrored.remove(&*tool.name);
+            } else if state.mirrored.len() < MIRRORED_LIMIT_TOOLS {
+                state.mirrored.insert((*tool.name).into(), mirrored);
+            }
+        }
     }
 
     pub(super) async fn send(
@@ -239,48 +274,5 @@ fn reason(status: StatusCode, body: &Bytes) -> String {
     match status {
         StatusCode::NOT_FOUND => "The session with the server is over.".to_owned(),
         status => format!("The answer is HTTP {status}."),
-    }
-}
-
-/// A text as a header carries it: as it is where that is plain, else in Base64 (MCP 2026-07-28,
-/// "Streamable HTTP", encoding of header values).
-fn header_value(text: &str) -> String {
-    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-        && text.trim() == text
-        && !text.starts_with("=?base64?");
-    if plain { text.to_owned() } else { format!("=?base64?{}?=", base64(text.as_bytes())) }
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for letter in 0..4_usize {
-            let index = (bits >> (18 - 6 * letter)) & 63;
-            let known = letter <= group.len();
-            let found = usize::try_from(index).ok().and_then(|index| LETTERS.get(index));
-            out.push(if known { char::from(found.copied().unwrap_or(b'=')) } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{base64, header_value};
-
-    #[test]
-    fn names_are_carried_plainly_or_in_base64() {
-        for (bytes, expected) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), expected);
-        }
-        assert_eq!(header_value("get_sum"), "get_sum");
-        assert_eq!(header_value("café"), "=?base64?Y2Fmw6k=?=");
-        assert_eq!(header_value(" x"), "=?base64?IHg=?=");
     }
 }
