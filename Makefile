@@ -2,11 +2,13 @@
 
 CARGO ?= cargo
 
-.PHONY: help build demo test lint bench
+.PHONY: help build demo test test-gate test-peers lint bench
 
 help:
 	@echo "make demo   build and run the gate, demo tools and a scripted agent"
-	@echo "make test   run every test"
+	@echo "make test   run every test (test-gate and test-peers)"
+	@echo "make test-gate    those that need a Rust toolchain and python3"
+	@echo "make test-peers   official SDKs, the MCP conformance suite and agent frameworks, from PyPI and npm"
 	@echo "make lint   formatting and lints"
 	@echo "make bench  print measurements (nothing fails on a time)"
 	@echo "make build  the release binary, target/release/toolgate"
@@ -19,11 +21,22 @@ demo:
 	$(CARGO) run --quiet --locked --example demo
 
 # python3 is the independent judge of digests; everything else comes with the Rust toolchain.
-test: python3
+test: test-gate test-peers
+
+test-gate: python3
 	$(CARGO) test --locked
 	$(CARGO) test --locked --features weakened --test weakened -- --nocapture
 	$(CARGO) run --quiet --locked --bin toolgate -- test policies
 	$(CARGO) run --quiet --locked --example demo >/dev/null
+
+# What others wrote, against the gate. The first run installs it below target/peers: about 1 GB.
+test-peers: python3
+	tests/peers/install.sh
+	$(CARGO) build --quiet --locked --bin toolgate
+	python3 tests/peers/mcp_clients.py
+	python3 tests/peers/model_clients.py
+	python3 tests/peers/frameworks.py
+	python3 tests/peers/conformance.py
 
 lint:
 	$(CARGO) fmt --check

@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot read its files must fail loudly")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -96,6 +97,36 @@ fn the_examples_in_the_readme_are_accepted() {
     }
     accepts(folder.path(), &["test", "policies"]);
     accepts(folder.path(), &["check", "--strict"]);
+}
+
+/// What `make test-peers` runs is what the README tells people to write.
+#[test]
+fn the_agents_in_the_readme_are_those_that_are_run() {
+    let text = read("README.md");
+    let shown: BTreeSet<&str> = ["python", "js"]
+        .into_iter()
+        .flat_map(|language| fenced(&text, language))
+        .filter(|example| example.contains("/calculator/mcp"))
+        .collect();
+    let run: Vec<String> = fs::read_dir(root().join("tests/peers/agents"))
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
+        .map(|path| fs::read_to_string(path).expect("an agent"))
+        .collect();
+    assert_eq!(shown, run.iter().map(String::as_str).collect::<BTreeSet<&str>>());
+    assert_eq!(shown.len(), 5, "one for each framework");
+}
+
+#[test]
+fn the_config_for_agent_frameworks_is_accepted() {
+    let text = read("README.md");
+    let examples = fenced(&text, "yaml");
+    let config = examples.iter().find(|example| example.contains("llm: openai"));
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("toolgate.yaml"), config.expect("the README shows one"))
+        .expect("written");
+    accepts(folder.path(), &["check"]);
 }
 
 #[test]

@@ -39,6 +39,8 @@ struct Reading {
 /// What a message asks for.
 struct Asked {
     standing: Standing,
+    /// Where the message goes, whatever name the tool goes by.
+    upstream: Arc<str>,
     tool: Arc<ToolFacts>,
     ignored: Arc<[Arc<str>]>,
     plan: Arc<Plan>,
@@ -194,7 +196,9 @@ impl Asked {
         let NamedTool { facts: tool, ignored, plan } = tools.message(method);
         desk.known.tool = Some(Arc::clone(&tool));
         let args = args.build().map_err(|fault| malformed(fault.to_string()))?;
-        Ok(Self { standing: Standing::Protocol, tool, ignored, plan, args, pinned: None })
+        let upstream = Arc::clone(tools.upstream());
+        let standing = Standing::Protocol;
+        Ok(Self { standing, upstream, tool, ignored, plan, args, pinned: None })
     }
 
     /// A `tools/call`: the tool that it names, as its server has described it.
@@ -234,7 +238,8 @@ impl Asked {
             None => ArgumentsBuilder::new(),
         };
         let args = args.build().map_err(|fault| malformed(fault.to_string()))?;
-        Ok(Self { standing: Standing::Tool, tool, ignored, plan, args, pinned })
+        let upstream = Arc::clone(upstream);
+        Ok(Self { standing: Standing::Tool, upstream, tool, ignored, plan, args, pinned })
     }
 }
 
@@ -350,7 +355,7 @@ fn assembled(
     asked: Asked,
     desk: &mut Desk<'_>,
 ) -> Call {
-    let Asked { standing, tool, ignored, plan, args, pinned: _ } = asked;
+    let Asked { standing, upstream, tool, ignored, plan, args, pinned: _ } = asked;
     let terms = desk.terms;
     let Identity { digest: args_digest, bytes: args_bytes, key } =
         Identity::of(&args, &tool, &ignored, terms, body.len());
@@ -365,7 +370,7 @@ fn assembled(
         headers: parts.headers,
         body,
         share,
-        upstream: Arc::clone(&tool.server),
+        upstream,
         tool,
         args,
         args_bytes,

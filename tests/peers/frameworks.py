@@ -3,11 +3,13 @@ gate: they call their tool and finish; a refused call is something they read, no
 
     frameworks.py [--direct] [NAME ..]    --direct: without a gate
 
+One of them is run by `toolgate exec`, which starts its own gate and tells it where that is.
 The upstream `calculator` is the suite's server; `closed` is the same one, of which a rule refuses `add`.
 """
 
 import concurrent.futures
 import json
+import os
 import subprocess
 import sys
 
@@ -15,6 +17,7 @@ import peers
 
 AGENTS = {"openai_agents": peers.SDK1, "claude_agent": peers.SDK1, "langgraph_agent": peers.SDK1,
           "strands_agent": peers.SDK1, "vercel_ai": peers.NODE}
+RUN_LIMIT_SECONDS = 120
 RULES = [{"id": "closed", "tools": ["closed.add"], "then": "deny", "message": "The calculator is closed."}]
 
 
@@ -37,6 +40,19 @@ def faults(name, env, wanted):
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         return [str(error)[-2000:]]
     return [] if wanted in said.replace('": ', '":') else [f"said {said!r}, which lacks {wanted!r}"]
+
+
+def executed(stage, upstreams):
+    """An agent under `toolgate exec`: it finds its places by itself, and the gate counts its calls."""
+    config = stage.config(upstreams)[0]
+    env = environment(stage.folder, *["http://127.0.0.1:9/nowhere"] * 3)
+    told = subprocess.run([peers.gate_binary(), "exec", "--config", str(config), "--", *map(str, command("openai_agents"))],
+                          capture_output=True, text=True, timeout=RUN_LIMIT_SECONDS, env={**os.environ, **env})
+    seen = recorded(config.parent / "events.jsonl")
+    wanted = ('"sum": 42', ("calculator.add", "ok"))
+    if told.returncode or wanted[0] not in told.stdout or wanted[1] not in seen:
+        return [f"exited with {told.returncode}, said {told.stdout!r} {told.stderr[-1000:]!r}, recorded {seen}"]
+    return []
 
 
 def recorded(events):
@@ -71,6 +87,9 @@ def main(arguments):
             failed |= bool(wrong)
             print(f"{'FAIL' if wrong else 'ok':5} {name}, {kind}", *wrong, sep="\n      " if wrong else "")
         if not direct_only:
+            wrong = executed(stage, {"openai": {"llm": "openai", "url": f"{url}/v1"}, "calculator": {"mcp": tools}})
+            failed |= bool(wrong)
+            print(f"{'FAIL' if wrong else 'ok':5} openai_agents, by toolgate exec", *wrong)
             seen = recorded(stage.events)
             for call in (("calculator.add", "ok"), ("closed.add", "denied")):
                 if seen.count(call) < len(names):

@@ -16,7 +16,8 @@ import peers
 RULES = [
     {"id": "refund-over-500", "tools": ["*.refund"], "when": "args.amount > 500", "then": "deny",
      "message": "Refunds over 500 are for a person."},
-    {"id": "no-secrets", "tools": ["*.secret"], "then": "deny", "conceal": True},
+    {"id": "no-secrets", "tools": ["*.secret"], "then": "deny", "conceal": True,
+     "message": "Never shown: the tool is unknown to the client."},
 ]
 CLIENTS = peers.HERE / "clients"
 JOBS = 4
@@ -67,7 +68,7 @@ def plays(urls, stage, gate):
     for name, (flavour, command) in HTTP.items():
         yield name, command(urls[flavour]), gate and command(f"{gate}/{flavour}/mcp")
     config = stage.config({"program": {"mcp": {"command": SUITE_STDIO}}}, RULES)[0]
-    wrapper = [peers.gate_binary(), "exec", "--config", str(config), "--mcp", "program"]
+    wrapper = [gate and peers.gate_binary(), "exec", "--config", str(config), "--mcp", "program"]
     for name, (piped, dialled) in STDIO.items():
         direct = piped(SUITE_STDIO)
         yield f"{name}, stdio server at an HTTP endpoint", direct, gate and dialled(f"{gate}/program/mcp")

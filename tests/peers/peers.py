@@ -30,7 +30,10 @@ STOP_LIMIT_SECONDS = 10
 
 def gate_binary():
     built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug" / "toolgate"
-    return os.environ.get("TOOLGATE_BIN") or str(built)
+    found = pathlib.Path(os.environ.get("TOOLGATE_BIN") or built)
+    if not found.exists():
+        raise SystemExit(f"there is no gate to test at {found}: cargo build, or set TOOLGATE_BIN")
+    return str(found)
 
 
 def package(name):
