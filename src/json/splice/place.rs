@@ -95,7 +95,6 @@ mod tests {
     fn elements_stand_one_after_the_other() {
         let text = r#"{"t":[ 1 , {"x":[2]}, "3" ],"u":0}"#;
         let found = elements(text, place(text, &["t"]).unwrap());
-        let inner = place_in(text, found[1].clone(), "x");
         let found: Vec<&str> = found.into_iter().map(|range| &text[range]).collect();
         assert_eq!(found, ["1", r#"{"x":[2]}"#, "\"3\""]);
         assert!(elements(text, place(text, &["u"]).unwrap()).is_empty());
