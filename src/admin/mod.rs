@@ -7,6 +7,7 @@ mod budgets;
 mod health;
 mod kill;
 mod mint;
+mod pins;
 mod reply;
 mod request;
 mod routes;
@@ -29,6 +30,7 @@ use secrecy::{ExposeSecret, SecretString};
 use ulid::Ulid;
 
 pub use kill::restore;
+pub use pins::{keep_pins, restore_pins};
 pub use serve::serve;
 pub use state::{StateError, StateFolder};
 
@@ -165,6 +167,7 @@ impl Admin {
             Look::Policies => request::no_query(query).map(|()| self.list_policies()),
             Look::Budgets => request::no_query(query).map(|()| self.list_budgets(scope)),
             Look::Breakers => request::no_query(query).map(|()| self.list_breakers()),
+            Look::Pins => request::no_query(query).map(|()| self.list_pins()),
             Look::Unknown => request::no_query(query).map(|()| self.list_unknown()),
             Look::Approvals => self.list_approvals(query, scope),
             Look::Approval => self.show_approval(id, scope),
@@ -176,6 +179,7 @@ impl Admin {
             Change::Kill => self.kill(body),
             Change::Approve => self.decide(id, Decision::Approve, body),
             Change::Deny => self.decide(id, Decision::Deny, body),
+            Change::ApprovePin => self.approve_pin(id, body),
             Change::MintRun => self.mint_run(body),
             Change::StopRun => self.stop_run(id, body),
             Change::ClearUnknown => self.clear_unknown(id, request::UNNAMED_ACTOR),

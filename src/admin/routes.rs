@@ -39,6 +39,7 @@ pub(super) enum Look {
     Budgets,
     Breakers,
     Unknown,
+    Pins,
 }
 
 /// For those who may write.
@@ -51,6 +52,7 @@ pub(super) enum Change {
     MintRun,
     StopRun,
     ClearUnknown,
+    ApprovePin,
 }
 
 /// One place of the admin side.
@@ -85,6 +87,8 @@ pub(super) const ROUTES: &[Route] = &[
     look("/v1/breakers", Look::Breakers),
     look("/v1/unknown", Look::Unknown),
     change("DELETE", "/v1/unknown/{id}", Change::ClearUnknown),
+    look("/v1/pins", Look::Pins),
+    change("POST", "/v1/pins/{id}/approve", Change::ApprovePin),
 ];
 
 const fn page(path: &'static str, page: Page) -> Route {

@@ -16,6 +16,10 @@ const RANDOM_BYTES: usize = 32;
 
 /// The kill switches that are on.
 const KILLS_FILE: &str = "kill.json";
+/// What tools were said to be.
+const PINS_FILE: &str = "pins.json";
+/// Largest such file: it has schemas in it.
+const PINS_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// The admin token of the gate that runs, when the config names none.
 const TOKEN_FILE: &str = "admin.token";
 
@@ -42,7 +46,22 @@ impl StateFolder {
 
     /// The text of the file with the kill switches; `None` when none was ever written.
     pub(super) fn read_kills(&self) -> Result<Option<String>, StateError> {
-        self.read(KILLS_FILE)
+        self.read(KILLS_FILE, FILE_LIMIT_BYTES)
+    }
+
+    /// The text of the file with the definitions of tools; `None` when none was ever written.
+    pub(super) fn read_pins(&self) -> Result<Option<String>, StateError> {
+        self.read(PINS_FILE, PINS_LIMIT_BYTES)
+    }
+
+    pub(super) fn write_pins(&self, text: &[u8]) -> Result<(), StateError> {
+        self.write(PINS_FILE, text)
+    }
+
+    /// An error about the content of the file with the definitions of tools.
+    pub(super) fn pins_unreadable(&self, why: impl std::fmt::Display) -> StateError {
+        let source = io::Error::new(io::ErrorKind::InvalidData, why.to_string());
+        StateError { path: self.path.join(PINS_FILE), what: "read", source }
     }
 
     pub(super) fn write_kills(&self, text: &[u8]) -> Result<(), StateError> {
@@ -60,14 +79,14 @@ impl StateFolder {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn read_token(&self) -> Result<Option<String>, StateError> {
-        Ok(self.read(TOKEN_FILE)?.map(|text| text.trim_end().to_owned()))
+        Ok(self.read(TOKEN_FILE, FILE_LIMIT_BYTES)?.map(|text| text.trim_end().to_owned()))
     }
 
     pub(super) fn write_token(&self, token: &str) -> Result<(), StateError> {
         self.write(TOKEN_FILE, format!("{token}\n").as_bytes())
     }
 
-    fn read(&self, name: &'static str) -> Result<Option<String>, StateError> {
+    fn read(&self, name: &'static str, limit_bytes: u64) -> Result<Option<String>, StateError> {
         let failed = |source| self.fault(name, "read", source);
         let file = match File::open(self.path.join(name)) {
             Ok(file) => file,
@@ -75,7 +94,7 @@ impl StateFolder {
             Err(error) => return Err(failed(error)),
         };
         let mut text = String::new();
-        file.take(FILE_LIMIT_BYTES).read_to_string(&mut text).map_err(failed)?;
+        file.take(limit_bytes).read_to_string(&mut text).map_err(failed)?;
         Ok(Some(text))
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 pub use self::money::Rate;
 use self::name::candidates;
-pub use self::price::{Kind, Price, Spend};
+pub use self::price::{Kind, Price, Spend, Surcharges};
 
 /// The prices in force. Made when the config is loaded.
 #[derive(Debug, Default)]

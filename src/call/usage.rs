@@ -22,6 +22,16 @@ pub struct Usage {
     pub audio_output: u64,
     /// Searches of the web that the provider made for it.
     pub searches: u64,
+    pub surcharged: Surcharged,
+}
+
+/// For what all of a call is dearer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Surcharged {
+    /// It was kept within the United States.
+    pub in_us: bool,
+    /// It was given more of the machine.
+    pub fast: bool,
 }
 
 impl Usage {

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod init;
 pub mod kill;
 mod operate;
+mod pins;
 pub mod report;
 mod root;
 pub mod run;

@@ -13,6 +13,7 @@ use crate::cli::exec::{self, ExecArgs};
 use crate::cli::explain::{self, ExplainArgs, RunsArgs};
 use crate::cli::init;
 use crate::cli::kill::{self, KillArgs};
+use crate::cli::pins::{self, PinsArgs};
 use crate::cli::report::{Exit, Format};
 use crate::cli::run::{self, RunArgs};
 use crate::cli::schema::{self, SchemaKind};
@@ -41,6 +42,7 @@ enum Command {
     Approvals(ApprovalsArgs),
     Kill(KillArgs),
     Unknown(UnknownArgs),
+    Pins(PinsArgs),
     /// Write a first config, policy and policy test
     Init {
         /// Where to write them.
@@ -134,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Drive(args) => run_drive(&args),
         Command::Approvals(args) => approvals::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Kill(args) => kill::run(&args, &mut io::stdout(), &mut io::stderr()),
+        Command::Pins(args) => pins::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Unknown(args) => unknown::run(&args, &mut io::stdout(), &mut io::stderr()),
         Command::Init { folder } => match init::run(&folder) {
             Ok(said) => say(said.as_bytes()),

@@ -45,6 +45,9 @@ pub(super) fn assemble(
     let ledger = Ledger::new(clock.clone(), bounds, ends(Arc::clone(&recorder)));
     // Before anything is served: what was switched off stays so.
     restore_kills(&ledger, settings).map_err(|error| error.to_string())?;
+    let folder = StateFolder::new(&settings.state);
+    admin::restore_pins(&ledger, &folder).map_err(|error| error.to_string())?;
+    tokio::spawn(admin::keep_pins(Arc::clone(&ledger), folder));
     Ok(Arc::new(Gate::new(clock, ledger, recorder, Arc::new(snapshot))))
 }
 

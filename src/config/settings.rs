@@ -16,6 +16,7 @@ use crate::contract::OnBreach;
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
+use crate::protocol::llm::operation::billed_names;
 use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
@@ -320,36 +321,32 @@ impl Settings {
     /// Notes which tools of an upstream report tokens and have a cost. The calls of a model API are
     /// known by name, although the config does not name them.
     fn meter(&self, upstream: &Upstream, tools: &mut Vec<ToolFacts>, meters: &mut Meters) {
-        let name = |operation: &str| Arc::from(format!("{}.{operation}", upstream.name));
         let fixed = upstream.tools.iter().filter_map(|tool| match &tool.operation {
-            Operation::Named(operation) => Some((operation, &tool.plan)),
+            Operation::Named(operation) => {
+                Some((tool.facts(&upstream.name, operation).name, &tool.plan))
+            }
             Operation::FromPath(_) => None,
         });
-        let named = upstream.named.tools.iter().map(|tool| (&tool.operation, &tool.plan));
-        let priced = fixed.chain(named).filter(|(_, plan)| plan.cost.is_said());
-        meters.costs.extend(priced.map(|(operation, _)| name(operation)));
+        let named = &upstream.named.tools;
+        let said = named.iter().map(|tool| (tool.facts(&upstream.name).name, &tool.plan));
+        let priced = fixed.chain(said).filter(|(_, plan)| plan.cost.is_said());
+        meters.costs.extend(priced.map(|(name, _)| name));
         if upstream.is_open() && upstream.named.plan.cost.is_said() {
             meters.cost_servers.push(Arc::clone(&upstream.name));
         }
         let Kind::Llm(provider) = upstream.kind else { return };
-        for operation in crate::protocol::llm::operation::billed_names(provider) {
-            let facts = upstream.named.tools.iter().find(|tool| *tool.operation == *operation);
-            let tool = NamedTool {
-                alias: None,
-                operation: Arc::from(operation),
-                tags: Arc::clone(&upstream.named.tags),
-                effect: Effect::Read,
-                ignore_args: Arc::from([]),
-                plan: Arc::clone(&upstream.named.plan),
-            };
-            if facts.is_none() {
-                tools.push(tool.facts(&upstream.name));
-            }
-            meters.tokens.insert(name(operation));
+        for operation in billed_names(provider) {
+            let known = named.iter().find(|tool| *tool.operation == *operation);
+            let tool = known.cloned().unwrap_or_else(|| upstream.named.other(operation));
+            let facts = tool.facts(&upstream.name);
+            meters.tokens.insert(Arc::clone(&facts.name));
             if !self.prices.is_empty() {
-                meters.costs.insert(name(operation));
-            } else if !facts.map_or(&upstream.named.plan, |tool| &tool.plan).cost.is_said() {
-                meters.unpriced.insert(name(operation));
+                meters.costs.insert(Arc::clone(&facts.name));
+            } else if !tool.plan.cost.is_said() {
+                meters.unpriced.insert(Arc::clone(&facts.name));
+            }
+            if known.is_none() {
+                tools.push(facts);
             }
         }
     }
@@ -385,6 +382,20 @@ fn facts(
         tags: Arc::clone(tags),
         effect,
         version: version.unwrap_or_default(),
+    }
+}
+
+impl Named {
+    /// A tool that the config does not name, and that only reads.
+    fn other(&self, operation: &str) -> NamedTool {
+        NamedTool {
+            operation: Arc::from(operation),
+            alias: None,
+            tags: Arc::clone(&self.tags),
+            effect: Effect::Read,
+            ignore_args: Arc::from([]),
+            plan: Arc::clone(&self.plan),
+        }
     }
 }
 

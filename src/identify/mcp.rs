@@ -39,6 +39,8 @@ struct Reading {
 /// What a message asks for.
 struct Asked {
     standing: Standing,
+    /// Where the message goes, whatever name the tool goes by.
+    upstream: Arc<str>,
     tool: Arc<ToolFacts>,
     ignored: Arc<[Arc<str>]>,
     plan: Arc<Plan>,
@@ -100,24 +102,19 @@ async fn posted(
     let limit = desk.terms.body_limit(tools.upstream());
     let (bytes, share) = body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     let reading = read(bytes, share, desk)?;
+    let (method, kind) =
+        reading.message.method().unwrap_or((methods::RESPONSE, Kind::Notification));
+    let is_own = method == methods::RESPONSE || methods::from_client(method, kind).is_some();
+    let id = reading.message.id().map(|id| Arc::from(id.raw()));
+    note(desk, Mcp { id, is_foreign: !is_own, ..Mcp::unread(method) });
     let era = headers::agree(&parts.headers, &reading.message, &reading.document);
     let era = era.map_err(|mismatch| {
         fault(desk, mcp::HEADER_MISMATCH);
         malformed(mismatch.to_string())
     })?;
-    let (method, kind) =
-        reading.message.method().unwrap_or((methods::RESPONSE, Kind::Notification));
-    let is_own = method == methods::RESPONSE || methods::from_client(method, kind).is_some();
-    note(
-        desk,
-        Mcp {
-            method: Arc::from(method),
-            id: reading.message.id().map(|id| Arc::from(id.raw())),
-            era,
-            is_foreign: !is_own,
-            fault: None,
-        },
-    );
+    if let Language::Mcp(message) = &mut desk.known.language {
+        message.era = era;
+    }
     let asked = if method == TOOLS_CALL {
         Asked::of_tool(&reading, &parts.headers, tools, desk)?
     } else {
@@ -199,7 +196,9 @@ impl Asked {
         let NamedTool { facts: tool, ignored, plan } = tools.message(method);
         desk.known.tool = Some(Arc::clone(&tool));
         let args = args.build().map_err(|fault| malformed(fault.to_string()))?;
-        Ok(Self { standing: Standing::Protocol, tool, ignored, plan, args, pinned: None })
+        let upstream = Arc::clone(tools.upstream());
+        let standing = Standing::Protocol;
+        Ok(Self { standing, upstream, tool, ignored, plan, args, pinned: None })
     }
 
     /// A `tools/call`: the tool that it names, as its server has described it.
@@ -239,7 +238,8 @@ impl Asked {
             None => ArgumentsBuilder::new(),
         };
         let args = args.build().map_err(|fault| malformed(fault.to_string()))?;
-        Ok(Self { standing: Standing::Tool, tool, ignored, plan, args, pinned })
+        let upstream = Arc::clone(upstream);
+        Ok(Self { standing: Standing::Tool, upstream, tool, ignored, plan, args, pinned })
     }
 }
 
@@ -355,7 +355,7 @@ fn assembled(
     asked: Asked,
     desk: &mut Desk<'_>,
 ) -> Call {
-    let Asked { standing, tool, ignored, plan, args, pinned: _ } = asked;
+    let Asked { standing, upstream, tool, ignored, plan, args, pinned: _ } = asked;
     let terms = desk.terms;
     let Identity { digest: args_digest, bytes: args_bytes, key } =
         Identity::of(&args, &tool, &ignored, terms, body.len());
@@ -370,7 +370,7 @@ fn assembled(
         headers: parts.headers,
         body,
         share,
-        upstream: Arc::clone(&tool.server),
+        upstream,
         tool,
         args,
         args_bytes,

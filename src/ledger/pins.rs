@@ -24,7 +24,10 @@ pub const PINS_LIMIT: usize = 10_000;
 
 /// Longest schemas of one definition, in bytes of JSON. Longer ones are known by their digest, and
 /// arguments are not checked against them.
-const SCHEMAS_LIMIT_BYTES: usize = 256 * 1024;
+const SCHEMAS_LIMIT_BYTES: usize = 128 * 1024;
+
+/// Longest schemas of all definitions together, in bytes of JSON.
+const ALL_SCHEMAS_LIMIT_BYTES: usize = 32 * 1024 * 1024;
 
 /// Longest description that is kept, in bytes; the digest is over all of it.
 const DESCRIPTION_LIMIT_BYTES: usize = 16 * 1024;
@@ -43,6 +46,8 @@ pub struct Known {
     pub mirrored: Vec<Mirrored>,
     input: Option<serde_json::Value>,
     output: Option<serde_json::Value>,
+    /// Length of its schemas, in bytes of JSON.
+    schemas_bytes: usize,
 }
 
 /// How things stand with a tool.
@@ -93,13 +98,23 @@ impl Default for Pins {
 }
 
 impl Known {
-    /// Makes checks of what is listed.
-    pub fn of(listed: &Listed, on_breach: OnBreach) -> Self {
+    /// The schema of its arguments, as it is listed.
+    pub fn input(&self) -> Option<&serde_json::Value> {
+        self.input.as_ref()
+    }
+
+    /// The schema of its results, as it is listed.
+    pub fn output(&self) -> Option<&serde_json::Value> {
+        self.output.as_ref()
+    }
+
+    /// Makes checks of what is listed. Schemas are kept up to `room_bytes`.
+    pub fn of(listed: &Listed, on_breach: OnBreach, room_bytes: usize) -> Self {
         let size = |schema: &Option<serde_json::Value>| {
             schema.as_ref().map_or(0, |schema| schema.to_string().len())
         };
-        let is_kept =
-            size(&listed.input).saturating_add(size(&listed.output)) <= SCHEMAS_LIMIT_BYTES;
+        let schemas_bytes = size(&listed.input).saturating_add(size(&listed.output));
+        let is_kept = schemas_bytes <= SCHEMAS_LIMIT_BYTES.min(room_bytes);
         let input = listed.input.clone().filter(|_| is_kept);
         let output = listed.output.clone().filter(|_| is_kept);
         let definition = Definition {
@@ -125,6 +140,7 @@ impl Known {
             mirrored: input.as_ref().map(headers::mirrored).unwrap_or_default(),
             input,
             output,
+            schemas_bytes: if is_kept { schemas_bytes } else { 0 },
         }
     }
 }
@@ -156,14 +172,13 @@ impl Pins {
         for tool in listed {
             let name: Arc<str> = Arc::from(format!("{server}.{}", tool.name));
             let stood = self.pins.read().get(&name).cloned();
+            let made = || Arc::new(Known::of(tool, on_breach, self.room_bytes()));
             let is_same = |known: &Arc<Known>| known.digest == tool.digest;
             let change = match &stood {
                 Some(pin) if is_same(&pin.agreed) && pin.changed.is_none() => {
                     // The same words, but not harmless any more.
-                    (tool.effect.changes() && !pin.agreed.effect.changes()).then(|| Pin {
-                        agreed: Arc::new(Known::of(tool, on_breach)),
-                        ..pin.clone()
-                    })
+                    (tool.effect.changes() && !pin.agreed.effect.changes())
+                        .then(|| Pin { agreed: made(), ..pin.clone() })
                 }
                 // It is again what it was.
                 Some(pin) if is_same(&pin.agreed) => {
@@ -176,14 +191,11 @@ impl Pins {
                         from: Arc::clone(&pin.agreed.digest),
                         to: Arc::clone(&tool.digest),
                     });
-                    let changed = Some(Arc::new(Known::of(tool, on_breach)));
+                    let changed = Some(made());
                     Some(Pin { agreed: Arc::clone(&pin.agreed), changed, since_ms: now_ms })
                 }
                 None if !self.has_room(server) => None,
-                None => {
-                    let agreed = Arc::new(Known::of(tool, on_breach));
-                    Some(Pin { agreed, changed: None, since_ms: now_ms })
-                }
+                None => Some(Pin { agreed: made(), changed: None, since_ms: now_ms }),
             };
             if let Some(pin) = change {
                 is_changed = true;
@@ -249,6 +261,14 @@ impl Pins {
     /// Tells of every change that is worth keeping.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// How long more schemas may be.
+    fn room_bytes(&self) -> usize {
+        let pins = self.pins.read();
+        let known = pins.values().flat_map(|pin| [Some(&pin.agreed), pin.changed.as_ref()]);
+        let taken: usize = known.flatten().map(|known| known.schemas_bytes).sum();
+        ALL_SCHEMAS_LIMIT_BYTES.saturating_sub(taken)
     }
 
     fn has_room(&self, server: &str) -> bool {

@@ -116,11 +116,6 @@ impl Reader {
         None
     }
 
-    /// Where the block that has not ended begins: bytes before it belong to blocks that were told.
-    pub fn unfinished_from(&self) -> u64 {
-        self.start
-    }
-
     fn advance(&mut self, bytes: usize) {
         self.offset = self.offset.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         if self.is_oversized() {

@@ -104,6 +104,19 @@ impl Recorder {
         });
     }
 
+    /// Records that somebody has looked at a changed definition and takes it over.
+    pub fn drift_approved(&self, drift: &Drift, actor: &str) {
+        self.note(&Event {
+            ts_ms: self.clock.now().wall_ms,
+            kind: Kind::Drift,
+            tool: Some(&drift.tool),
+            tool_version: event::given(&drift.to),
+            detail: Some(&format!("approved from {} to {}", drift.from, drift.to)),
+            actor: Some(actor),
+            ..Event::default()
+        });
+    }
+
     /// Whether what is recorded is also being written.
     pub fn is_writing(&self) -> bool {
         self.journal.is_writing()

@@ -29,7 +29,7 @@ const LOGGED_LIMIT_BYTES: usize = 1_024;
 const GRACE: Duration = Duration::from_secs(2);
 
 /// How often, and after which pause, it is looked whether a group that was killed is gone.
-const LAST_LOOKS: u32 = 100;
+const LAST_LOOKS: u32 = 25;
 const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Of our own environment, what a child gets beside what the config gives it.

@@ -58,7 +58,9 @@ pub struct Host {
     swept: OnceLock<()>,
 }
 
-type Answer = Result<Response<Reply>, Response<Reply>>;
+/// An answer that is no message of the child's.
+type Refused = Box<Response<Reply>>;
+type Answer = Result<Response<Reply>, Refused>;
 
 impl Host {
     /// A host that has started nothing yet.
@@ -143,9 +145,9 @@ impl Host {
         } else if method == Method::DELETE {
             self.end(session)
         } else {
-            Err(answer::empty(StatusCode::METHOD_NOT_ALLOWED))
+            Err(answer::empty(StatusCode::METHOD_NOT_ALLOWED).into())
         };
-        answered.unwrap_or_else(|refused| refused)
+        answered.unwrap_or_else(|refused| *refused)
     }
 
     async fn post(&self, request: Request<Incoming>, session: Option<Box<str>>) -> Answer {
@@ -168,7 +170,7 @@ impl Host {
         if !is_stateless {
             let why = "A session is needed: initialize first.";
             let status = StatusCode::BAD_REQUEST;
-            return Err(answer::error(status, &message.id, INVALID_REQUEST, why));
+            return Err(answer::error(status, &message.id, INVALID_REQUEST, why).into());
         }
         if message.kind != Kind::Request {
             // Nothing that a client may say here could belong to anything (MCP 2026-07-28).
@@ -196,7 +198,7 @@ impl Host {
         self.judge(&link);
         let (mut response, error) = begun?;
         if error.is_some() {
-            return Err(response);
+            return Err(response.into());
         }
         self.make_room().ok_or_else(|| failed("All sessions with this server are in use."))?;
         self.sessions.lock().insert(id, link);
@@ -204,20 +206,20 @@ impl Host {
         Ok(response)
     }
 
-    fn session(&self, id: &str) -> Result<Arc<Link>, Response<Reply>> {
+    fn session(&self, id: &str) -> Result<Arc<Link>, Refused> {
         let link = self.sessions.lock().get(id).cloned();
         match link {
             Some(link) if !link.is_gone() => Ok(link),
             Some(_) => {
                 self.sessions.lock().remove(id);
-                Err(answer::empty(StatusCode::NOT_FOUND))
+                Err(answer::empty(StatusCode::NOT_FOUND).into())
             }
-            None => Err(answer::empty(StatusCode::NOT_FOUND)),
+            None => Err(answer::empty(StatusCode::NOT_FOUND).into()),
         }
     }
 
     /// The child that serves requests without a session.
-    async fn shared(&self, message: &Message) -> Result<Arc<Link>, Response<Reply>> {
+    async fn shared(&self, message: &Message) -> Result<Arc<Link>, Refused> {
         let running = || self.shared.lock().clone().filter(|link| !link.is_gone());
         if let Some(link) = running() {
             return Ok(link);
@@ -234,7 +236,7 @@ impl Host {
         }
     }
 
-    async fn start(&self, serves: Serves, id: &str) -> Result<Arc<Link>, Response<Reply>> {
+    async fn start(&self, serves: Serves, id: &str) -> Result<Arc<Link>, Refused> {
         if let Some(doublings) = self.failures.load(Ordering::Relaxed).checked_sub(1) {
             let factor = 1_u32 << doublings.min(BACK_OFF_LIMIT_DOUBLINGS);
             tokio::time::sleep(BACK_OFF.saturating_mul(factor)).await;
@@ -249,7 +251,7 @@ impl Host {
             let name = &self.spec.name;
             tracing::warn!(upstream = %name, kind = %error.kind(), "the server cannot be started");
             let why = format!("The server cannot be started: {}.", error.kind());
-            answer::error(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, &why)
+            answer::error(StatusCode::BAD_GATEWAY, id, INTERNAL_ERROR, &why).into()
         })
     }
 
@@ -296,7 +298,7 @@ impl Host {
     }
 }
 
-async fn read(body: Incoming) -> Result<Message, Response<Reply>> {
+async fn read(body: Incoming) -> Result<Message, Refused> {
     let refused = |status, code, why: &str| answer::error(status, "", code, why);
     let body = Limited::new(body, MESSAGE_LIMIT_BYTES).collect().await.map_err(|_| {
         let why = "The message is too long, or did not come to its end.";
@@ -308,7 +310,7 @@ async fn read(body: Incoming) -> Result<Message, Response<Reply>> {
             MessageFault::Json => PARSE_ERROR,
             MessageFault::Shape => INVALID_REQUEST,
         };
-        refused(StatusCode::BAD_REQUEST, code, &format!("The message is refused: {fault}."))
+        refused(StatusCode::BAD_REQUEST, code, &format!("The message is refused: {fault}.")).into()
     })
 }
 
@@ -317,7 +319,7 @@ async fn read(body: Incoming) -> Result<Message, Response<Reply>> {
 async fn pass(
     link: &Arc<Link>,
     message: &Message,
-) -> Result<(Response<Reply>, Option<i64>), Response<Reply>> {
+) -> Result<(Response<Reply>, Option<i64>), Refused> {
     let failed = |status, why: &str| answer::error(status, &message.id, INTERNAL_ERROR, why);
     let faulty = |fault: LinkFault| {
         let status = match fault {
@@ -334,7 +336,7 @@ async fn pass(
     match source.next().await {
         None => {
             let why = "The server's process ended, or gave an answer that cannot be read.";
-            Err(failed(StatusCode::BAD_GATEWAY, why))
+            Err(failed(StatusCode::BAD_GATEWAY, why).into())
         }
         Some(Piece::Last(response)) => {
             let code = crate::json::splice::find(&response, &["error", "code"]);

@@ -24,6 +24,7 @@ mod intent;
 mod kill;
 mod limits;
 mod llm;
+mod mcp;
 mod minted_runs;
 mod operate;
 mod record;

@@ -14,12 +14,15 @@ use crate::stage::Transport;
 
 const VERSION: &str = "2025-11-25";
 
-/// What the agent hears of one call, in whichever words, and what the tool got.
+/// What the agent hears of one call, in whichever words, what the tool got, and what is recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Heard {
+    /// As it is recorded: an answer that is judged while it passes has its head long since.
     pub verdict: String,
-    /// The rule that refused, or those that warned.
+    /// The rules that refused, warned or took something out, sorted.
     pub rules: Vec<String>,
+    /// What the head of the answer warns of.
+    pub warnings: Vec<String>,
     pub reason: Option<String>,
     /// What the model is told; ids of approvals left out.
     pub message: String,
@@ -138,12 +141,10 @@ fn message_of(headers: &HeaderMap, body: &[u8]) -> Value {
 /// What every transport says in headers.
 fn decided(headers: &HeaderMap) -> Heard {
     let text = |value: &http::HeaderValue| value.to_str().expect("text").to_owned();
-    let decision = headers.get("toolgate-decision").map(text).unwrap_or_default();
-    let verdict = decision.split(';').next().unwrap_or_default().to_owned();
     let warnings: Vec<String> = headers.get_all("toolgate-warning").iter().map(text).collect();
     let rules = warnings.iter().filter_map(|warning| warning.split_once(": "));
     let rules = rules.map(|(rule, _)| rule.to_owned()).collect();
-    Heard { verdict, rules, message: warnings.join("\n"), ..Heard::default() }
+    Heard { rules, warnings, ..Heard::default() }
 }
 
 fn refused(heard: &mut Heard, decision: &Value) {

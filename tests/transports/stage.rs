@@ -14,7 +14,7 @@ use toolgate::config;
 use toolgate::ledger::{Bounds, Ledger};
 use toolgate::pipeline::Gate;
 use toolgate::policy::compile::compile;
-use toolgate::record::{Destination, Recorder};
+use toolgate::record::{Destination, Held, Recorder};
 use toolgate::rehearse::RawPolicyTest;
 use toolgate::rehearse::raw::{RawEffect, RawTest};
 use toolgate::server::{self, ServerBounds};
@@ -43,7 +43,8 @@ pub struct Stage {
     clock: ManualClock,
     script: Script,
     client: Client,
-    _folder: TempDir,
+    recorder: Arc<Recorder>,
+    folder: TempDir,
 }
 
 impl Stage {
@@ -76,9 +77,9 @@ impl Stage {
         let ledger = Ledger::new(manual.clone(), bounds, recorder.clone());
         let snapshot = Snapshot::build(&loaded.settings, policies, None);
         let snapshot = Arc::new(snapshot.expect("a snapshot"));
-        let gate = Arc::new(Gate::new(manual, ledger, recorder, snapshot));
+        let gate = Arc::new(Gate::new(manual, ledger, recorder.clone(), snapshot));
         let client = Client::new(server::connect(&gate, server_bounds()), transport).await;
-        Self { clock, script, client, _folder: folder }
+        Self { clock, script, client, recorder, folder }
     }
 
     /// Moves the clock of the gate.
@@ -92,9 +93,37 @@ impl Stage {
         // Before the tool is scripted: a session may have to be begun.
         self.client.meet(server).await;
         self.script.set(answer);
+        let before = self.redactions();
         let mut heard = self.client.call(server, operation, args).await;
         heard.args = self.script.reached();
+        let event = self.recorded(tool);
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        heard.verdict = text("verdict");
+        heard.rules.extend([text("rule")].into_iter().filter(|rule| !rule.is_empty()));
+        heard.rules.extend(self.redactions().difference(&before).map(|(rule, _)| rule.clone()));
+        heard.rules.sort_unstable();
+        heard.rules.dedup();
         heard
+    }
+
+    /// The record of the last call, which was to `tool`.
+    fn recorded(&self, tool: &str) -> Value {
+        assert!(self.recorder.flush(Duration::from_secs(60)), "events are written");
+        let text = std::fs::read_to_string(self.folder.path().join("events.jsonl"));
+        let text = text.expect("the events");
+        let mut events = text.lines().rev();
+        let event = events.find(|line| line.contains("\"kind\":\"call\"")).expect("a call");
+        let event: Value = serde_json::from_str(event).expect("JSON");
+        assert_eq!(event["tool"], tool, "{event}");
+        event
+    }
+
+    /// How many values each rule has taken out, as metrics have it.
+    fn redactions(&self) -> BTreeSet<(String, String)> {
+        let text = self.recorder.render_metrics(&Held::default(), false);
+        let series = text.lines().filter_map(|line| line.strip_prefix("toolgate_redactions_total"));
+        let parts = series.filter_map(|line| line.strip_prefix("{rule=\"")?.split_once("\"} "));
+        parts.map(|(rule, count)| (rule.to_owned(), count.to_owned())).collect()
     }
 }
 

@@ -44,6 +44,10 @@ fn price(model: Object<'_>) -> Price {
     price.max_input = count(model.get("max_input_tokens"));
     price.max_output = count(model.get("max_output_tokens"));
     price.reasons = matches!(model.get("supports_reasoning"), Some(Value::Bool(true)));
+    let special = model.get("provider_specific_entry").and_then(Value::as_object);
+    let factor = |name: &str| special.and_then(|special| special.get(name)).and_then(thousandths);
+    price.surcharges.in_us = factor("us").unwrap_or(1_000);
+    price.surcharges.fast = factor("fast").unwrap_or(1_000);
     for (name, value) in model.iter() {
         if let (Some((kind, tier, above)), Some(rate)) = (line(name), rate(value)) {
             price.add(kind, tier, above, rate);
@@ -121,6 +125,22 @@ fn rate(value: Value<'_>) -> Option<Rate> {
         Value::Str(text) => Rate::parse(text),
         Value::UInt(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// A factor of at least 1, in thousandths, rounded up.
+fn thousandths(value: Value<'_>) -> Option<u32> {
+    let factor = match value {
+        Value::Int(whole) => u32::try_from(whole).ok()?.checked_mul(1_000)?,
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        Value::Float(factor) => (factor * 1e6).round().div_euclid(1e3).ceil() as u32,
+        Value::UInt(_)
+        | Value::Str(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Array(_)
+        | Value::Object(_) => return None,
+    };
+    Some(factor.max(1_000))
 }
 
 fn count(value: Option<Value<'_>>) -> Option<u64> {

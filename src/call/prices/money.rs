@@ -70,6 +70,11 @@ impl Rate {
 }
 
 impl Sum {
+    /// So many thousandths of it, rounded up.
+    pub(super) fn thousandths(self, factor: u32) -> Self {
+        Self(self.0.saturating_mul(u128::from(factor)).div_ceil(1_000))
+    }
+
     pub(super) fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }

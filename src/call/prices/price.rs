@@ -1,7 +1,7 @@
 //! The prices of one model, and what a call to it costs by them.
 
 use super::money::{Rate, Sum};
-use crate::call::usage::{Tier, Usage};
+use crate::call::usage::{Surcharged, Tier, Usage};
 use crate::policy::amount::Usd;
 
 /// What a price is of.
@@ -39,6 +39,30 @@ pub struct Price {
     pub max_output: Option<u64>,
     /// It may think without showing it.
     pub reasons: bool,
+    pub surcharges: Surcharges,
+}
+
+/// What some calls cost in thousandths of the usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surcharges {
+    /// Those that are kept within the United States.
+    pub in_us: u32,
+    /// Those that are given more of the machine.
+    pub fast: u32,
+}
+
+impl Default for Surcharges {
+    fn default() -> Self {
+        Self { in_us: 1_000, fast: 1_000 }
+    }
+}
+
+impl Surcharges {
+    fn of(self, surcharged: Surcharged, sum: Sum) -> Sum {
+        let in_us = if surcharged.in_us { self.in_us } else { 1_000 };
+        let fast = if surcharged.fast { self.fast } else { 1_000 };
+        sum.thousandths(in_us).thousandths(fast)
+    }
 }
 
 /// What a call may use at most.
@@ -51,6 +75,8 @@ pub struct Spend {
     pub caches: bool,
     pub audio_input: bool,
     pub audio_output: bool,
+    /// For what it may be dearer.
+    pub surcharged: Surcharged,
     /// The tier asked for; `None` when the provider chooses.
     pub tier: Option<Tier>,
 }
@@ -68,7 +94,7 @@ impl Price {
 
     /// What a call has cost, to a nano-dollar, rounded up.
     pub fn cost(&self, usage: &Usage, tier: Tier) -> Usd {
-        self.sum(usage, tier).rounded_up()
+        self.surcharges.of(usage.surcharged, self.sum(usage, tier)).rounded_up()
     }
 
     fn sum(&self, usage: &Usage, tier: Tier) -> Sum {
@@ -116,7 +142,7 @@ impl Price {
             let dearest = rates.output().max(rates.reasoning()).max(spoken);
             self.sum(&prompt, tier).plus(dearest.times(spend.output.max(seen.output)))
         });
-        sums.max().unwrap_or_default().rounded_up()
+        self.surcharges.of(spend.surcharged, sums.max().unwrap_or_default()).rounded_up()
     }
 
     /// The most that a call can cost which uses no more than `spend`, at whatever length of prompt
@@ -146,11 +172,11 @@ impl Price {
             lines.map(|line| line.rate).max().unwrap_or_default()
         };
         let searches = dearest(&|kind| kind == Kind::Search).times(spend.searches);
-        dearest(&of_input)
+        let sum = dearest(&of_input)
             .times(spend.input)
             .plus(dearest(&of_output).times(spend.output))
-            .plus(searches)
-            .rounded_up()
+            .plus(searches);
+        self.surcharges.of(spend.surcharged, sum).rounded_up()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names, steps, tiers and sums.
 
-use super::{Kind, Price, Prices, Rate, Spend};
-use crate::call::usage::{Tier, Usage};
+use super::{Kind, Price, Prices, Rate, Spend, Surcharges};
+use crate::call::usage::{Surcharged, Tier, Usage};
 
 fn rate(text: &str) -> Rate {
     Rate::parse(text).expect(text)
@@ -84,6 +84,7 @@ fn parts_have_prices_of_their_own_and_the_rest_is_plain() {
         reasoning: 3,
         audio_output: 1,
         searches: 2,
+        ..Usage::default()
     };
     // 20 plain, 50 read, 20 and 10 written; 8 of text, thoughts included, and 1 of sound.
     let expected = 20.0 + 5.0 + 25.0 + 20.0 + 80.0 + 40.0 + 0.02;
@@ -117,7 +118,7 @@ fn long_prompts_and_tiers_change_every_price_that_they_name() {
 
 #[test]
 fn the_most_is_never_less_than_what_a_call_within_it_costs() {
-    let price = price(&[
+    let mut price = price(&[
         (Kind::Input, Tier::Standard, 0, "3"),
         (Kind::Input, Tier::Standard, 100, "1"),
         (Kind::CacheRead, Tier::Standard, 0, "5"),
@@ -127,6 +128,7 @@ fn the_most_is_never_less_than_what_a_call_within_it_costs() {
         (Kind::Input, Tier::Priority, 0, "7"),
         (Kind::Search, Tier::Standard, 0, "1"),
     ]);
+    price.surcharges = Surcharges { in_us: 1_100, fast: 2_000 };
     let mut seed = fastrand::Rng::with_seed(7);
     for _ in 0..2_000 {
         let tier = [None, Some(Tier::Standard), Some(Tier::Flex), Some(Tier::Priority)];
@@ -137,6 +139,7 @@ fn the_most_is_never_less_than_what_a_call_within_it_costs() {
             caches: seed.bool(),
             audio_input: seed.bool(),
             audio_output: seed.bool(),
+            surcharged: Surcharged { in_us: seed.bool(), fast: seed.bool() },
             tier: tier[seed.usize(0..tier.len())],
         };
         let most = price.most(&spend);
@@ -152,6 +155,10 @@ fn the_most_is_never_less_than_what_a_call_within_it_costs() {
             reasoning: seed.u64(0..=output),
             audio_output: if spend.audio_output { seed.u64(0..=output) } else { 0 },
             searches: seed.u64(0..=spend.searches),
+            surcharged: Surcharged {
+                in_us: spend.surcharged.in_us && seed.bool(),
+                fast: spend.surcharged.fast && seed.bool(),
+            },
         };
         let ran = match spend.tier {
             Some(asked) => [asked, Tier::Standard][seed.usize(0..2)],

@@ -48,8 +48,10 @@ pub(super) async fn run(args: &ExecArgs, budget: RunBudget) -> Exit {
     let (stop, stopped) = watch::channel(false);
     let bounds = server_bounds(&settings);
     let serving = tokio::spawn(server::serve(listener, Arc::clone(&shelter.gate), bounds, stopped));
+    // Before there is a program that they could be meant for.
+    let signals = signals();
     let exit = match start(args, &settings, &shelter, at) {
-        Ok(child) => follow(child).await,
+        Ok(child) => follow(child, signals).await,
         Err(error) => {
             let program = args.command.first().map_or("", String::as_str);
             failed(&format!("cannot run `{program}`: {error}"))
@@ -124,9 +126,8 @@ fn known_names(kind: Kind) -> &'static [&'static str] {
 }
 
 /// Waits for the program to end, and passes on to it what it is told by signals.
-async fn follow(mut child: Child) -> Exit {
+async fn follow(mut child: Child, mut signals: mpsc::Receiver<Signal>) -> Exit {
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let mut signals = signals();
     loop {
         tokio::select! {
             ended = child.wait() => return ended.map_or_else(|error| failed(&error.to_string()), exit_of),

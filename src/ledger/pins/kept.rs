@@ -72,7 +72,7 @@ impl KeptDefinition {
                 KeptEffect::Write => Effect::Write,
             },
         };
-        Arc::new(Known::of(&listed, OnBreach::Observe))
+        Arc::new(Known::of(&listed, OnBreach::Observe, usize::MAX))
     }
 }
 

@@ -64,7 +64,7 @@ fn a_hint_never_makes_a_tool_more_harmless_than_it_was() {
 
 #[test]
 fn arguments_are_held_against_the_listed_schema() {
-    let known = Known::of(&tool("a", Effect::Read), OnBreach::Observe);
+    let known = Known::of(&tool("a", Effect::Read), OnBreach::Observe, usize::MAX);
     let contract = known.contract.unwrap();
     let complaints = |text: &str| {
         let args = Document::from_text(text).unwrap();
@@ -75,11 +75,11 @@ fn arguments_are_held_against_the_listed_schema() {
     assert_eq!(complaints(r#"{"y":1}"#), 1);
     let mut listed = tool("a", Effect::Read);
     listed.input = Some(json!({"type": "object"}));
-    let open = Known::of(&listed, OnBreach::Observe).contract.unwrap();
+    let open = Known::of(&listed, OnBreach::Observe, usize::MAX).contract.unwrap();
     let args = Document::from_text(r#"{"anything":1}"#).unwrap();
     assert!(open.args().unwrap().check(args.root(), &[]).is_empty());
     listed.input = Some(json!({"$ref": "https://elsewhere.example/schema"}));
-    let unusable = Known::of(&listed, OnBreach::Observe);
+    let unusable = Known::of(&listed, OnBreach::Observe, usize::MAX);
     assert!(unusable.contract.is_none() && unusable.fault.is_some());
 }
 

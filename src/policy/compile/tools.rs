@@ -36,7 +36,10 @@ impl<'c> Known<'c> {
     }
 
     fn check_name(&self, name: &str) -> Option<Diagnostic> {
-        let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        // Servers that name their tools themselves put more into a name than a path can hold.
+        let letter = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':')
+        };
         let is_open = |operation: &str| !operation.is_empty() && operation.bytes().all(letter);
         let mut open = self.open_prefixes.iter().filter_map(|prefix| name.strip_prefix(&**prefix));
         if open.any(is_open) || self.tools.contains(name) {

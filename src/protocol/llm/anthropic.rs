@@ -114,6 +114,15 @@ fn tokens(gather: &mut Gather, of: &[Step], value: Scalar<'_>) {
     if let ([N("service_tier")], Scalar::Text { taken, .. }) = (of, value) {
         gather.tier(taken);
     }
+    match (of, value) {
+        ([N("inference_geo")], Scalar::Text { taken, .. }) => {
+            gather.counts.surcharged.in_us |= taken.eq_ignore_ascii_case("us");
+        }
+        ([N("speed")], Scalar::Text { taken, .. }) => {
+            gather.counts.surcharged.fast |= taken == "fast";
+        }
+        _ => {}
+    }
     let Scalar::Count(count) = value else { return };
     let counts = &mut gather.counts;
     let target = match of {
@@ -145,6 +154,7 @@ pub(super) fn usage(gather: &Gather) -> (bool, Usage) {
         reasoning: 0,
         audio_output: 0,
         searches: counts.searches,
+        surcharged: counts.surcharged,
     };
     (input > 0 || counts.output > 0, usage)
 }

@@ -6,8 +6,27 @@
 
 use crate::json::{Object, Value};
 
-/// What a provider adds to a prompt of its own: instructions for tools, for thinking, for output.
-const HIDDEN_TOKENS: u64 = 4_096;
+/// What a provider adds to every prompt: marks around messages, a date, a few sentences.
+const FRAME_TOKENS: u64 = 256;
+
+/// What a provider adds to a prompt with tools, thinking or a form of output: instructions for them,
+/// of which the longest that is published has less than a thousand tokens.
+const INSTRUCTIONS_TOKENS: u64 = 4_096;
+
+/// Members that bring such instructions with them.
+const INSTRUCTED: [&str; 11] = [
+    "tools",
+    "functions",
+    "thinking",
+    "reasoning",
+    "response_format",
+    "output_format",
+    "output_config",
+    "text",
+    "context_management",
+    "generationConfig",
+    "generation_config",
+];
 
 /// The most that an image is made of by any published rule: eight tiles for a small OpenAI model.
 const IMAGE_TOKENS: u64 = 49_152;
@@ -42,8 +61,10 @@ impl Input {
 
 /// Bounds the prompt of a request.
 pub(super) fn input(args: Value<'_>) -> Input {
-    let mut input = Input { known: HIDDEN_TOKENS, ..Input::default() };
     let root = args.as_object();
+    let is_plain = root.is_some_and(|root| INSTRUCTED.iter().all(|name| root.get(name).is_none()));
+    let known = if is_plain { FRAME_TOKENS } else { INSTRUCTIONS_TOKENS };
+    let mut input = Input { known, ..Input::default() };
     let refers = ["previous_response_id", "conversation", "cachedContent", "cached_content"];
     let has = |name: &&str| {
         let value = root.and_then(|root| root.get(name));

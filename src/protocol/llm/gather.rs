@@ -7,7 +7,7 @@ use super::said::{
 };
 use super::skim::{Scalar, Sink, Step};
 use super::{anthropic, gemini, openai};
-use crate::call::usage::Tier;
+use crate::call::usage::{Surcharged, Tier};
 
 /// Names of members that any provider's answer is read by, sorted.
 const NAMES: &[&str] = &[
@@ -40,6 +40,8 @@ const NAMES: &[&str] = &[
     "function_call",
     "id",
     "incomplete_details",
+    "inference_geo",
+    "speed",
     "index",
     "input",
     "input_tokens",
@@ -107,6 +109,7 @@ pub(super) struct Counts {
     /// Of the prompt, what tools of the provider's own added to it.
     pub tool_input: u64,
     pub searches: u64,
+    pub surcharged: Surcharged,
 }
 
 /// A tool call, as far as it has been read.
@@ -224,15 +227,15 @@ impl Gather {
             (true, true) => Counted::Finally,
             (true, false) => Counted::SoFar,
         };
-        let ended_well = |reason: &Box<str>| {
-            matches!(&**reason, "stop" | "end_turn" | "stop_sequence" | "completed" | "STOP")
+        let ended_well = |reason: &str| {
+            matches!(reason, "stop" | "end_turn" | "stop_sequence" | "completed" | "STOP")
         };
         self.said.is_final = is_whole
             && self.said.asked.is_empty()
             && !self.said.asked_more
             && self.said.fault.is_none()
             && !self.said.finish.is_empty()
-            && self.said.finish.iter().all(ended_well);
+            && self.said.finish.iter().all(|reason| ended_well(reason));
         self.said
     }
 

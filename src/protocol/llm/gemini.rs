@@ -130,6 +130,7 @@ pub(super) fn usage(gather: &Gather) -> (bool, Usage) {
         reasoning: counts.reasoning,
         audio_output: counts.audio_output,
         searches: 0,
+        surcharged: counts.surcharged,
     };
     (input > 0 || output > 0, usage)
 }

@@ -56,11 +56,8 @@ pub(super) fn value(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
             gather.fault();
         }
         // An event of the type `error` has them at its top.
-        ([N(of @ ("code" | "message"))], value) => {
-            if gather.said.fault.is_some() || *of == "message" {
-                error(gather, &[N(of)], value);
-            }
-        }
+        ([N("message")], value) => error(gather, &[N("message")], value),
+        ([N("code")], value) if gather.said.fault.is_some() => error(gather, &[N("code")], value),
         _ => {}
     }
 }
@@ -122,7 +119,7 @@ fn called(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
             [N("name")] | [N("function" | "custom"), N("name")],
             Scalar::Text { taken, bytes, .. },
         ) => {
-            gather.item.name = Some(taken.into()).filter(|name: &Box<str>| !name.is_empty());
+            gather.item.name = (!taken.is_empty()).then(|| taken.into());
             gather.generated(bytes);
         }
         ([N("arguments")] | [N("function" | "custom"), N("arguments" | "input")], value) => {
@@ -256,6 +253,7 @@ pub(super) fn usage(gather: &Gather) -> (bool, Usage) {
         reasoning: counts.reasoning,
         audio_output: counts.audio_output,
         searches: counts.searches,
+        surcharged: counts.surcharged,
     };
     (has_counts(gather), usage)
 }

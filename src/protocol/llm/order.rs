@@ -86,10 +86,19 @@ impl Order {
             self.most = Some(Usd::ZERO);
             return;
         }
-        let price = self.prices.of_call(self.vendor, None, self.model());
-        let (spend, most) = (self.facts.most(price), price);
-        self.most = most.map(|price| price.most(&spend));
-        self.spend = spend;
+        let mut spend = Spend::default();
+        let mut most = Some(Usd::ZERO);
+        let others = self.facts.others.iter().map(|other| Some(&**other));
+        for model in std::iter::once(self.model()).chain(others) {
+            let price = self.prices.of_call(self.vendor, None, model);
+            let one = self.facts.most(price);
+            let cost = price.map(|price| price.most(&one));
+            // Without a price of each nobody knows the most of all.
+            most = most.zip(cost).map(|(before, cost)| before.max(cost));
+            let (input, output) = (spend.input.max(one.input), spend.output.max(one.output));
+            spend = Spend { input, output, ..one };
+        }
+        (self.spend, self.most) = (spend, most);
     }
 
     /// Whether tokens are paid for.

@@ -4,7 +4,7 @@
 use super::estimate::{Input, input};
 use super::{Kind, Operation, Provider};
 use crate::call::prices::{Price, Spend};
-use crate::call::usage::Tier;
+use crate::call::usage::{Surcharged, Tier};
 use crate::json::{Object, Value};
 
 /// Longest answer of a model of which nothing says how much it can give, in tokens. Twice what the
@@ -34,6 +34,10 @@ pub struct Facts {
     pub tier: Option<Tier>,
     /// Searches of the web that the provider may make.
     pub searches: u64,
+    /// Other models that may answer in its place.
+    pub others: Vec<Box<str>>,
+    /// For what it may be dearer.
+    pub surcharged: Surcharged,
     /// The answer may be sound.
     pub may_speak: bool,
     is_generated: bool,
@@ -54,7 +58,7 @@ pub fn facts(
         Provider::OpenAi | Provider::Anthropic => path_model.or_else(|| text("model")),
     };
     let is_stream = operation.is_stream || flag(root, "stream");
-    let (max_output, answers) = output(provider, root);
+    let (max_output, answers) = output(provider, operation, root);
     let is_spoken = |list: &str| {
         let list = member(root, list).and_then(Value::as_array);
         list.is_some_and(|list| {
@@ -72,8 +76,14 @@ pub fn facts(
         max_output,
         answers,
         input: input(args),
-        tier: tier(text("service_tier").or_else(|| text("speed"))),
+        tier: tier(text("service_tier")),
         searches: 0,
+        others: others(root),
+        surcharged: Surcharged {
+            // An account may be kept there without a word in its requests.
+            in_us: text("inference_geo").is_none_or(|place| place.eq_ignore_ascii_case("us")),
+            fast: text("speed") == Some("fast"),
+        },
         may_speak,
         is_generated: operation.kind == Kind::Generate,
     }
@@ -110,7 +120,11 @@ fn count(value: Option<Value<'_>>) -> Option<u64> {
 
 /// The declared length of an answer, and how many are asked for. Of several declarations the
 /// highest counts: which of them a provider heeds differs.
-fn output(provider: Provider, root: Option<Object<'_>>) -> (Option<u64>, u64) {
+fn output(
+    provider: Provider,
+    operation: Operation,
+    root: Option<Object<'_>>,
+) -> (Option<u64>, u64) {
     let config = match provider {
         Provider::Gemini => ["generationConfig", "generation_config"]
             .iter()
@@ -118,18 +132,20 @@ fn output(provider: Provider, root: Option<Object<'_>>) -> (Option<u64>, u64) {
             .and_then(Value::as_object),
         Provider::OpenAi | Provider::Anthropic => root,
     };
-    let declared: &[&str] = match provider {
-        Provider::OpenAi => &["max_tokens", "max_completion_tokens", "max_output_tokens"],
-        Provider::Anthropic => &["max_tokens"],
-        Provider::Gemini => &["maxOutputTokens", "max_output_tokens"],
+    // Servers that are only compatible pass over what their API does not have: it bounds nothing.
+    let declared: &[&str] = match (provider, operation.name) {
+        (Provider::OpenAi, "responses" | "compact") => &["max_output_tokens"],
+        (Provider::OpenAi, "chat") => &["max_tokens", "max_completion_tokens"],
+        (Provider::OpenAi | Provider::Anthropic, _) => &["max_tokens"],
+        (Provider::Gemini, _) => &["maxOutputTokens", "max_output_tokens"],
     };
-    let max = declared.iter().filter_map(|name| count(member(config, name))).max();
+    let max = highest(config, declared);
     let several: &[&str] = match provider {
         Provider::OpenAi => &["n", "best_of"],
         Provider::Anthropic => &[],
         Provider::Gemini => &["candidateCount", "candidate_count"],
     };
-    let answers = several.iter().filter_map(|name| count(member(config, name))).max();
+    let answers = highest(config, several);
     // A request of several prompts is answered once for each.
     let prompts = match (provider, member(root, "prompt")) {
         (Provider::OpenAi, Some(Value::Array(prompts)))
@@ -140,6 +156,22 @@ fn output(provider: Provider, root: Option<Object<'_>>) -> (Option<u64>, u64) {
         _ => 1,
     };
     (max, answers.unwrap_or(1).clamp(1, ANSWERS_LIMIT).saturating_mul(prompts.max(1)))
+}
+
+/// The highest of the counts under these names. Some servers do not tell their case apart.
+fn highest(object: Option<Object<'_>>, names: &[&str]) -> Option<u64> {
+    let named = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+    let members = object.into_iter().flat_map(|object| object.iter());
+    members.filter(|(name, _)| named(name)).filter_map(|(_, value)| count(Some(value))).max()
+}
+
+/// Models in whose place brokers may put the one that is asked for.
+fn others(root: Option<Object<'_>>) -> Vec<Box<str>> {
+    /// More are not looked at; what answers is charged by its own price all the same.
+    const LIMIT: usize = 16;
+    let list = member(root, "models").and_then(Value::as_array);
+    let names = list.into_iter().flat_map(|list| list.iter()).filter_map(Value::as_str);
+    names.take(LIMIT).map(Into::into).collect()
 }
 
 impl Facts {
@@ -180,6 +212,7 @@ impl Facts {
             caches: self.input.caches,
             audio_input: self.input.has_audio,
             audio_output: self.may_speak,
+            surcharged: self.surcharged,
             tier: self.tier,
         }
     }

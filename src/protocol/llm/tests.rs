@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::errors::{Failure, failure};
 use super::{Counted, Facts, Kind, Operation, Provider, Reader, Said, facts, hints};
-use crate::call::prices::{Prices, litellm};
+use crate::call::prices::litellm;
 use crate::call::usage::{Tier, Usage};
-use crate::json::{Array, Document, JSON_DEPTH_LIMIT, Object, Value};
+use crate::json::{Document, JSON_DEPTH_LIMIT, Object, Value};
 
 mod answers;
 mod corpus;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -56,9 +57,14 @@ pub enum Act {
     Half {
         silent: bool,
     },
+    /// Does what the request gives reason to.
+    With(Arc<Script>),
     /// Sends the pieces of a chunked answer as the test hands them over.
     Pieces(Arc<Mutex<Option<mpsc::Receiver<Bytes>>>>, Reply),
 }
+
+/// What to do with a request: its head, and its body.
+pub type Script = dyn Fn(&Parts, &[u8]) -> Act + Send + Sync;
 
 #[derive(Default)]
 struct State {
@@ -216,14 +222,19 @@ async fn answer(
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
     let place = {
         let mut ledger = state.ledger.lock();
-        ledger.push(Arrived { target, version: parts.version, headers: parts.headers, body: None });
+        let headers = parts.headers.clone();
+        ledger.push(Arrived { target, version: parts.version, headers, body: None });
         ledger.len() - 1
     };
     state.changed.notify_waiters();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    state.ledger.lock()[place].body = Some(body);
-    let act = state.script.lock().get(parts.uri.path()).cloned();
+    state.ledger.lock()[place].body = Some(body.clone());
+    let act = match state.script.lock().get(parts.uri.path()).cloned() {
+        Some(Act::With(script)) => Some(script(&parts, &body)),
+        act => act,
+    };
     match act {
+        Some(Act::With(_)) => panic!("a script leads to no other"),
         None => Ok(Reply::json(r#"{"ok":true}"#).respond(full(br#"{"ok":true}"#.as_slice()))),
         Some(Act::Reply(reply)) => Ok(reply.respond(full(reply.body.clone()))),
         Some(Act::Hold(permits, reply)) => {

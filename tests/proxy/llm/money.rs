@@ -25,7 +25,7 @@ async fn a_stream_that_is_given_up_is_charged_what_it_may_have_used() {
         Script { pause: Duration::from_secs(60), ..Script::events(&events) }
     };
     let (tool, model) = (Tool::start().await, Model::start(script).await);
-    let purse = "limits:\n- { id: purse, per: tenant, max: { cost_usd: 0.008 }, then: deny }";
+    let purse = "limits:\n- { id: purse, per: tenant, max: { cost_usd: 0.0012 }, then: deny }";
     let gate = before(&tool, &model).policy(purse).start().await;
     for (number, path) in ["/claude/v1/messages", "/openai/chat/completions"].iter().enumerate() {
         let mut connection = Connection::open(gate.address).await;
@@ -43,8 +43,8 @@ async fn a_stream_that_is_given_up_is_charged_what_it_may_have_used() {
     assert_eq!((&begun["cost_usd"], &begun["status"]), (&json!(0.00023), &json!("cancelled")));
     assert_eq!(begun["tokens_estimated"], true);
     let unknown = of("openai.chat");
-    assert!(unknown["tokens_input"].as_u64().expect("a count") > 4_000);
-    assert!(unknown["cost_usd"].as_f64().expect("a cost") > 0.004);
+    assert!(unknown["tokens_input"].as_u64().expect("a count") > 300);
+    assert!(unknown["cost_usd"].as_f64().expect("a cost") > 0.0005);
     // What the first did not use was given back; what the second may have used was not.
     let refused = gate.send(post("/openai/chat/completions", &chat("plain", true))).await;
     assert_eq!(refused.status.as_u16(), 403);
@@ -78,7 +78,7 @@ async fn tokens_are_a_budget_as_money_is() {
     let usage = r#"{"model":"plain","usage":{"prompt_tokens":3000,"completion_tokens":50}}"#;
     let (tool, model) =
         (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
-    let limit = "limits:\n- { id: few, per: run, max: { tokens: 8000 }, then: deny }";
+    let limit = "limits:\n- { id: few, per: run, max: { tokens: 6500 }, then: deny }";
     let gate = before(&tool, &model).policy(limit).start().await;
     let ask = || gate.send(post("/_run/r/openai/chat/completions", &chat("plain", false)));
     assert_eq!(ask().await.status.as_u16(), 200);
@@ -119,7 +119,7 @@ fn billed(script_input: u64, output: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_budget_holds_over_a_thousand_streams_and_the_tools_between_them() {
     const STREAMS: usize = 1_000;
-    const BUDGET_NANOS: u64 = 2_000_000_000;
+    const BUDGET_NANOS: u64 = 400_000_000;
     let bill = Arc::new(AtomicU64::new(0));
     let account = Arc::clone(&bill);
     let script = move |prompt: &Prompt| {
@@ -147,8 +147,8 @@ async fn a_budget_holds_over_a_thousand_streams_and_the_tools_between_them() {
     };
     let (tool, model) = (Tool::start().await, Model::start(script).await);
     let gate = before(&tool, &model)
-        .upstream("cost_usd: 0.002")
-        .policy("limits:\n- { id: purse, per: tenant, max: { cost_usd: 2.0 }, then: deny }")
+        .upstream("cost_usd: 0.0005")
+        .policy("limits:\n- { id: purse, per: tenant, max: { cost_usd: 0.4 }, then: deny }")
         .bounds("{ connections: 4096 }")
         .start()
         .await;
@@ -195,7 +195,7 @@ async fn a_budget_holds_over_a_thousand_streams_and_the_tools_between_them() {
     assert_eq!(model.seen().len(), passed, "the server's own count");
     gate.metric_becomes("toolgate_reserved_calls", 0.0).await;
     gate.metric_becomes("toolgate_in_flight", 0.0).await;
-    let tools = u64::try_from(tool.count()).expect("few") * 2_000_000;
+    let tools = u64::try_from(tool.count()).expect("few") * 500_000;
     let real = bill.load(Ordering::Relaxed) + tools;
     assert!(real <= BUDGET_NANOS, "{real} nano-dollars were really spent");
     let charged = until("all events", async || {
@@ -205,8 +205,33 @@ async fn a_budget_holds_over_a_thousand_streams_and_the_tools_between_them() {
     })
     .await;
     let charged: f64 = charged.iter().filter_map(|call| call["cost_usd"].as_f64()).sum();
-    assert!(charged <= 2.0 + 1e-6, "{charged} dollars were charged");
+    assert!(charged <= 0.4 + 1e-6, "{charged} dollars were charged");
     #[expect(clippy::cast_precision_loss, reason = "a figure to compare")]
     let real = real as f64 / 1e9;
     assert!(charged >= real - 1e-6, "{charged} dollars were charged for {real}");
+}
+
+/// What one kind of calls leaves of a budget, the other may use: after the streams, tools use up the
+/// rest to the last call that fits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn models_and_tools_draw_on_one_purse() {
+    let usage = r#"{"model":"plain","usage":{"prompt_tokens":1000,"completion_tokens":500}}"#;
+    let (tool, model) =
+        (Tool::start().await, Model::start(move |_| Script::json(200, usage)).await);
+    let gate = before(&tool, &model)
+        .upstream("cost_usd: 0.003")
+        .policy("limits:\n- { id: purse, per: tenant, max: { cost_usd: 0.012 }, then: deny }")
+        .start()
+        .await;
+    for _ in 0..2 {
+        let answer = gate.send(post("/openai/chat/completions", &chat("plain", false))).await;
+        assert_eq!(answer.status.as_u16(), 200);
+    }
+    // Two times 0.002 are used, and 0.008 are left.
+    for turn in 0..3 {
+        let answer = gate.send(post("/svc/items", &json!({ "turn": turn }))).await;
+        assert_eq!(answer.status.as_u16(), if turn < 2 { 200 } else { 403 });
+    }
+    let costs: Vec<_> = gate.calls(5).await.iter().map(|call| call["cost_usd"].as_f64()).collect();
+    assert_eq!(costs, [Some(0.002), Some(0.002), Some(0.003), Some(0.003), None]);
 }

@@ -106,7 +106,7 @@ async fn rules_change_what_is_asked() {
   tools: [openai.chat]
   set: { args.max_tokens: '10' }
 limits:
-- { id: few, per: run, tools: [openai.chat], max: { tokens: 4400 }, then: deny }";
+- { id: few, per: run, tools: [openai.chat], max: { tokens: 1000 }, then: deny }";
     let gate = before(&tool, &model).policy(rule).start().await;
     let mut question = chat("plain", false);
     question["max_tokens"] = json!(900);

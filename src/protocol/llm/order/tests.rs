@@ -108,3 +108,32 @@ fn calls_that_ask_no_model_cost_nothing() {
     assert_eq!((order.most_tokens(), order.most_cost().map(|cost| cost.nanos())), (0, Some(0)));
     assert_eq!(order.charge(StatusCode::OK, true, None).tokens.total(), 0);
 }
+
+#[test]
+fn the_dearest_of_the_models_that_may_answer_is_reserved() {
+    let most = |body: &str| order(body).most_cost().map(crate::policy::amount::Usd::nanos);
+    let one = most(r#"{"model":"plain","max_tokens":100}"#).expect("priced");
+    let with_thinker = most(r#"{"model":"plain","models":["thinker"],"max_tokens":100}"#);
+    assert!(with_thinker.expect("priced") >= one);
+    assert_eq!(most(r#"{"model":"plain","models":["x"],"max_tokens":100}"#), None);
+}
+
+#[test]
+fn surcharges_are_charged_and_reserved() {
+    let map = r#"{"claude": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6,
+        "provider_specific_entry": {"us": 1.1, "fast": 2.0}}}"#;
+    let map = Document::from_text(map).expect("JSON");
+    let prices = Arc::new(litellm::read(&map).expect("a map"));
+    let args = Document::from_text(r#"{"model":"claude","max_tokens":100,"speed":"fast"}"#);
+    let (args, kind) = (args.expect("JSON"), Provider::Anthropic);
+    let messages = Operation { name: "messages", ..CHAT };
+    let order = Order::new(kind, messages, (None, false), args.root(), prices);
+    let mut said = said(Counted::Finally, 10, 10);
+    assert_eq!(nanos(order.charge(StatusCode::OK, true, Some(&said))), Some(20_000));
+    said.usage.surcharged.in_us = true;
+    assert_eq!(nanos(order.charge(StatusCode::OK, true, Some(&said))), Some(22_000));
+    said.usage.surcharged.fast = true;
+    assert_eq!(nanos(order.charge(StatusCode::OK, true, Some(&said))), Some(44_000));
+    let known = u128::from(order.facts().input.known) + 100;
+    assert_eq!(order.most_cost().expect("priced").nanos(), known * 2_200);
+}

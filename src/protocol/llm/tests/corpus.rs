@@ -13,7 +13,6 @@ struct Recording {
     model: String,
     body: String,
     usage: Usage,
-    tier: Tier,
     has_kind: bool,
 }
 
@@ -41,14 +40,12 @@ fn recording(line: &str) -> Recording {
         Provider::OpenAi => openai(later),
         Provider::Gemini => gemini(later),
     };
-    let tier = first.and_then(|usage| usage.get("service_tier")).and_then(Value::as_str);
     Recording {
         provider,
         is_stream: matches!(root.get("stream"), Some(Value::Bool(true))),
         model: text("model").to_owned(),
         body: text("body").to_owned(),
         usage,
-        tier: tier.map_or(Tier::Standard, Tier::named),
         has_kind: !text("uri").contains("/threads/"),
     }
 }

@@ -2,10 +2,13 @@
 
 use super::*;
 
-const CHAT: Operation = Operation { name: "chat", kind: Kind::Generate, is_stream: false };
-
 fn of(provider: Provider, text: &str) -> Facts {
-    facts(provider, CHAT, None, document(text).root())
+    of_call(provider, "chat", text)
+}
+
+fn of_call(provider: Provider, name: &'static str, text: &str) -> Facts {
+    let operation = Operation { name, kind: Kind::Generate, is_stream: false };
+    facts(provider, operation, None, document(text).root())
 }
 
 #[test]
@@ -127,4 +130,27 @@ fn results_name_the_calls_that_they_answer() {
 
 fn answered(provider: Provider, text: &str) -> Vec<String> {
     hints(provider, document(text).root()).answered.iter().map(ToString::to_string).collect()
+}
+
+/// A bound that the server does not know, or reads in another case, bounds nothing.
+#[test]
+fn only_the_words_of_the_call_bound_its_answer() {
+    let most = |name, text: &str| of_call(Provider::OpenAi, name, text).most(None).output;
+    let unknown = super::super::request::OUTPUT_UNKNOWN_TOKENS;
+    assert_eq!(most("chat", r#"{"max_output_tokens":1}"#), unknown);
+    assert_eq!(most("responses", r#"{"max_tokens":1}"#), unknown);
+    assert_eq!(most("responses", r#"{"max_output_tokens":7}"#), 7);
+    assert_eq!(most("completions", r#"{"max_completion_tokens":1}"#), unknown);
+    assert_eq!(most("chat", r#"{"max_tokens":1,"MAX_TOKENS":9000,"N":2}"#), 18_000);
+}
+
+#[test]
+fn models_that_may_stand_in_and_surcharges_are_seen() {
+    let facts = of(Provider::OpenAi, r#"{"model":"a","models":["b","c",1]}"#);
+    let others: Vec<&str> = facts.others.iter().map(|name| &**name).collect();
+    assert_eq!(others, ["b", "c"]);
+    let plain = of(Provider::Anthropic, r#"{"inference_geo":"global"}"#).surcharged;
+    assert!(!plain.in_us && !plain.fast);
+    let dear = of(Provider::Anthropic, r#"{"speed":"fast"}"#).surcharged;
+    assert!(dear.in_us && dear.fast);
 }

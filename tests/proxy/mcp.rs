@@ -1,0 +1,7 @@
+//! MCP servers behind the gate: messages of both eras, as JSON and as events.
+
+mod answers;
+mod calls;
+mod pins;
+mod server;
+mod streams;
