@@ -98,7 +98,7 @@ mod tests {
         let found: Vec<&str> = found.into_iter().map(|range| &text[range]).collect();
         assert_eq!(found, ["1", r#"{"x":[2]}"#, "\"3\""]);
         assert!(elements(text, place(text, &["u"]).unwrap()).is_empty());
-        let inner = place_in(text, 9..18, "x");
+        let inner = place_in(text, 11..20, "x");
         assert_eq!(inner.map(|range| &text[range]), Some("[2]"));
     }
 

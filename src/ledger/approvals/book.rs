@@ -24,6 +24,8 @@ pub(super) struct Book {
     /// INVARIANT: how many records are denied. They are counted apart, so that denying what a flood
     /// left makes room.
     denied: usize,
+    /// Requests so far: those of one millisecond sort as they came.
+    requests: u32,
 }
 
 type Changes = Vec<ApprovalChange>;
@@ -87,8 +89,9 @@ impl Book {
             return Answer::Full;
         }
         let millis = u64::try_from(now.wall_ms).unwrap_or_default();
-        let random = u128::from(fastrand::u64(..)) << 16 | u128::from(fastrand::u16(..));
-        let id: Arc<str> = Arc::from(format!("apr_{}", Ulid::from_parts(millis, random)));
+        self.requests = self.requests.wrapping_add(1);
+        let rest = u128::from(self.requests) << 48 | u128::from(fastrand::u64(..1 << 48));
+        let id: Arc<str> = Arc::from(format!("apr_{}", Ulid::from_parts(millis, rest)));
         let Wanted { key, subject, rules, message, approvers, expires, policy_version } = wanted;
         let record = ApprovalRecord {
             id: Arc::clone(&id),
