@@ -28,6 +28,12 @@ pub(super) fn place(
         (run, _) => run,
     };
     let said = || call.and_then(|call| said(call, desk.terms, &desk.ledger.intents));
+    let run = match run {
+        Some((session, source)) if source == RunIdSource::McpSession.name() => {
+            Some(joined(session, said(), desk, now))
+        }
+        run => run,
+    };
     let placed = run.or_else(|| said().map(|(run, source)| (run, source.name())));
     let placed = placed.unwrap_or_else(|| {
         let run = desk.ledger.unlabelled_run(&window, now, || fresh_run(now));
@@ -35,6 +41,24 @@ pub(super) fn place(
     });
     desk.known.run = Some(placed.clone());
     placed
+}
+
+/// The run of a call that only its session names. Frameworks open a session of their own for their
+/// tools: what a model asks for is executed in the model's run, and with it the session belongs there,
+/// so that calls which nobody asked for are seen there as well.
+fn joined(
+    session: RunId,
+    said: Option<(RunId, RunIdSource)>,
+    desk: &Desk<'_>,
+    now: Now,
+) -> (RunId, &'static str) {
+    let (intents, caller) = (&desk.ledger.intents, &desk.terms.caller);
+    if let Some((run, source)) = said {
+        intents.join_session(caller, &session, &run, now);
+        return (run, source.name());
+    }
+    let run = intents.run_of_session(caller, &session).unwrap_or(session);
+    (run, RunIdSource::McpSession.name())
 }
 
 /// The run that the contents of a call name: of a request to a model by what it goes on from, of a

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::identify::baggage;
 use crate::identify::trace::TraceParent;
+use crate::json::Hasher;
 
 /// Longest run id, in characters.
 pub const RUN_ID_LIMIT_CHARS: usize = 128;
@@ -132,9 +133,17 @@ pub fn resolve(
         return found(&trace.trace_id(), RunIdSource::Traceparent);
     }
     match label(headers, MCP_HEADER)? {
-        Some(id) => found(id, RunIdSource::McpSession),
+        Some(id) => found(&session(id), RunIdSource::McpSession),
         None => Ok(None),
     }
+}
+
+/// What a session is called here. Whoever holds its id can speak in it, so the id itself stands in
+/// no record (MCP 2025-11-25, "Session Management").
+fn session(id: &str) -> String {
+    let mut hasher = Hasher::new(None);
+    hasher.update(id.as_bytes());
+    format!("mcp_{}", hasher.finish())
 }
 
 /// Whether a text may be a run id.

@@ -260,6 +260,19 @@ impl Intents {
         runs.find(|run| self.runs.contains_key(run))
     }
 
+    /// The run of this caller that a session's calls were last asked for in. `session`: the run that
+    /// the session is by itself.
+    pub fn run_of_session(&self, caller: &Caller, session: &RunId) -> Option<RunId> {
+        let marked = self.links.of(&Mark::Session(caller.clone(), session.clone()));
+        let mut runs = marked.runs.into_iter().rev().map(|(run, _)| run);
+        runs.find(|run| self.runs.contains_key(run))
+    }
+
+    /// Notes that a session's calls are asked for in `run`.
+    pub fn join_session(&self, caller: &Caller, session: &RunId, run: &RunId, now: Now) {
+        self.links.note(Mark::Session(caller.clone(), session.clone()), run, now.mono);
+    }
+
     /// The one run that is known by a mark.
     fn known_by(&self, mark: &Mark) -> Option<RunId> {
         let marked = self.links.of(mark);

@@ -255,3 +255,39 @@ async fn a_run_ends_with_its_models_last_word() {
     .await;
     assert_eq!(of_kind(gate.end().await, "stop").len(), 2);
 }
+
+#[tokio::test]
+async fn a_session_of_tools_belongs_to_the_run_whose_model_asks_for_them() {
+    let tool = Tool::start().await;
+    let upstream = format!("  svc_mcp: {{ mcp: \"http://{}/mcp\" }}\n", tool.address);
+    let gate = setup(&tool).other_upstream(&upstream).start().await;
+    let result = json!({ "content": [{ "type": "text", "text": "done" }] });
+    let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": result });
+    tool.on("/mcp", Act::Reply(Reply::json(&answer.to_string())));
+    let call = |name: &str, amount: i64| {
+        let params = json!({ "name": name, "arguments": { "amount": amount } });
+        let message =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let mut request = post("/svc_mcp/mcp", &message);
+        request.headers_mut().insert("mcp-session-id", "s3cr3t".parse().expect("a value"));
+        request
+    };
+    let before = gate.send(call("refund", 1)).await;
+    assert_eq!(before.status, 200, "{before:?}");
+    let wish = json!({ "amount": 10 });
+    asks(&tool, "chatcmpl-1", &[("call_1", "mcp__svc_mcp__refund", wish)]);
+    asked_model(&gate, "the-run").await;
+    gate.send(call("refund", 10)).await;
+    gate.send(call("delete", 10)).await;
+    let events = gate.end().await;
+    assert!(!json!(events).to_string().contains("s3cr3t"), "{events:?}");
+    let calls = of_kind(events, "call");
+    let calls: Vec<_> = calls.iter().filter(|call| call["protocol"] == "mcp").collect();
+    let runs: Vec<_> = calls.iter().map(|call| call["run_id"].as_str().expect("one")).collect();
+    assert!(runs[0].starts_with("mcp_"), "{runs:?}");
+    assert_eq!(runs[1..], ["the-run", "the-run"]);
+    let sources: Vec<_> = calls.iter().map(|call| &call["run_id_source"]).collect();
+    assert_eq!(sources, ["mcp_session", "model_tool_call", "mcp_session"]);
+    assert_eq!(calls[1]["intent"], "asked");
+    assert_eq!(calls[2]["intent"], "never_asked");
+}

@@ -47,7 +47,7 @@ fn the_first_source_wins() {
         ("Session-Id", "k7", "k7", KnownHeader),
         ("X-Acme-Session-Id", "k8", "k8", KnownHeader),
         ("Baggage", "gen_ai.conversation.id=c,session.id=s", "s", Baggage),
-        ("Mcp-Session-Id", "m", "m", McpSession),
+        ("Mcp-Session-Id", "m", "mcp_62c66a7a5dd70c3146618063", McpSession),
     ];
     for first in 0..ladder.len() {
         let pairs: Vec<_> = ladder[first..].iter().map(|rung| (rung.0, rung.1)).collect();
@@ -101,7 +101,8 @@ fn weaker_sources_are_passed_over_when_invalid_and_refused_when_contradictory() 
         assert_eq!(find(pairs, None, false), known(RunIdSource::KnownHeader), "{pairs:?}");
     }
     let baggage = [("baggage", "session.id=a%20b"), ("mcp-session-id", "ok")];
-    assert_eq!(find(&baggage, None, false), known(RunIdSource::McpSession));
+    let session = "mcp_2689367b205c16ce32ed4200".to_owned();
+    assert_eq!(find(&baggage, None, false), Ok(Some((session, RunIdSource::McpSession))));
     let contradictory: [&[(&str, &str)]; 5] = [
         &[("x-my-run", "a"), ("x-my-run", "b")],
         &[("session-id", "a"), ("session-id", "b")],

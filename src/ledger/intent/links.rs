@@ -32,6 +32,8 @@ pub(super) enum Mark {
     Response(Caller, Arc<str>),
     /// The provider's or client's id of a conversation.
     Conversation(Caller, Arc<str>),
+    /// The run that a session is by itself.
+    Session(Caller, RunId),
 }
 
 /// The runs that are known by one mark.
@@ -57,7 +59,7 @@ struct Generations {
 impl Mark {
     fn is_kept(&self) -> bool {
         match self {
-            Self::Args(..) => true,
+            Self::Args(..) | Self::Session(..) => true,
             Self::Call(_, id) | Self::Response(_, id) | Self::Conversation(_, id) => {
                 (1..=ID_LIMIT_BYTES).contains(&id.len())
             }
