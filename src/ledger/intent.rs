@@ -294,7 +294,7 @@ impl Intents {
             .iter()
             .map(|memory| (memory.seen, memory.key().clone(), memory.len()))
             .collect();
-        runs.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        runs.sort_unstable_by_key(|(seen, _, _)| *seen);
         let mut left = CALLS_LIMIT / FORGOTTEN_SHARE;
         for (_, run, calls) in runs {
             if left == 0 {

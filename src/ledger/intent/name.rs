@@ -52,7 +52,7 @@ impl SaidName {
         if tool.operation.is_empty() {
             return None;
         }
-        let Some(before) = said.strip_suffix(&*tool.operation) else { return None };
+        let before = said.strip_suffix(&*tool.operation)?;
         if before.is_empty() {
             return Some(Fit::Bare);
         }

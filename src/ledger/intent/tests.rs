@@ -201,7 +201,7 @@ fn what_was_not_sent_was_not_executed() {
 fn of_thousands_at_once_each_wish_is_fulfilled_once() {
     const THREADS: usize = 8;
     const WISHES: usize = 200;
-    const ROUNDS: usize = 25;
+    const ROUNDS: usize = 10;
     let world = world();
     let tool = facts("s", "t");
     let asked = AtomicUsize::new(0);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{World, admit, limits, run, settlement, world};
 use crate::call::{Caller, RunEnd, Status, StopReason};
-use crate::ledger::{COMPLETED_AFTER, EndedRun, ModelAnswer, Stopped};
+use crate::ledger::{COMPLETED_AFTER, EndedRun, MintSpec, ModelAnswer, RunBudget, Stopped};
 
 const NONE: &str = "- { id: a, per: run, max: { calls: 1000 }, then: deny, message: m }\n";
 
@@ -155,5 +155,40 @@ fn whichever_way_a_run_is_forgotten_the_last_word_counts() {
     ended.sort_by(|one, other| one.id.cmp(&other.id));
     let ends: Vec<RunEnd> = ended.into_iter().map(|run| run.end).collect();
     assert_eq!(ends, [RunEnd::Shutdown, RunEnd::Completed]);
+    assert_eq!(world.ledger.live_runs(), 0);
+}
+
+#[test]
+fn a_run_that_was_made_keeps_its_budget_until_it_is_forgotten() {
+    let world = world(10);
+    let day = seconds(86_400);
+    let spec = |parent: Option<&str>, calls| MintSpec {
+        parent: parent.map(run),
+        budget: RunBudget { calls: Some(calls), ..RunBudget::default() },
+        ..MintSpec::default()
+    };
+    let mint = |id: &str, spec| {
+        world.ledger.mint(run(id), &Caller::default(), spec, day, world.clock.now())
+    };
+    mint("parent", spec(None, 10)).expect("it is made");
+    mint("child", spec(Some("parent"), 6)).expect("it is made");
+    let use_one = || {
+        let mut reservation = admit(&world, "child", &limits(NONE)).expect("it is admitted");
+        let taken = reservation.take_budget(world.clock.now()).is_ok();
+        reservation.mark_sent();
+        let last_word = ModelAnswer { is_final: true, ..ModelAnswer::default() };
+        reservation.model_answered(&Caller::default(), &last_word, world.clock.now());
+        reservation.settle(settlement(Status::Ok), world.clock.now());
+        taken
+    };
+    assert!(use_one());
+    world.wait(COMPLETED_AFTER);
+    assert_eq!(world.ends(), [RunEnd::Completed]);
+    // It goes on with what it was given, which is not its parent's again yet.
+    assert!(mint("late", spec(Some("parent"), 5)).is_err());
+    assert!((0..5).all(|_| use_one()));
+    assert!(!use_one());
+    world.wait(COMPLETED_AFTER);
+    world.wait(seconds(600));
     assert_eq!(world.ledger.live_runs(), 0);
 }

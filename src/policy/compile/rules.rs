@@ -87,7 +87,9 @@ impl Compiler<'_> {
             return self.fault(file, id.span, fault);
         };
         let message = raw.message.as_ref().map(|message| message.value.trim());
-        if then.refuses() && message.is_none_or(str::is_empty) {
+        // Who is told that there is no such tool is told nothing else.
+        let is_concealed = raw.conceal.is_some_and(|field| field.value);
+        if then.refuses() && !is_concealed && message.is_none_or(str::is_empty) {
             let what = format!("a rule with `then: {}` needs a `message`", then.name());
             let fault = Diagnostic::error(codes::NO_MESSAGE, what)
                 .help("tell the model what to do instead");
