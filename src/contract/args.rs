@@ -8,7 +8,7 @@ use super::coerce;
 use super::complaint::Complaint;
 use super::definition::Part;
 use super::schema::{COMPLAINTS_LIMIT, Checker, SchemaFault};
-use super::surface::{Surface, resolve};
+use super::surface::{self, Surface, resolve};
 use crate::json;
 use crate::yaml::closest;
 
@@ -31,6 +31,15 @@ struct Checked {
     optional: bool,
 }
 
+/// What `null` says in the place of an argument that is not required and may not be `null`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nulls {
+    /// That it is `null`.
+    Are,
+    /// That it is not given, as agents over MCP have it. The server may still mind.
+    Omit,
+}
+
 /// Whether a tool declares an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Declared {
@@ -39,6 +48,20 @@ pub enum Declared {
     Perhaps,
     /// With the name that was most likely meant.
     No(Option<String>),
+}
+
+impl Checked {
+    /// Whether an argument need not be given and, when it is, is something else than `null`.
+    fn may_be_left_out(&self, name: &str) -> bool {
+        let schema = self.checker.schema();
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        let mut places = self.surface.members.get(name).into_iter().flatten();
+        !required.into_iter().any(|one| one == name)
+            && places.all(|place| {
+                let types = surface::types(place, schema);
+                !types.is_empty() && !types.contains("null")
+            })
+    }
 }
 
 impl ArgsContract {
@@ -61,7 +84,7 @@ impl ArgsContract {
 
     /// What is wrong with arguments, which are an object; nothing when they fit. `textual` are the
     /// names of those that came as text, in a path or a query.
-    pub fn check(&self, args: json::Value<'_>, textual: &[&str]) -> Vec<Complaint> {
+    pub fn check(&self, args: json::Value<'_>, textual: &[&str], nulls: Nulls) -> Vec<Complaint> {
         let Some(object) = args.as_object() else { return vec![Complaint::not_an_object()] };
         let mut complaints = Vec::new();
         let mut known = vec![Map::new(); self.parts.len()];
@@ -73,6 +96,10 @@ impl ArgsContract {
                 }
                 continue;
             };
+            match nulls {
+                Nulls::Omit if is_null(value) && part.may_be_left_out(name) => continue,
+                Nulls::Omit | Nulls::Are => {}
+            }
             let value = match (value, part.surface.members.get(name)) {
                 (json::Value::Str(text), Some(schemas)) if textual.contains(&name) => {
                     let schema = schemas.first().unwrap_or(&Value::Null);
@@ -133,4 +160,8 @@ impl ArgsContract {
 
 fn is_closed(schema: &Value) -> bool {
     schema.get("additionalProperties") == Some(&Value::Bool(false))
+}
+
+fn is_null(value: json::Value<'_>) -> bool {
+    matches!(value, json::Value::Null)
 }

@@ -29,7 +29,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use self::args::{ArgsContract, Declared};
+pub use self::args::{ArgsContract, Declared, Nulls};
 pub use self::complaint::Complaint;
 pub use self::definition::{Definition, Part, Statuses};
 pub use self::drift::{Drift, drift};

@@ -28,7 +28,7 @@ fn contract(schema: Value) -> Result<Contract, SchemaFault> {
 fn said(schema: &Value, args: &Value) -> Vec<(String, String)> {
     let contract = contract(schema.clone()).unwrap();
     let document = Document::from_text(&args.to_string()).unwrap();
-    let complaints = contract.args().unwrap().check(document.root(), &[]);
+    let complaints = contract.args().unwrap().check(document.root(), &[], Nulls::Are);
     complaints.into_iter().map(|one| (one.violation.path, one.text)).collect()
 }
 
@@ -262,13 +262,40 @@ fn documents_that_cannot_be_used_say_where() {
     }
 }
 
+#[test]
+fn null_may_say_that_an_argument_is_not_given() {
+    let schema = json!({
+        "properties": {
+            "needed": { "type": "string" },
+            "flag": { "type": "boolean" },
+            "size": { "anyOf": [{ "type": "integer" }, { "type": "null" }] },
+            "one": { "$ref": "#/$defs/one" },
+            "any": {},
+        },
+        "required": ["needed"],
+        "$defs": { "one": { "enum": ["a", "b"] } },
+    });
+    let contract = contract(schema).unwrap();
+    let paths = |args: Value, nulls| {
+        let document = Document::from_text(&args.to_string()).unwrap();
+        let complaints = contract.args().unwrap().check(document.root(), &[], nulls);
+        complaints.into_iter().map(|one| one.violation.path).collect::<Vec<_>>()
+    };
+    let nothing = json!({ "needed": "x", "flag": null, "size": null, "one": null, "any": null });
+    assert_eq!(paths(nothing.clone(), Nulls::Omit), Vec::<String>::new());
+    assert_eq!(paths(nothing, Nulls::Are), ["/args/flag", "/args/one"]);
+    assert_eq!(paths(json!({ "needed": null }), Nulls::Omit), ["/args/needed"], "it is required");
+    assert_eq!(paths(json!({ "needed": "x", "no": null }), Nulls::Omit), ["/args/no"], "unknown");
+    assert_eq!(paths(json!({ "needed": "x", "flag": 1 }), Nulls::Omit), ["/args/flag"]);
+}
+
 proptest! {
     /// Whatever a document is, reading it ends and every operation of it can be checked.
     #[test]
     fn any_schema_builds_or_is_refused(schema in any_schema(3), args in any_json(4)) {
         let Ok(contract) = contract(schema) else { return Ok(()) };
         let document = Document::from_text(&json!({ "a": args, "b": args }).to_string()).unwrap();
-        let found = contract.args().unwrap().check(document.root(), &["a"]);
+        let found = contract.args().unwrap().check(document.root(), &["a"], Nulls::Are);
         prop_assert!(found.len() <= 16);
         prop_assert!(found.iter().all(|one| one.violation.path.starts_with("/args")));
     }

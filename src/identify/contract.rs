@@ -1,7 +1,7 @@
 //! Whether the arguments of a call are what its tool declares.
 
-use crate::call::{Plan, Refusal, StopReason};
-use crate::contract::Complaint;
+use crate::call::{Language, Plan, Refusal, StopReason};
+use crate::contract::{Complaint, Nulls};
 use crate::identify::Call;
 use crate::identify::query::Query;
 use crate::weaken::Hole;
@@ -31,7 +31,11 @@ pub(super) fn keeps(call: &Call) -> Result<(), Refusal> {
     let added = call.args.root().as_object().filter(|_| call.body.is_empty());
     let added = added.into_iter().flat_map(|args| args.names());
     let textual: Vec<&str> = call.textual.iter().map(String::as_str).chain(added).collect();
-    let complaints = declared.check(call.args.root(), &textual);
+    let nulls = match &call.language {
+        Language::Mcp(_) => Nulls::Omit,
+        Language::Http | Language::Llm(_) => Nulls::Are,
+    };
+    let complaints = declared.check(call.args.root(), &textual, nulls);
     if complaints.is_empty() {
         return Ok(());
     }

@@ -27,6 +27,7 @@ use crate::stdio::child::Spec;
 use crate::stdio::feed::Listening;
 use crate::stdio::link::{Link, LinkFault, Serves};
 use crate::stdio::message::{Kind, Message, MessageFault, STATELESS_FROM};
+use crate::stdio::origin;
 use crate::stdio::queue::{Piece, Stream};
 use crate::stdio::{CONNECTION_BYTES, MESSAGE_LIMIT_BYTES};
 
@@ -135,6 +136,9 @@ impl Host {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Reply> {
+        if !origin::is_welcome(request.headers()) {
+            return answer::empty(StatusCode::FORBIDDEN);
+        }
         let session = request.headers().get(SESSION).and_then(|id| id.to_str().ok());
         let session = session.map(Box::<str>::from);
         let method = request.method().clone();

@@ -12,6 +12,7 @@ mod host;
 mod lines;
 mod link;
 mod message;
+mod origin;
 mod queue;
 //#[cfg(test)]
 //mod tests;

@@ -225,6 +225,21 @@ async fn what_the_server_says_unasked_waits_for_the_stream_and_can_be_heard_agai
 }
 
 #[tokio::test]
+async fn a_web_page_of_elsewhere_is_turned_away() {
+    let host = scripted();
+    let evil = [("origin", "http://evil.example"), ("mcp-protocol-version", STATELESS)];
+    for method in [Method::POST, Method::GET, Method::DELETE] {
+        let (status, ..) = exchange(&host, method, &evil, call("1", "echo", json!({}))).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(host.children(), 0, "nothing was started for it");
+    let own = [("origin", "http://localhost:6274"), ("mcp-protocol-version", STATELESS)];
+    let (status, ..) = exchange(&host, Method::POST, &own, call("1", "echo", json!({}))).await;
+    assert_eq!(status, StatusCode::OK);
+    host.shutdown().await;
+}
+
+#[tokio::test]
 async fn calling_off_reaches_the_child_under_its_id() {
     let session = Session::begin(&scripted()).await;
     let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": "c" } });

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::contract::Nulls;
 use crate::json::Document;
 
 fn tool(digest: &str, effect: Effect) -> Listed {
@@ -68,7 +69,7 @@ fn arguments_are_held_against_the_listed_schema() {
     let contract = known.contract.unwrap();
     let complaints = |text: &str| {
         let args = Document::from_text(text).unwrap();
-        contract.args().unwrap().check(args.root(), &[]).len()
+        contract.args().unwrap().check(args.root(), &[], Nulls::Omit).len()
     };
     assert_eq!(complaints(r#"{"x":1}"#), 0);
     assert_eq!(complaints(r#"{"x":"1"}"#), 1);
@@ -77,7 +78,7 @@ fn arguments_are_held_against_the_listed_schema() {
     listed.input = Some(json!({"type": "object"}));
     let open = Known::of(&listed, OnBreach::Observe, usize::MAX).contract.unwrap();
     let args = Document::from_text(r#"{"anything":1}"#).unwrap();
-    assert!(open.args().unwrap().check(args.root(), &[]).is_empty());
+    assert!(open.args().unwrap().check(args.root(), &[], Nulls::Omit).is_empty());
     listed.input = Some(json!({"$ref": "https://elsewhere.example/schema"}));
     let unusable = Known::of(&listed, OnBreach::Observe, usize::MAX);
     assert!(unusable.contract.is_none() && unusable.fault.is_some());
