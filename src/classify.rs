@@ -302,7 +302,7 @@ fn note_answer(admitted: &Admitted, status: Status, measure: &Measure, now: Now)
 /// them before the answer has ended.
 pub fn wishes(admitted: &Admitted, ledger: &Arc<Ledger>, clock: &Clock) -> Option<Wishes> {
     let (call, reservation) = (admitted.call(), admitted.reservation());
-    call.order.as_ref()?;
+    call.order.as_ref().filter(|order| answered::are_told_early(order))?;
     let run = reservation.run_id().clone();
     let owner = reservation.owner(&call.caller).cloned();
     let (ledger, clock) = (Arc::clone(ledger), clock.clone());

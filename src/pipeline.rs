@@ -254,6 +254,7 @@ async fn reviewed(
         review::Outcome::Withhold(refusal) => {
             let response = respond::refuse(&refusal, about(&page));
             admitted.reservation().withhold(&Denial::of(&refusal), now);
+            measure.is_withheld();
             let completed = Completed::answered(admitted, status, measure, at, trip, now);
             remember(held.as_ref(), &completed, now);
             page.withheld(&refusal, completed.ending());
@@ -261,6 +262,7 @@ async fn reviewed(
         }
         review::Outcome::Broken => {
             let warnings = admitted.warnings().to_vec();
+            measure.is_withheld();
             let completed = Completed::answered(admitted, status, measure, at, trip, now);
             let mut response = respond::failed(&completed.ending().outcome, about(&page));
             announce(response.headers_mut(), &warnings, &page);

@@ -52,6 +52,13 @@ impl Measure {
         }
     }
 
+    /// Says that nobody gets the answer: what it asks for is no wish, for no agent knows of it.
+    pub fn is_withheld(&mut self) {
+        if let Some(said) = self.heard.as_mut().and_then(|heard| heard.said.as_deref_mut()) {
+            said.told = said.asked.len();
+        }
+    }
+
     /// The result as rules read it.
     pub fn result(&self) -> Option<Bytes> {
         match &self.heard {
@@ -222,9 +229,11 @@ impl Metered {
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);
-            let news = listener.news();
-            if let (Some(wishes), false) = (&mut self.wishes, news.is_empty()) {
-                wishes(&news);
+            if let Some(wishes) = &mut self.wishes {
+                let news = listener.news();
+                if !news.is_empty() {
+                    wishes(&news);
+                }
             }
         }
         if let Some(kept) = &mut self.kept {

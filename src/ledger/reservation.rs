@@ -173,7 +173,9 @@ impl Reservation {
     /// or another call is in the run or follows, the run goes on.
     pub fn model_answered(&self, caller: &Caller, answer: &ModelAnswer, now: Now) {
         let run = &self.visit.run;
-        self.ledger().intents.answered(&run.id, self.owner(caller), answer, now);
+        if !self.ledger().intents.answered(&run.id, self.owner(caller), answer, now) {
+            return;
+        }
         let mut state = run.state.lock();
         state.answered = answer.is_final.then_some(now.mono);
     }

@@ -330,7 +330,7 @@ fn ids_find_the_run_that_they_came_from() {
     assert_eq!(intents.run_of_conversation(&other, "conv_1"), None);
     assert_eq!(intents.run_of_answers(&other, ["call_abcdefgh"]), None);
     assert_eq!(intents.run_of_answers(&own, []), None);
-    // Ids that stand in two runs mean neither; a conversation goes on where it was last.
+    // Ids that stand in two runs mean neither.
     let second = ModelAnswer {
         response: Some("resp_2".into()),
         conversation: Some("conv_1".into()),
@@ -340,7 +340,7 @@ fn ids_find_the_run_that_they_came_from() {
     world.answered("two", &caller("a"), &second);
     assert_eq!(intents.run_of_answers(&own, ["call_0"]), None);
     assert_eq!(intents.run_of_answers(&own, ["call_abcdefgh", "call_ijklmnop"]), None);
-    assert_eq!(intents.run_of_conversation(&own, "conv_1"), Some(run("two")));
+    assert_eq!(intents.run_of_conversation(&own, "conv_1"), None);
 }
 
 #[test]

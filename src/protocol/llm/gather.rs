@@ -1,5 +1,7 @@
 //! What all providers' answers have in common: things to note down, and the call being asked for.
 
+use std::mem;
+
 use super::Provider;
 use super::said::{
     ASKED_ARGS_LIMIT_BYTES, ASKED_LIMIT_BYTES, ASKED_LIMIT_CALLS, Asked, Counted, FINISH_LIMIT,
@@ -128,8 +130,18 @@ pub(super) struct Item {
 #[derive(Debug)]
 struct Open {
     /// Which of the answers, and which call in it.
-    key: (u32, u64),
+    key: (u64, u64),
     item: Item,
+}
+
+/// One of the answers that a chat gives, as far as this event or text has told of it. What number it
+/// has, and that it has ended, may stand behind its calls.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    pub index: Option<u64>,
+    pub has_ended: bool,
+    /// Parts of calls, each with its place among them.
+    pub parts: Vec<(u64, Item)>,
 }
 
 /// Reads what passes and notes what it says.
@@ -140,6 +152,7 @@ pub(super) struct Gather {
     pub said: Said,
     pub counts: Counts,
     pub item: Item,
+    pub choice: Choice,
     open: Vec<Open>,
     args_bytes: usize,
     /// Numbers of this event or text were about tokens.
@@ -164,6 +177,7 @@ impl Gather {
             said: Said::default(),
             counts: Counts::default(),
             item: Item::default(),
+            choice: Choice::default(),
             open: Vec::new(),
             args_bytes: 0,
             saw_usage: false,
@@ -190,12 +204,17 @@ impl Gather {
         self.saw_choice = false;
         self.index = None;
         self.item = Item::default();
+        self.choice = Choice::default();
     }
 
     /// The tool calls that are complete and were not told yet. When the model has said why it
-    /// stopped, all of them are.
+    /// stopped, all of them are; where it gives several answers, those of the one that has ended.
     pub fn news(&mut self) -> Vec<Asked> {
-        if !self.said.finish.is_empty() {
+        let is_over = match self.provider {
+            Provider::OpenAi => false,
+            Provider::Anthropic | Provider::Gemini => !self.said.finish.is_empty(),
+        };
+        if is_over {
             let complete: Vec<Item> = self.open.drain(..).map(|open| open.item).collect();
             complete.into_iter().for_each(|item| self.ask(item));
         }
@@ -243,7 +262,15 @@ impl Gather {
     pub fn ask(&mut self, item: Item) {
         let Some(name) = item.name else { return };
         let id = item.call_id.or(item.id);
-        if id.is_some() && self.said.asked.iter().any(|asked| asked.id == id) {
+        // Told again, as it began or as it ended. Others may have the same id: some number their calls
+        // anew in each answer, or give all the same.
+        let same = |asked: &Asked| {
+            let is_cut = item.is_cut || !asked.is_whole;
+            asked.id == id && asked.name == name && (is_cut || *asked.args == *item.args)
+        };
+        let known = if id.is_some() { self.said.asked.iter().position(same) } else { None };
+        if let Some(at) = known {
+            self.complete(at, item.args, item.is_cut);
             return;
         }
         let room = ASKED_LIMIT_BYTES.saturating_sub(self.args_bytes);
@@ -256,9 +283,34 @@ impl Gather {
         self.said.asked.push(Asked { id, name, args, is_whole });
     }
 
+    /// Takes the whole of a call of which only the beginning was noted, unless that was told.
+    fn complete(&mut self, at: usize, args: Vec<u8>, is_cut: bool) {
+        let is_told = at < self.said.told;
+        let room = ASKED_LIMIT_BYTES.saturating_sub(self.args_bytes);
+        if let Some(asked) = self.said.asked.get_mut(at)
+            && !(asked.is_whole || is_cut || is_told || args.len() > room)
+        {
+            self.args_bytes = self.args_bytes.saturating_add(args.len());
+            asked.args = args.into_boxed_slice();
+            asked.is_whole = true;
+        }
+    }
+
+    /// The answer of this number has ended: its calls are complete.
+    pub fn answer_ended(&mut self, answer: u64) {
+        let (ended, open) =
+            mem::take(&mut self.open).into_iter().partition(|open| open.key.0 == answer);
+        self.open = open;
+        let ended: Vec<Open> = ended;
+        ended.into_iter().for_each(|open| self.ask(open.item));
+    }
+
     /// Adds a part of a tool call to what came before of it.
-    pub fn add_part(&mut self, key: (u32, u64), part: Item) {
-        let at = self.open.iter().position(|open| open.key == key);
+    pub fn add_part(&mut self, key: (u64, u64), part: Item) {
+        let at = self.open.iter().rposition(|open| open.key == key);
+        // Some give every call the same place, and an id of its own; others a new id to every part,
+        // but the name to the first alone.
+        let at = at.filter(|at| self.open.get(*at).is_some_and(|open| !open.item.is_other(&part)));
         let Some(at) = at else {
             if self.open.len() >= ASKED_LIMIT_CALLS {
                 self.said.asked_more = true;
@@ -278,6 +330,25 @@ impl Gather {
             item.is_cut = true;
         } else {
             item.args.extend_from_slice(&part.args);
+        }
+    }
+
+    /// Notes a part of a call of the answer that is being read.
+    pub fn choice_part(&mut self, place: u64, part: Item) {
+        if self.choice.parts.len() >= ASKED_LIMIT_CALLS {
+            self.said.asked_more = true;
+            return;
+        }
+        self.choice.parts.push((place, part));
+    }
+
+    /// All of an answer that this event or text tells of has been read. `at` is its place in the list.
+    pub fn choice_left(&mut self, at: u32) {
+        let Choice { index, has_ended, parts } = mem::take(&mut self.choice);
+        let answer = index.unwrap_or_else(|| u64::from(at));
+        parts.into_iter().for_each(|(place, part)| self.add_part((answer, place), part));
+        if has_ended {
+            self.answer_ended(answer);
         }
     }
 
@@ -324,6 +395,12 @@ pub(super) fn raise(count: &mut u64, value: u64) {
 }
 
 impl Item {
+    /// Whether a part begins another call: it has a name, and another id.
+    fn is_other(&self, part: &Self) -> bool {
+        let ids = self.id.as_ref().zip(part.id.as_ref());
+        part.name.is_some() && ids.is_some_and(|(own, other)| own != other)
+    }
+
     /// Takes arguments that are a string, or an object as it stands.
     pub fn take_args(&mut self, value: Scalar<'_>) {
         match value {

@@ -90,8 +90,11 @@ fn status(gather: &mut Gather, status: &str) {
 
 fn choice(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
     match (path, value) {
-        ([N("finish_reason")], Scalar::Text { taken, .. }) => gather.finished(taken),
-        ([N("index")], Scalar::Count(index)) => gather.index = Some(index),
+        ([N("finish_reason")], Scalar::Text { taken, .. }) => {
+            gather.finished(taken);
+            gather.choice.has_ended = true;
+        }
+        ([N("index")], Scalar::Count(index)) => gather.choice.index = Some(index),
         (
             [N("text")]
             | [
@@ -162,15 +165,16 @@ fn output(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
 
 pub(super) fn leave(gather: &mut Gather, path: &[Step]) {
     match unwrapped(path) {
-        [N("choices"), I(answer), N("message" | "delta"), N("tool_calls"), I(at)] => {
+        [N("choices"), I(_), N("message" | "delta"), N("tool_calls"), I(at)] => {
             let item = std::mem::take(&mut gather.item);
             let index = item.index.unwrap_or_else(|| u64::from(*at));
-            gather.add_part((*answer, index), item);
+            gather.choice_part(index, item);
         }
-        [N("choices"), I(answer), N("message" | "delta"), N("function_call")] => {
+        [N("choices"), I(_), N("message" | "delta"), N("function_call")] => {
             let item = std::mem::take(&mut gather.item);
-            gather.add_part((*answer, u64::MAX), item);
+            gather.choice_part(u64::MAX, item);
         }
+        [N("choices"), I(at)] => gather.choice_left(*at),
         [N("output"), I(_)] | [N("item")] => {
             let is_listed = matches!(unwrapped(path), [N("output"), I(_)]);
             let item = std::mem::take(&mut gather.item);
