@@ -30,7 +30,10 @@ pub(super) fn answered(order: &Order, status: Status, said: &Said) -> Option<Mod
 
 /// The model works on an answer that says nothing yet but its id.
 fn is_begun(said: &Said) -> bool {
-    said.response_id.is_some() && said.finish.is_empty() && said.asked.is_empty() && !said.asked_more
+    said.response_id.is_some()
+        && said.finish.is_empty()
+        && said.asked.is_empty()
+        && !said.asked_more
 }
 
 /// Whether the tool calls of such an answer are wishes as soon as they have passed.

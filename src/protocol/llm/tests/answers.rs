@@ -43,6 +43,44 @@ fn chat_calls_come_in_parts_that_are_told_apart_by_their_number() {
 }
 
 #[test]
+fn chat_calls_of_several_answers_are_told_apart() {
+    let part = |answer: u8, id: &str, args: &str, finish: &str| {
+        format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,{id}"function":{{"arguments":"{args}"}}}}]}},"index":{answer}{finish}}}]}}"#
+        )
+    };
+    let ended = r#","finish_reason":"tool_calls""#;
+    let events = [
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}]}}]}"#.to_owned(),
+        r#"{"choices":[{"index":1,"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\""}}]}}]}"#.to_owned(),
+        // The end of the one is not the end of the other.
+        part(0, "", ":1}", ended),
+        part(1, r#""id":"b","#, ":2", ""),
+        part(1, "", "}", ended),
+        "[DONE]".to_owned(),
+    ];
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    let said = stream(Provider::OpenAi, &events);
+    assert_eq!(asked(&said), [(Some("a"), "f", r#"{"x":1}"#), (Some("b"), "f", r#"{"x":2}"#)]);
+}
+
+#[test]
+fn chat_calls_of_one_place_are_told_apart_by_their_ids_and_of_one_id_by_what_they_are() {
+    let call = |id: &str, args: &str| {
+        format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":0,"id":"{id}","function":{{"name":"f","arguments":"{args}"}}}}]}}}}]}}"#
+        )
+    };
+    let said = stream(Provider::OpenAi, &[&call("a", "1"), &call("b", "2"), "[DONE]"]);
+    assert_eq!(asked(&said), [(Some("a"), "f", "1"), (Some("b"), "f", "2")]);
+    let said = json(
+        Provider::OpenAi,
+        r#"{"choices":[{"index":0,"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"1"}},{"id":"a","function":{"name":"f","arguments":"2"}}]},"finish_reason":"tool_calls"}]}"#,
+    );
+    assert_eq!(asked(&said), [(Some("a"), "f", "1"), (Some("a"), "f", "2")]);
+}
+
+#[test]
 fn calls_of_a_response_are_noted_once() {
     let call = r#"{"type":"function_call","id":"fc_1","call_id":"call_1","name":"f","arguments":"{\"a\":1}","status":"completed"}"#;
     let begun = r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc_1","call_id":"call_1","name":"f","arguments":"","status":"in_progress"}}"#;
