@@ -168,3 +168,18 @@ async fn two_requests_of_a_session_with_one_id_are_not_mixed_up() {
     while soon("the rest", answer.body_mut().frame()).await.is_some() {}
     assert_eq!(gate.send(in_session()).await.status, 200, "the id is free again");
 }
+
+#[tokio::test]
+async fn a_gate_that_ends_ends_the_streams_that_stand_open() {
+    let server = Server::start().await;
+    let gate = server.gate().top("bounds: { drain: 10m }").start().await;
+    let sender = pieces(&server, Method::GET);
+    sender.send(Bytes::from(": hello\n\n")).await.expect("taken");
+    let mut connection = Connection::open(gate.address).await;
+    let mut answer = soon("the head", connection.begin(bare(Method::GET))).await.expect("a stream");
+    assert_eq!(next(&mut answer).await, ": hello\n\n");
+    let events = gate.end().await;
+    assert!(soon("the end", answer.body_mut().frame()).await.is_none(), "as the tool would end it");
+    assert_eq!(events.iter().filter(|event| event["tool"] == "pay.mcp:stream").count(), 1);
+    drop(sender);
+}
