@@ -212,7 +212,7 @@ async fn answer(
         Language::Http | Language::Mcp(_) | Language::Llm(_) => upstream,
     };
     let whole = Whole { admitted, answer: upstream, trip, at };
-    if messages::concerns(&snapshot, &whole.admitted, whole.answer.headers()) {
+    if messages::concerns(&whole.admitted, &whole.answer) {
         return messages::pass(gate, snapshot, whole, page);
     }
     if review::needs_whole(whole.admitted.applicable(), &whole.admitted.call().plan) {

@@ -66,6 +66,10 @@ pub(super) fn outgoing(
             headers.remove(name);
         }
     }
+    if matches!(call.language, Language::Mcp(_)) {
+        // Said outright: where nothing is said, any coding may be used (RFC 9110, section 12.5.3).
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     remove_lookalikes(&mut headers, upstream);
     remove_ours(&mut headers);
     headers.remove(TRACESTATE);
