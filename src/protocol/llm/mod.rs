@@ -12,11 +12,13 @@ mod listener;
 mod openai;
 pub mod operation;
 mod order;
+mod parts;
 mod reader;
 mod refusal;
 mod request;
 mod said;
 mod skim;
+mod tools;
 
 pub use self::errors::Failure;
 pub use self::hints::{Hints, hints};
