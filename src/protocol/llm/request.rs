@@ -31,6 +31,8 @@ pub struct Facts {
     pub tier: Option<Tier>,
     /// Searches of the web that the provider may make.
     pub searches: u64,
+    /// Of them, those that are made in any case.
+    pub sure_searches: u64,
     /// Other models that may answer in its place.
     pub others: Vec<Box<str>>,
     /// For what it may be dearer.
@@ -75,6 +77,7 @@ pub fn facts(
         input: input(args),
         tier: tier(text("service_tier")),
         searches: 0,
+        sure_searches: 0,
         others: others(root),
         surcharged: Surcharged {
             // An account may be kept there without a word in its requests.
@@ -87,11 +90,14 @@ pub fn facts(
     .with_searches(root)
 }
 
-/// The tier that a request's `service_tier` asks for. `auto`, or nothing, leaves it to the account.
+/// The tier that a request's `service_tier` asks for. `auto`, nothing, or what nobody knows leaves it
+/// to the provider.
 fn tier(name: Option<&str>) -> Option<Tier> {
-    match name? {
-        "auto" => None,
-        name => Some(Tier::named(name)),
+    let name = name?.to_ascii_lowercase();
+    match (Tier::named(&name), &*name) {
+        (Tier::Standard, "default" | "standard" | "standard_only") => Some(Tier::Standard),
+        (Tier::Standard, _) => None,
+        (tier, _) => Some(tier),
     }
 }
 
@@ -200,9 +206,10 @@ impl Facts {
         /// Searches of a request that does not say how many.
         const SEARCHES_UNKNOWN: u64 = 32;
         let mut searches: u64 = 0;
-        if member(root, "web_search_options").is_some() {
+        if member(root, "web_search_options").is_some_and(|asked| !matches!(asked, Value::Null)) {
             searches = 1;
         }
+        self.sure_searches = searches;
         let tools = member(root, "tools").and_then(Value::as_array);
         for tool in tools.into_iter().flat_map(|tools| tools.iter()).filter_map(Value::as_object) {
             let grounds = |(name, _): (&str, Value<'_>)| {
@@ -223,11 +230,17 @@ impl Facts {
         self
     }
 
+    /// How long a prompt a model takes, and how long an answer it gives, in tokens.
+    pub fn bounds(price: Option<&Price>) -> (u64, u64) {
+        let takes = price.and_then(|price| price.max_input).unwrap_or(INPUT_UNKNOWN_TOKENS);
+        let gives = price.and_then(|price| price.max_output).unwrap_or(OUTPUT_UNKNOWN_TOKENS);
+        (takes, gives)
+    }
+
     /// The most tokens that the call can use: of a prompt that is known as far as it goes, and of
     /// answers as long as they may be. `price` is the model's, where it has one.
     pub fn most(&self, price: Option<&Price>) -> Spend {
-        let takes = price.and_then(|price| price.max_input).unwrap_or(INPUT_UNKNOWN_TOKENS);
-        let gives = price.and_then(|price| price.max_output).unwrap_or(OUTPUT_UNKNOWN_TOKENS);
+        let (takes, gives) = Self::bounds(price);
         let output = match (self.is_generated, self.max_output) {
             (false, _) => 0,
             (true, Some(declared)) => declared,
