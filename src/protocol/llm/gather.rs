@@ -90,6 +90,7 @@ const NAMES: &[&str] = &[
     "promptFeedback",
     "blockReason",
     "groundingMetadata",
+    "object",
     "totalTokenCount",
     "total_tokens",
     "webSearchQueries",
@@ -399,6 +400,11 @@ impl Gather {
 
     pub fn tier(&mut self, name: &str) {
         self.said.tier = Some(Tier::named(name));
+    }
+
+    /// What follows counts all of a run, whose steps were counted each for itself before.
+    pub fn counts_all(&mut self) {
+        self.reliance.is_unclear = false;
     }
 
     /// Notes that some of the answer cannot be read.

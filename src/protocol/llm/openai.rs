@@ -45,6 +45,7 @@ pub(super) fn value(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
             gather.said.response_id.get_or_insert_with(|| taken.into());
         }
         ([N("service_tier")], Scalar::Text { taken, .. }) => gather.tier(taken),
+        ([N("object")], Scalar::Text { taken: "thread.run", .. }) => gather.counts_all(),
         // The delta of a streamed response is text, thought or arguments.
         ([N("delta")], Scalar::Text { bytes, .. }) => gather.generated(bytes),
         ([N("status")], Scalar::Text { taken, .. }) => status(gather, taken),
