@@ -24,7 +24,7 @@ use crate::policy::set::Applicable;
 
 pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Sift, Tail, Wishes};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
-pub use content::{Content, ContentError, Held, Keeper};
+pub use content::{Content, ContentError, Held, Keeper, Over};
 pub use remembered::Remembered;
 pub use send::{Errand, send};
 

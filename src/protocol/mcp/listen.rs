@@ -105,6 +105,7 @@ impl Listen for Listener {
         let mut result = Vec::new();
         told.result.root().write_canonical(&mut result);
         Heard {
+            is_settled: true,
             failure: told.is_error().then_some(ErrorClass::ToolError),
             result: match told.ending {
                 // It is not the result yet.
@@ -147,6 +148,16 @@ mod tests {
         assert_eq!(json.basis.as_deref(), Some(&b"{\"a\": 1}"[..]));
         assert_eq!((json.result, json.basis), (events.result, events.basis));
         assert_eq!((json.failure, events.failure), (None, None));
+    }
+
+    #[test]
+    fn a_response_settles_a_call_and_nothing_else_does() {
+        let progress = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n";
+        let whole = format!("{progress}data: {ANSWER}\n\n");
+        assert!(hear(Form::Events, &[&whole]).is_settled);
+        assert!(!hear(Form::Events, &[progress]).is_settled);
+        assert!(!hear(Form::Events, &[&whole[..whole.len() - 1]]).is_settled, "not sent yet");
+        assert!(!hear(Form::Json, &[&ANSWER[..20]]).is_settled);
     }
 
     #[test]
