@@ -26,6 +26,7 @@ use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
 use crate::ledger::{Denial, Ledger};
+use crate::policy::amount::Usd;
 use crate::policy::decide::Finding;
 use crate::protocol;
 use crate::protocol::mcp::methods;
@@ -165,6 +166,11 @@ async fn story(
     let later = Hole::TwoSnapshots.is_open().then(|| gate.snapshot());
     let policies = later.as_deref().map_or(&snapshot.policies, |later| &later.policies);
     let admitted = guard::admit(identified, policies, &snapshot.terms, now, known)?;
+    let order = admitted.call().order.as_deref().filter(|order| order.is_billed());
+    known.unanswered = order.map(|order| {
+        let charge = order.unanswered();
+        (charge.cost.map(Usd::dollars), charge.tokens)
+    });
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
     let errand = Errand {
         upstream,
