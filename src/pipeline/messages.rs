@@ -9,7 +9,7 @@ use http_body_util::Either;
 use parking_lot::Mutex;
 
 use super::{Gate, Whole, about, announce};
-use crate::call::{Effect, Language, Mcp, Refusal, StopReason, budget};
+use crate::call::{Language, Mcp, Refusal, StopReason, budget};
 use crate::classify::Completed;
 use crate::contract::OnBreach;
 use crate::forward::{self, AnswerBody, Hearing, Measure, Metered};
@@ -238,9 +238,11 @@ impl Case {
             return false;
         }
         let effect = match pins.look(&format!("{server}.{name}")) {
-            PinStanding::Quarantined { .. } => return false,
             PinStanding::Agreed(known) => known.effect,
-            PinStanding::Unlisted => Effect::Write,
+            // What is listed and yet not remembered could change unseen.
+            PinStanding::Quarantined { .. } | PinStanding::NoRoom | PinStanding::Unlisted => {
+                return false;
+            }
         };
         match self.snapshot.terms.surfaces.get(server) {
             Some(Surface::Mcp(tools)) => {
