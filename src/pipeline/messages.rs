@@ -10,9 +10,7 @@ use http_body_util::Either;
 use parking_lot::Mutex;
 
 use super::{Gate, Whole, about, announce, remember};
-use crate::call::{
-    Effect, ErrorClass, Language, Mcp, Outcome, Refusal, Status, StopReason, budget,
-};
+use crate::call::{ErrorClass, Language, Mcp, Outcome, Refusal, Status, StopReason, budget};
 use crate::classify::Completed;
 use crate::contract::OnBreach;
 use crate::forward::{self, AnswerBody, Content, Hearing, Measure, Metered};
@@ -325,9 +323,11 @@ impl Case {
             return false;
         }
         let effect = match pins.look(&format!("{server}.{name}")) {
-            PinStanding::Quarantined { .. } => return false,
             PinStanding::Agreed(known) => known.effect,
-            PinStanding::Unlisted => Effect::Write,
+            // What is listed and yet not remembered could change unseen.
+            PinStanding::Quarantined { .. } | PinStanding::NoRoom | PinStanding::Unlisted => {
+                return false;
+            }
         };
         match self.snapshot.terms.surfaces.get(server) {
             Some(Surface::Mcp(tools)) => {
