@@ -42,6 +42,8 @@ struct ShownDefinition<'a> {
     digest: &'a str,
     effect: &'static str,
     description: &'a str,
+    /// Title, annotations and `_meta`, as JSON.
+    beside: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<&'a serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +127,7 @@ impl<'a> ShownDefinition<'a> {
             digest: &known.digest,
             effect: known.effect.name(),
             description: &known.description,
+            beside: &known.beside,
             input: known.input(),
             output: known.output(),
             fault: known.fault.as_deref(),

@@ -89,5 +89,9 @@ fn write(pin: &Value, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "  was: {}", of("agreed", "description"))?;
     writeln!(out, "  now: {}", of("changed", "description"))?;
+    if of("agreed", "beside") != of("changed", "beside") {
+        writeln!(out, "  beside it was: {}", of("agreed", "beside"))?;
+        writeln!(out, "  beside it now: {}", of("changed", "beside"))?;
+    }
     writeln!(out, "  toolgate pins approve {tool} --version {}", of("changed", "digest"))
 }

@@ -164,6 +164,14 @@ impl Metered {
         let kept = self.kept.take().map(BytesMut::freeze);
         let whole = matches!(tail, Tail::Whole);
         let heard = self.listener.take().map(|listener| listener.heard(whole));
+        let tail = match tail {
+            Tail::Abandoned | Tail::Broken { .. }
+                if heard.as_ref().is_some_and(|heard| heard.is_settled) =>
+            {
+                Tail::Whole
+            }
+            Tail::Whole | Tail::Abandoned | Tail::Broken { .. } => tail,
+        };
         let basis = heard.as_ref().and_then(|heard| heard.basis.as_ref());
         let digest = match (self.afresh.take(), basis) {
             (Some(mut afresh), Some(basis)) => {

@@ -14,7 +14,7 @@ use crate::identify::{Call, Desk, Identity, Target, body, percent};
 use crate::json::Value;
 use crate::protocol::NamedTools;
 use crate::protocol::llm::operation::{self, Kind, Operation};
-use crate::protocol::llm::{Order, Routed};
+use crate::protocol::llm::{Order, Routed, shown_model};
 
 /// Paths that a refusal names, so that an agent's author sees what is spoken here.
 const SHOWN_LIMIT_NAMES: usize = 32;
@@ -61,7 +61,7 @@ pub(super) async fn call(
     one_model(model, args.root())?;
     let order =
         Order::new(*provider, operation, (model, is_deployment), args.root(), Arc::clone(prices));
-    desk.known.model = order.model().map(Arc::from);
+    desk.known.model = order.model().map(shown_model).map(Arc::from);
     let Identity { digest: args_digest, bytes: args_bytes, key } =
         Identity::of(&args, &found.facts, &found.ignored, terms, bytes.len());
     desk.known.args = Some((args_digest, args_bytes));

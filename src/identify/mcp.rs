@@ -220,6 +220,11 @@ impl Asked {
         let standing = pins.look(&format!("{upstream}.{}", call.name));
         let (pinned, changed) = match standing {
             PinStanding::Unlisted => (None, None),
+            PinStanding::NoRoom => {
+                let message = "Its server lists more tools than can be remembered, so that nobody \
+                               would know if this one changed.";
+                return Err(Refusal::without_rule(StopReason::ToolNotAllowed, message));
+            }
             PinStanding::Agreed(known) => (Some(known), None),
             PinStanding::Quarantined { agreed, changed } => (Some(agreed), Some(changed)),
         };

@@ -1,12 +1,13 @@
 //! What tool servers have said their tools are. The first definition that is seen of a tool is the
 //! one that holds; another one puts the tool into quarantine until somebody has looked at it.
 
+mod book;
 mod kept;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use book::Book;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 pub use kept::Kept;
@@ -26,17 +27,19 @@ pub const PINS_LIMIT: usize = 10_000;
 /// arguments are not checked against them.
 const SCHEMAS_LIMIT_BYTES: usize = 128 * 1024;
 
-/// Longest schemas of all definitions together, in bytes of JSON.
-const ALL_SCHEMAS_LIMIT_BYTES: usize = 32 * 1024 * 1024;
-
 /// Longest description that is kept, in bytes; the digest is over all of it.
 const DESCRIPTION_LIMIT_BYTES: usize = 16 * 1024;
+
+/// Longest text of title, annotations and `_meta` that is kept, in bytes.
+const BESIDE_LIMIT_BYTES: usize = 4 * 1024;
 
 /// A definition, ready for use.
 #[derive(Debug)]
 pub struct Known {
     pub digest: Arc<str>,
     pub description: Box<str>,
+    /// The beginning of title, annotations and `_meta`, as JSON.
+    pub beside: Box<str>,
     pub effect: Effect,
     /// What arguments and answers must be; absent when nothing usable is declared.
     pub contract: Option<Arc<Contract>>,
@@ -46,7 +49,7 @@ pub struct Known {
     pub mirrored: Vec<Mirrored>,
     input: Option<serde_json::Value>,
     output: Option<serde_json::Value>,
-    /// Length of its schemas, in bytes of JSON.
+    /// Length of its schemas that are kept, in bytes of JSON.
     schemas_bytes: usize,
 }
 
@@ -55,6 +58,9 @@ pub struct Known {
 pub enum Standing {
     /// No list that was seen names it.
     Unlisted,
+    /// So much of its server is remembered that nothing new can be: what it is said to be could
+    /// change, and nobody would know.
+    NoRoom,
     /// It is what it was.
     Agreed(Arc<Known>),
     /// Its server says something else of it than before.
@@ -86,14 +92,23 @@ pub enum NotApproved {
 /// The definitions that are remembered, by the tool's full name.
 #[derive(Debug)]
 pub struct Pins {
-    pins: RwLock<BTreeMap<Arc<str>, Pin>>,
+    book: RwLock<Book>,
+    /// Held from the look at a pin to its change.
+    adding: Mutex<()>,
     /// Counted up with every change that is worth keeping.
     changes: watch::Sender<u64>,
 }
 
 impl Default for Pins {
     fn default() -> Self {
-        Self { pins: RwLock::default(), changes: watch::Sender::new(0) }
+        Self { book: RwLock::default(), adding: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+}
+
+impl Pin {
+    fn kept_bytes(&self) -> usize {
+        let changed = self.changed.as_ref().map_or(0, |changed| changed.kept_bytes());
+        self.agreed.kept_bytes().saturating_add(changed)
     }
 }
 
@@ -108,15 +123,21 @@ impl Known {
         self.output.as_ref()
     }
 
-    /// Makes checks of what is listed. Schemas are kept up to `room_bytes`.
+    /// Makes checks of what is listed. Of what it says, `room_bytes` are kept at most.
     pub fn of(listed: &Listed, on_breach: OnBreach, room_bytes: usize) -> Self {
-        let size = |schema: &Option<serde_json::Value>| {
-            schema.as_ref().map_or(0, |schema| schema.to_string().len())
-        };
+        let size = |schema: &Option<Box<str>>| schema.as_ref().map_or(0, |schema| schema.len());
         let schemas_bytes = size(&listed.input).saturating_add(size(&listed.output));
         let is_kept = schemas_bytes <= SCHEMAS_LIMIT_BYTES.min(room_bytes);
-        let input = listed.input.clone().filter(|_| is_kept);
-        let output = listed.output.clone().filter(|_| is_kept);
+        let schemas_bytes = if is_kept { schemas_bytes } else { 0 };
+        let room_bytes = room_bytes.saturating_sub(schemas_bytes);
+        let description = beginning(&listed.description, DESCRIPTION_LIMIT_BYTES.min(room_bytes));
+        let room_bytes = room_bytes.saturating_sub(description.len());
+        let beside = beginning(&listed.beside, BESIDE_LIMIT_BYTES.min(room_bytes));
+        let read = |schema: &Option<Box<str>>| {
+            let schema = schema.as_ref().filter(|_| is_kept)?;
+            serde_json::from_str::<serde_json::Value>(schema).ok()
+        };
+        let (input, output) = (read(&listed.input), read(&listed.output));
         let definition = Definition {
             name: listed.name.to_string(),
             description: String::new(),
@@ -130,19 +151,30 @@ impl Known {
             Some(Ok(contract)) => (Some(Arc::new(contract)), None),
             Some(Err(fault)) => (None, Some(Box::from(fault.to_string()))),
         };
-        let end = listed.description.floor_char_boundary(DESCRIPTION_LIMIT_BYTES);
         Self {
             digest: Arc::clone(&listed.digest),
-            description: listed.description.get(..end).unwrap_or_default().into(),
+            description: description.into(),
+            beside: beside.into(),
             effect: listed.effect,
             contract,
             fault,
             mirrored: input.as_ref().map(headers::mirrored).unwrap_or_default(),
             input,
             output,
-            schemas_bytes: if is_kept { schemas_bytes } else { 0 },
+            schemas_bytes,
         }
     }
+
+    /// What it takes of the room for definitions, in bytes.
+    fn kept_bytes(&self) -> usize {
+        let texts = self.description.len().saturating_add(self.beside.len());
+        texts.saturating_add(self.schemas_bytes)
+    }
+}
+
+/// The beginning of a text, in whole characters.
+fn beginning(text: &str, limit_bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(limit_bytes)).unwrap_or_default()
 }
 
 /// A schema that names no arguments at all says nothing of them; it does not say that there are
@@ -168,11 +200,18 @@ impl Pins {
         now_ms: i64,
     ) -> Vec<Drift> {
         let mut drifts = Vec::new();
+        if self.is_known(server, listed) {
+            return drifts;
+        }
         let mut is_changed = false;
+        let _adding = self.adding.lock();
         for tool in listed {
             let name: Arc<str> = Arc::from(format!("{server}.{}", tool.name));
-            let stood = self.pins.read().get(&name).cloned();
-            let made = || Arc::new(Known::of(tool, on_breach, self.room_bytes()));
+            let (stood, room) = {
+                let book = self.book.read();
+                (book.pins.get(&name).cloned(), book.room(server))
+            };
+            let made = || Arc::new(Known::of(tool, on_breach, room.bytes));
             let is_same = |known: &Arc<Known>| known.digest == tool.digest;
             let change = match &stood {
                 Some(pin) if is_same(&pin.agreed) && pin.changed.is_none() => {
@@ -194,12 +233,12 @@ impl Pins {
                     let changed = Some(made());
                     Some(Pin { agreed: Arc::clone(&pin.agreed), changed, since_ms: now_ms })
                 }
-                None if !self.has_room(server) => None,
+                None if room.tools == 0 => None,
                 None => Some(Pin { agreed: made(), changed: None, since_ms: now_ms }),
             };
             if let Some(pin) = change {
                 is_changed = true;
-                self.pins.write().insert(name, pin);
+                self.book.write().insert(name, pin);
             }
         }
         if is_changed {
@@ -210,7 +249,9 @@ impl Pins {
 
     /// How things stand with a tool, by its full name.
     pub fn look(&self, tool: &str) -> Standing {
-        match self.pins.read().get(tool) {
+        let book = self.book.read();
+        match book.pins.get(tool) {
+            None if book.room(book::server_of(tool)).tools == 0 => Standing::NoRoom,
             None => Standing::Unlisted,
             Some(Pin { agreed, changed: None, .. }) => Standing::Agreed(Arc::clone(agreed)),
             Some(Pin { agreed, changed: Some(changed), .. }) => {
@@ -221,7 +262,7 @@ impl Pins {
 
     /// Whether a server has listed a tool of exactly this name.
     pub fn is_listed(&self, server: &str, operation: &str) -> bool {
-        self.pins.read().contains_key(format!("{server}.{operation}").as_str())
+        self.book.read().pins.contains_key(format!("{server}.{operation}").as_str())
     }
 
     /// Lets what a server says of a tool now be what holds. With a digest only if it is this one:
@@ -235,8 +276,11 @@ impl Pins {
         digest: Option<&str>,
         now_ms: i64,
     ) -> Result<Drift, NotApproved> {
-        let mut pins = self.pins.write();
-        let Some((name, pin)) = pins.get_key_value(tool) else { return Err(NotApproved::Unlisted) };
+        let _adding = self.adding.lock();
+        let mut book = self.book.write();
+        let Some((name, pin)) = book.pins.get_key_value(tool) else {
+            return Err(NotApproved::Unlisted);
+        };
         let Some(changed) = &pin.changed else { return Err(NotApproved::Unchanged) };
         if digest.is_some_and(|digest| *digest != *changed.digest) {
             return Err(NotApproved::Another);
@@ -247,15 +291,15 @@ impl Pins {
             to: Arc::clone(&changed.digest),
         };
         let pin = Pin { agreed: Arc::clone(changed), changed: None, since_ms: now_ms };
-        pins.insert(Arc::clone(&drift.tool), pin);
-        drop(pins);
+        book.insert(Arc::clone(&drift.tool), pin);
+        drop(book);
         self.tell();
         Ok(drift)
     }
 
     /// All of them by name.
     pub fn list(&self) -> Vec<(Arc<str>, Pin)> {
-        self.pins.read().iter().map(|(name, pin)| (Arc::clone(name), pin.clone())).collect()
+        self.book.read().pins.iter().map(|(name, pin)| (Arc::clone(name), pin.clone())).collect()
     }
 
     /// Tells of every change that is worth keeping.
@@ -263,20 +307,16 @@ impl Pins {
         self.changes.subscribe()
     }
 
-    /// How long more schemas may be.
-    fn room_bytes(&self) -> usize {
-        let pins = self.pins.read();
-        let known = pins.values().flat_map(|pin| [Some(&pin.agreed), pin.changed.as_ref()]);
-        let taken: usize = known.flatten().map(|known| known.schemas_bytes).sum();
-        ALL_SCHEMAS_LIMIT_BYTES.saturating_sub(taken)
-    }
-
-    fn has_room(&self, server: &str) -> bool {
-        let pins = self.pins.read();
-        let from: Arc<str> = Arc::from(format!("{server}."));
-        let of_server = pins.range(Arc::clone(&from)..);
-        let of_server = of_server.take_while(|(name, _)| name.starts_with(&*from));
-        pins.len() < PINS_LIMIT && of_server.count() < TOOLS_LIMIT
+    /// Whether a list says nothing but what is agreed.
+    fn is_known(&self, server: &str, listed: &[Listed]) -> bool {
+        let book = self.book.read();
+        listed.iter().all(|tool| {
+            let pin = book.pins.get(format!("{server}.{}", tool.name).as_str());
+            pin.is_some_and(|pin| {
+                let is_milder = tool.effect.changes() && !pin.agreed.effect.changes();
+                pin.changed.is_none() && pin.agreed.digest == tool.digest && !is_milder
+            })
+        })
     }
 
     fn tell(&self) {

@@ -28,6 +28,10 @@ const LOGGED_LIMIT_BYTES: usize = 1_024;
 /// How long a child may take to end by itself, and after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long what a child has said is still read when it has ended. Something that it started and that
+/// left its group may hold the output open for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// How often, and after which pause, it is looked whether a group that was killed is gone.
 const LAST_LOOKS: u32 = 25;
 const LAST_LOOK: Duration = Duration::from_millis(10);
@@ -252,11 +256,22 @@ async fn write(
     }
 }
 
-/// Hands every line on, until the output ends or nobody hears it any more.
-pub(super) async fn listen<H: Hears>(output: impl AsyncRead + Unpin, hears: Weak<H>) {
+/// Hands every line on, until the output or the child ends or nobody hears it any more.
+pub(super) async fn listen<H: Hears>(
+    output: impl AsyncRead + Unpin,
+    hears: Weak<H>,
+    mut ended: watch::Receiver<bool>,
+) {
     let mut lines = Lines::new(output);
+    let mut over = std::pin::pin!(async move {
+        let _ = ended.wait_for(|ended| *ended).await;
+        tokio::time::sleep(LAST_WORDS).await;
+    });
     loop {
-        let heard = lines.next(MESSAGE_LIMIT_BYTES).await;
+        let heard = tokio::select! {
+            heard = lines.next(MESSAGE_LIMIT_BYTES) => heard,
+            () = &mut over => None,
+        };
         let Some(hears) = hears.upgrade() else { return };
         match heard {
             Some(Line::Whole(line)) => hears.line(line),

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::DuplexStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::stdio::answer::{
     self, INTERNAL_ERROR, INVALID_REQUEST, LAST_EVENT, METHOD_NOT_FOUND, PARSE_ERROR, Reply,
@@ -34,6 +34,9 @@ use crate::stdio::{CONNECTION_BYTES, MESSAGE_LIMIT_BYTES};
 /// Sessions, and so children, of one host.
 const SESSIONS_LIMIT: usize = 64;
 
+/// How long a new session waits for the child of one that made room for it to be gone.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
+
 /// The pause between two looks for idle children.
 const LOOK: Duration = Duration::from_secs(30);
 /// A child that nobody used for so many looks is ended.
@@ -45,10 +48,14 @@ const ROOM_LOOKS: u32 = 2;
 const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_LIMIT_DOUBLINGS: u32 = 6;
 
+type Sessions = Arc<Mutex<HashMap<Box<str>, Arc<Link>>>>;
+
 /// Hosts one command.
 pub struct Host {
     spec: Spec,
-    sessions: Mutex<HashMap<Box<str>, Arc<Link>>>,
+    sessions: Sessions,
+    /// One for each session, from before its child is started until it is gone.
+    places: Arc<Semaphore>,
     /// Serves requests without a session.
     shared: Mutex<Option<Arc<Link>>>,
     /// Children in a row that ended, or did not begin, without an answer.
@@ -57,6 +64,23 @@ pub struct Host {
     started: Mutex<Vec<watch::Receiver<bool>>>,
     /// Set once idle children are looked for.
     swept: OnceLock<()>,
+}
+
+/// A session whose `initialize` is under way. Dropped before there is a result, none has begun: the
+/// child goes, whatever it has said meanwhile.
+struct Beginning {
+    sessions: Sessions,
+    id: Box<str>,
+    link: Arc<Link>,
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        if !self.link.has_begun() {
+            self.sessions.lock().remove(&self.id);
+            self.link.stop();
+        }
+    }
 }
 
 /// An answer that is no message of the child's.
@@ -68,7 +92,8 @@ impl Host {
     pub fn new(spec: Spec) -> Arc<Self> {
         Arc::new(Self {
             spec,
-            sessions: Mutex::default(),
+            sessions: Arc::default(),
+            places: Arc::new(Semaphore::new(SESSIONS_LIMIT)),
             shared: Mutex::default(),
             failures: AtomicU32::new(0),
             started: Mutex::default(),
@@ -169,7 +194,7 @@ impl Host {
         }
         if let Some(session) = session {
             let link = self.session(&session)?;
-            return pass(&link, &message).await.map(|(answer, _)| answer);
+            return pass(&link, &message, None).await.map(|(answer, _)| answer);
         }
         if !is_stateless {
             let why = "A session is needed: initialize first.";
@@ -181,7 +206,7 @@ impl Host {
             return Ok(answer::empty(StatusCode::ACCEPTED));
         }
         let link = self.shared(&message).await?;
-        let (mut response, error) = pass(&link, &message).await?;
+        let (mut response, error) = pass(&link, &message, None).await?;
         self.judge(&link);
         if let Some(status) = error.and_then(status_of) {
             *response.status_mut() = status;
@@ -196,15 +221,23 @@ impl Host {
         };
         let id = fresh_session().ok_or_else(|| failed("The system gave no random bytes."))?;
         let header = HeaderValue::from_str(&id).map_err(|_| failed("The session has no name."))?;
-        let link = self.start(Serves::Session, &message.id).await?;
-        // Unless it is known to somebody in the end, the child goes with this.
-        let begun = pass(&link, message).await;
+        let place = self.place().await;
+        let place = place.ok_or_else(|| failed("All sessions with this server are in use."))?;
+        self.back_off().await;
+        let link = self.start(Serves::Session, &message.id)?;
+        let mut ended = link.ended();
+        tokio::spawn(async move {
+            let _ = ended.wait_for(|ended| *ended).await;
+            drop(place);
+        });
+        let sessions = Arc::clone(&self.sessions);
+        let beginning = Beginning { sessions, id: id.clone(), link: Arc::clone(&link) };
+        let begun = pass(&link, message, Some(beginning)).await;
         self.judge(&link);
         let (mut response, error) = begun?;
         if error.is_some() {
             return Err(response.into());
         }
-        self.make_room().ok_or_else(|| failed("All sessions with this server are in use."))?;
         self.sessions.lock().insert(id, link);
         response.headers_mut().insert(SESSION, header);
         Ok(response)
@@ -228,23 +261,26 @@ impl Host {
         if let Some(link) = running() {
             return Ok(link);
         }
-        let started = self.start(Serves::Everybody, &message.id).await?;
-        // Another request may have started one meanwhile; one of the two is dropped.
+        self.back_off().await;
+        // Another request may have started one meanwhile.
         let mut shared = self.shared.lock();
-        match shared.as_ref().filter(|link| !link.is_gone()) {
-            Some(link) => Ok(Arc::clone(link)),
-            None => {
-                *shared = Some(Arc::clone(&started));
-                Ok(started)
-            }
+        if let Some(link) = shared.as_ref().filter(|link| !link.is_gone()) {
+            return Ok(Arc::clone(link));
         }
+        let started = self.start(Serves::Everybody, &message.id)?;
+        *shared = Some(Arc::clone(&started));
+        Ok(started)
     }
 
-    async fn start(&self, serves: Serves, id: &str) -> Result<Arc<Link>, Refused> {
+    /// Waits before a child is started, the longer the more have failed.
+    async fn back_off(&self) {
         if let Some(doublings) = self.failures.load(Ordering::Relaxed).checked_sub(1) {
             let factor = 1_u32 << doublings.min(BACK_OFF_LIMIT_DOUBLINGS);
             tokio::time::sleep(BACK_OFF.saturating_mul(factor)).await;
         }
+    }
+
+    fn start(&self, serves: Serves, id: &str) -> Result<Arc<Link>, Refused> {
         let started = Link::start(&self.spec, serves).inspect(|link| {
             let mut started = self.started.lock();
             started.retain(|ended| !*ended.borrow());
@@ -268,20 +304,26 @@ impl Host {
         }
     }
 
-    /// Makes room for one session: those whose child has ended go, then the one that nobody used
-    /// for the longest time. `None` when all are in use.
-    fn make_room(&self) -> Option<()> {
-        let mut sessions = self.sessions.lock();
-        if sessions.len() < SESSIONS_LIMIT {
-            return Some(());
+    /// A place for one session, if need be that of the one that nobody used for the longest time.
+    /// `None` when all are in use.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
         }
-        sessions.retain(|_, link| !link.is_gone());
-        if sessions.len() < SESSIONS_LIMIT {
-            return Some(());
+        {
+            let mut sessions = self.sessions.lock();
+            let before = sessions.len();
+            sessions.retain(|_, link| !link.is_gone());
+            if sessions.len() == before && before >= SESSIONS_LIMIT {
+                let idle =
+                    sessions.iter().filter_map(|(id, link)| Some((link.idle_for()?, id.clone())));
+                let (_, id) = idle.max().filter(|(looks, _)| *looks >= ROOM_LOOKS)?;
+                sessions.remove(&id).inspect(|link| link.stop());
+            }
         }
-        let idle = sessions.iter().filter_map(|(id, link)| Some((link.idle_for()?, id.clone())));
-        let (_, id) = idle.max().filter(|(looks, _)| *looks >= ROOM_LOOKS)?;
-        sessions.remove(&id).map(|link| link.stop())
+        // Children that have been told to end may still be there.
+        let place = Arc::clone(&self.places).acquire_owned();
+        tokio::time::timeout(ROOM_WAIT, place).await.ok()?.ok()
     }
 
     /// The stream of what the server says unasked.
@@ -323,6 +365,7 @@ async fn read(body: Incoming) -> Result<Message, Refused> {
 async fn pass(
     link: &Arc<Link>,
     message: &Message,
+    beginning: Option<Beginning>,
 ) -> Result<(Response<Reply>, Option<i64>), Refused> {
     let failed = |status, why: &str| answer::error(status, &message.id, INTERNAL_ERROR, why);
     let faulty = |fault: LinkFault| {
@@ -348,7 +391,7 @@ async fn pass(
             Ok((answer::json(StatusCode::OK, response), code))
         }
         Some(Piece::Message(first)) => {
-            Ok((answer::events(Stream::new(first, source, in_flight)), None))
+            Ok((answer::events(Stream::new(first, source, (in_flight, beginning))), None))
         }
     }
 }

@@ -28,6 +28,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         let mut line = Vec::new();
         let mut size = 0_usize;
         loop {
+            // A piece has many lines, and there may always be another: others get their turn, too.
+            tokio::task::coop::consume_budget().await;
             let piece = self.reader.fill_buf().await.ok()?;
             let end = memchr::memchr(b'\n', piece);
             let is_over = piece.is_empty();
@@ -59,5 +61,42 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             }
             size = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_without_end_leave_others_their_turn() {
+        for line in ["\n", "junk\n"] {
+            let text = line.repeat(100_000);
+            let mut lines = Lines::new(Cursor::new(text.into_bytes()));
+            let mut turns = 0_u32;
+            let read = async { while lines.next(100).await.is_some() {} };
+            let others = async {
+                loop {
+                    turns += 1;
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                () = read => {}
+                () = others => {}
+            }
+            assert!(turns > 100, "{line:?}: {turns}");
+        }
+    }
+
+    #[tokio::test]
+    async fn empty_lines_are_none() {
+        let mut lines = Lines::new(Cursor::new(b"\n\r\na\n\nlonger\nb".to_vec()));
+        assert!(matches!(lines.next(5).await, Some(Line::Whole(line)) if line == b"a"));
+        assert!(matches!(lines.next(5).await, Some(Line::TooLong(6))));
+        assert!(matches!(lines.next(5).await, Some(Line::Whole(line)) if line == b"b"));
+        assert!(lines.next(5).await.is_none());
     }
 }

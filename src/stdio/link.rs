@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -18,6 +18,9 @@ use crate::stdio::queue::{self, Sink, Source};
 
 /// Requests in flight to one child.
 const IN_FLIGHT_LIMIT: usize = 256;
+
+/// Our id of the first request to a child: of a session's, its `initialize`.
+const FIRST_ID: u64 = 1;
 
 /// Whom a child serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub(super) struct Link {
     dropped: AtomicU64,
     /// Requests that were answered.
     answered: AtomicU64,
+    /// Whether the first of them was, with a result.
+    begun: AtomicBool,
 }
 
 #[derive(Default)]
@@ -89,13 +94,14 @@ impl Link {
             child,
             state: Mutex::default(),
             feed: Arc::default(),
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(FIRST_ID),
             idle_looks: AtomicU32::new(0),
             dropped: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            begun: AtomicBool::new(false),
         });
         let heard: Weak<Self> = Arc::downgrade(&link);
-        tokio::spawn(child::listen(output, heard));
+        tokio::spawn(child::listen(output, heard, link.ended()));
         Ok(link)
     }
 
@@ -164,6 +170,11 @@ impl Link {
         self.answered.load(Ordering::Relaxed) > 0
     }
 
+    /// Whether the child has answered its first request with a result.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// One look of the sweeper: how many there were since anybody used the child.
     pub fn idle(&self) -> u32 {
         let used = !self.state.lock().pending.is_empty() || self.feed.lock().is_open();
@@ -188,6 +199,9 @@ impl Link {
             return self.drop_line(response.text().len(), "it answers nothing in flight");
         };
         self.answered.fetch_add(1, Ordering::Relaxed);
+        if own == FIRST_ID && response.has_result() {
+            self.begun.store(true, Ordering::Relaxed);
+        }
         pending.sink.finish(response.answering(own, &pending.client_id));
     }
 

@@ -98,6 +98,11 @@ impl Message {
         self.text
     }
 
+    /// Whether this is a response with a result.
+    pub fn has_result(&self) -> bool {
+        self.kind == Kind::Response && splice::find(&self.text, &["result"]).is_some()
+    }
+
     /// The id, when it is one of ours.
     pub fn own_id(&self) -> Option<u64> {
         self.id.parse().ok()

@@ -319,6 +319,7 @@ fn ids_find_the_run_that_they_came_from() {
         conversation: Some("conv_1".into()),
         calls: vec![wish("call_abcdefgh", "t", "{}"), wish("call_0", "t", "{}")],
         is_final: false,
+        given: Given::Now,
     };
     world.answered("one", &caller("a"), &answer);
     let intents = &world.ledger.intents;
@@ -336,6 +337,7 @@ fn ids_find_the_run_that_they_came_from() {
         conversation: Some("conv_1".into()),
         calls: vec![wish("call_0", "t", "{}"), wish("call_ijklmnop", "t", "{}")],
         is_final: false,
+        given: Given::Now,
     };
     world.answered("two", &caller("a"), &second);
     assert_eq!(intents.run_of_answers(&own, ["call_0"]), None);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::book::server_of;
 use super::{Known, PINS_LIMIT, Pin, Pins};
 use crate::call::Effect;
 use crate::contract::OnBreach;
@@ -33,6 +34,8 @@ struct KeptDefinition {
     digest: Arc<str>,
     effect: KeptEffect,
     description: Box<str>,
+    #[serde(default)]
+    beside: Box<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     input: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,24 +58,27 @@ impl KeptDefinition {
                 Effect::Write => KeptEffect::Write,
             },
             description: known.description.clone(),
+            beside: known.beside.clone(),
             input: known.input.clone(),
             output: known.output.clone(),
         }
     }
 
-    fn into_known(self, tool: &Arc<str>) -> Arc<Known> {
+    fn into_known(self, tool: &Arc<str>, room_bytes: usize) -> Arc<Known> {
+        let text = |schema: serde_json::Value| schema.to_string().into_boxed_str();
         let listed = Listed {
             name: Arc::clone(tool),
             digest: self.digest,
             description: self.description,
-            input: self.input,
-            output: self.output,
+            beside: self.beside,
+            input: self.input.map(text),
+            output: self.output.map(text),
             effect: match self.effect {
                 KeptEffect::Read => Effect::Read,
                 KeptEffect::Write => Effect::Write,
             },
         };
-        Arc::new(Known::of(&listed, OnBreach::Observe, usize::MAX))
+        Arc::new(Known::of(&listed, OnBreach::Observe, room_bytes))
     }
 }
 
@@ -90,12 +96,14 @@ impl Pins {
 
     /// Puts back what was kept, and says how many tools that are.
     pub fn restore(&self, kept: Kept) -> usize {
-        let mut pins = self.pins.write();
+        let _adding = self.adding.lock();
         for KeptPin { tool, agreed, changed, since_ms } in kept.pins.into_iter().take(PINS_LIMIT) {
-            let agreed = agreed.into_known(&tool);
-            let changed = changed.map(|changed| changed.into_known(&tool));
-            pins.insert(tool, Pin { agreed, changed, since_ms });
+            let mut room = self.book.read().room(server_of(&tool)).bytes;
+            let agreed = agreed.into_known(&tool, room);
+            room = room.saturating_sub(agreed.kept_bytes());
+            let changed = changed.map(|changed| changed.into_known(&tool, room));
+            self.book.write().insert(tool, Pin { agreed, changed, since_ms });
         }
-        pins.len()
+        self.book.read().pins.len()
     }
 }

@@ -91,6 +91,54 @@ const NAMES: &[&str] = &[
     "custom",
     "promptFeedback",
     "blockReason",
+    "groundingMetadata",
+    "object",
+    "totalTokenCount",
+    "total_tokens",
+    "webSearchQueries",
+];
+
+/// Why answers end, in the words of the providers. Any other word may be anything.
+const FINISHES: &[&str] = &[
+    "stop",
+    "length",
+    "tool_calls",
+    "function_call",
+    "content_filter",
+    "completed",
+    "max_output_tokens",
+    "eos",
+    "eos_token",
+    "abort",
+    "error",
+    "insufficient_system_resource",
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "compaction",
+    "model_context_window_exceeded",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "LANGUAGE",
+    "OTHER",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+    "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_RECITATION",
+    "IMAGE_OTHER",
+    "NO_IMAGE",
 ];
 
 /// Tokens in the words of the provider, each the highest it has said: they only ever grow, and some
@@ -144,6 +192,29 @@ pub(super) struct Choice {
     pub parts: Vec<(u64, Item)>,
 }
 
+/// What a count is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Input,
+    Output,
+    Total,
+    /// Of one of them.
+    Part,
+}
+
+/// Of which sides counts were said, and whether they can be relied on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reliance {
+    has_input: bool,
+    has_output: bool,
+    /// What was generated has been counted in this event or text.
+    has_output_now: bool,
+    /// More was generated since it was counted.
+    is_behind: bool,
+    /// A count was no count, or was less than before.
+    is_unclear: bool,
+}
+
 /// Reads what passes and notes what it says.
 #[derive(Debug)]
 pub(super) struct Gather {
@@ -157,6 +228,10 @@ pub(super) struct Gather {
     args_bytes: usize,
     /// Numbers of this event or text were about tokens.
     pub saw_usage: bool,
+    reliance: Reliance,
+    total: u64,
+    /// Some of the answer could not be read.
+    is_unread: bool,
     /// It had an answer, or a part of one.
     pub saw_choice: bool,
     /// The stream has said all about its tokens, whatever comes.
@@ -181,6 +256,9 @@ impl Gather {
             open: Vec::new(),
             args_bytes: 0,
             saw_usage: false,
+            reliance: Reliance::default(),
+            total: 0,
+            is_unread: false,
             saw_choice: false,
             is_settled: false,
             index: None,
@@ -199,6 +277,11 @@ impl Gather {
             Provider::OpenAi => openai::end_of_text(self),
             Provider::Anthropic => anthropic::end_of_text(self),
             Provider::Gemini => {}
+        }
+        let searches = std::mem::take(&mut self.listed_searches);
+        raise(&mut self.counts.searches, searches);
+        if std::mem::take(&mut self.reliance.has_output_now) {
+            self.reliance.is_behind = false;
         }
         self.saw_usage = false;
         self.saw_choice = false;
@@ -231,17 +314,30 @@ impl Gather {
                 self.ask(item);
             }
         }
-        let (any, usage) = match self.provider {
+        let (any, mut usage) = match self.provider {
             Provider::OpenAi => openai::usage(&self),
             Provider::Anthropic => anthropic::usage(&self),
             Provider::Gemini => gemini::usage(&self),
         };
+        let Reliance { mut has_input, mut has_output, is_behind, is_unclear, .. } = self.reliance;
+        // What a total has more than one side is the other's.
+        if self.total > 0 && has_input {
+            raise(&mut usage.output, self.total.saturating_sub(usage.input));
+            has_output = true;
+        } else if self.total > 0 && has_output {
+            raise(&mut usage.input, self.total.saturating_sub(usage.output));
+            has_input = true;
+        }
+        let is_relied_on = has_input && has_output && !is_behind && !is_unclear && !self.is_unread;
+        self.said.has_unknown_input = !has_input || is_unclear;
+        self.said.is_unread = self.is_unread;
         let settles_at_end = match self.provider {
             Provider::OpenAi | Provider::Gemini => is_whole,
             Provider::Anthropic => is_whole && !self.is_stream,
         };
         self.said.usage = usage;
-        self.said.counted = match (any, self.is_settled || settles_at_end) {
+        let is_settled = (self.is_settled || settles_at_end) && is_relied_on;
+        self.said.counted = match (any, is_settled) {
             (false, _) => Counted::Not,
             (true, true) => Counted::Finally,
             (true, false) => Counted::SoFar,
@@ -307,12 +403,14 @@ impl Gather {
 
     /// Adds a part of a tool call to what came before of it.
     pub fn add_part(&mut self, key: (u64, u64), part: Item) {
+        let held: usize = self.open.iter().map(|open| open.item.args.len()).sum();
+        let room = ASKED_LIMIT_BYTES.saturating_sub(held.saturating_add(self.args_bytes));
         let at = self.open.iter().rposition(|open| open.key == key);
         // Some give every call the same place, and an id of its own; others a new id to every part,
         // but the name to the first alone.
         let at = at.filter(|at| self.open.get(*at).is_some_and(|open| !open.item.is_other(&part)));
         let Some(at) = at else {
-            if self.open.len() >= ASKED_LIMIT_CALLS {
+            if self.open.len() >= ASKED_LIMIT_CALLS || part.args.len() > room {
                 self.said.asked_more = true;
                 return;
             }
@@ -325,7 +423,7 @@ impl Gather {
         item.id = item.id.take().or(part.id);
         item.kind = item.kind.take().or(part.kind);
         item.is_cut |= part.is_cut;
-        let room = ASKED_ARGS_LIMIT_BYTES.saturating_sub(item.args.len());
+        let room = ASKED_ARGS_LIMIT_BYTES.saturating_sub(item.args.len()).min(room);
         if part.args.len() > room {
             item.is_cut = true;
         } else {
@@ -335,7 +433,9 @@ impl Gather {
 
     /// Notes a part of a call of the answer that is being read.
     pub fn choice_part(&mut self, place: u64, part: Item) {
-        if self.choice.parts.len() >= ASKED_LIMIT_CALLS {
+        let held: usize = self.choice.parts.iter().map(|(_, part)| part.args.len()).sum();
+        let room = ASKED_LIMIT_BYTES.saturating_sub(held);
+        if self.choice.parts.len() >= ASKED_LIMIT_CALLS || part.args.len() > room {
             self.said.asked_more = true;
             return;
         }
@@ -354,6 +454,7 @@ impl Gather {
 
     /// Notes why an answer ended.
     pub fn finished(&mut self, reason: &str) {
+        let reason = if FINISHES.contains(&reason) { reason } else { "other" };
         let known = self.said.finish.iter().any(|known| **known == *reason);
         if !known && self.said.finish.len() < FINISH_LIMIT {
             self.said.finish.push(reason.into());
@@ -374,7 +475,58 @@ impl Gather {
         self.said.tier = Some(Tier::named(name));
     }
 
+    /// What follows counts all of a run, whose steps were counted each for itself before.
+    pub fn counts_all(&mut self) {
+        self.reliance.is_unclear = false;
+    }
+
+    /// Notes that some of the answer cannot be read.
+    pub fn unread(&mut self) {
+        self.is_unread = true;
+    }
+
+    /// Reads a count of tokens, and notes what can be relied on. Some write counts as texts.
+    pub fn count(&mut self, side: Side, value: Scalar<'_>) -> Option<u64> {
+        let count = match value {
+            Scalar::Count(count) => Some(count),
+            Scalar::Text { taken, is_whole: true, .. } => taken.parse().ok(),
+            Scalar::Null => return None,
+            Scalar::Text { .. } | Scalar::Bool(_) | Scalar::Number | Scalar::Raw { .. } => None,
+        };
+        let Some(count) = count else {
+            self.reliance.is_unclear = true;
+            return None;
+        };
+        // Of a stream whose events count each for itself, the highest is not all.
+        let tells_again = self.provider == Provider::OpenAi;
+        let (counts, reliance) = (self.counts, &mut self.reliance);
+        match side {
+            Side::Input => {
+                reliance.is_unclear |= tells_again && count < counts.input;
+                reliance.has_input = true;
+            }
+            Side::Output => {
+                let stands_still = reliance.is_behind && counts.output > 0;
+                reliance.is_unclear |= tells_again
+                    && (count < counts.output || (count == counts.output && stands_still));
+                (reliance.has_output, reliance.has_output_now) = (true, true);
+            }
+            Side::Total => {
+                reliance.has_output_now = true;
+                raise(&mut self.total, count);
+            }
+            Side::Part => {}
+        }
+        Some(count)
+    }
+
+    /// Whether what was generated has been counted in this event or text.
+    pub fn has_output_now(&self) -> bool {
+        self.reliance.has_output_now
+    }
+
     pub fn generated(&mut self, bytes: u64) {
+        self.reliance.is_behind |= bytes > 0;
         self.said.generated_bytes = self.said.generated_bytes.saturating_add(bytes);
     }
 }

@@ -196,7 +196,9 @@ impl Front {
         let Some((tools, _)) = document.root().as_object().and_then(list::listed) else { return };
         let mut state = self.state.lock();
         for tool in tools {
-            let mirrored = tool.input.as_ref().map(headers::mirrored).unwrap_or_default();
+            let mirrored =
+                tool.input.as_deref().and_then(|schema| serde_json::from_str(schema).ok());
+            let mirrored = mirrored.as_ref().map(headers::mirrored).unwrap_or_default();
             if mirrored.is_empty() {
                 state.mirrored.remove(&*tool.name);
             } else if state.mirrored.len() < MIRRORED_LIMIT_TOOLS {
