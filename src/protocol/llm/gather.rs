@@ -8,95 +8,9 @@ use super::said::{
     Fault, Said, WORD_LIMIT_BYTES,
 };
 use super::skim::{Scalar, Sink, Step};
+use super::words::NAMES;
 use super::{anthropic, gemini, openai};
 use crate::call::usage::{Surcharged, Tier};
-
-/// Names of members that any provider's answer is read by, sorted.
-const NAMES: &[&str] = &[
-    "arguments",
-    "audio_tokens",
-    "cache_creation",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-    "cache_write_tokens",
-    "cachedContentTokenCount",
-    "cached_tokens",
-    "call_id",
-    "candidates",
-    "candidatesTokenCount",
-    "candidatesTokensDetails",
-    "choices",
-    "code",
-    "completion_tokens",
-    "completion_tokens_details",
-    "content",
-    "content_block",
-    "delta",
-    "ephemeral_1h_input_tokens",
-    "ephemeral_5m_input_tokens",
-    "error",
-    "finishReason",
-    "finish_reason",
-    "function",
-    "functionCall",
-    "function_call",
-    "id",
-    "incomplete_details",
-    "inference_geo",
-    "speed",
-    "index",
-    "input",
-    "input_tokens",
-    "input_tokens_details",
-    "item",
-    "message",
-    "modality",
-    "model",
-    "modelVersion",
-    "name",
-    "output",
-    "output_tokens",
-    "output_tokens_details",
-    "partial_json",
-    "parts",
-    "promptTokenCount",
-    "promptTokensDetails",
-    "prompt_cache_hit_tokens",
-    "prompt_token_details",
-    "prompt_tokens",
-    "prompt_tokens_details",
-    "reason",
-    "reasoning",
-    "reasoning_content",
-    "reasoning_tokens",
-    "refusal",
-    "response",
-    "responseId",
-    "server_tool_use",
-    "service_tier",
-    "status",
-    "stop_reason",
-    "summary",
-    "text",
-    "thinking",
-    "thoughtsTokenCount",
-    "tokenCount",
-    "toolUsePromptTokenCount",
-    "tool_calls",
-    "type",
-    "usage",
-    "usageMetadata",
-    "web_search_requests",
-    "args",
-    "custom",
-    "promptFeedback",
-    "blockReason",
-    "groundingMetadata",
-    "object",
-    "totalTokenCount",
-    "total_tokens",
-    "webSearchQueries",
-];
 
 /// Why answers end, in the words of the providers. Any other word may be anything.
 const FINISHES: &[&str] = &[
@@ -278,9 +192,9 @@ impl Gather {
             Provider::Anthropic => anthropic::end_of_text(self),
             Provider::Gemini => {}
         }
-        let searches = std::mem::take(&mut self.listed_searches);
+        let searches = mem::take(&mut self.listed_searches);
         raise(&mut self.counts.searches, searches);
-        if std::mem::take(&mut self.reliance.has_output_now) {
+        if mem::take(&mut self.reliance.has_output_now) {
             self.reliance.is_behind = false;
         }
         self.saw_usage = false;
