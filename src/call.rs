@@ -149,6 +149,8 @@ pub struct Known {
     pub budgets: Vec<budget::Budget>,
     /// The request may have reached the tool.
     pub sent: bool,
+    /// What a call to a model is charged, in dollars and tokens, if nobody waits for its answer.
+    pub unanswered: Option<(Option<f64>, Tokens)>,
     /// The key under which a repetition of the request is the same request, if it carries one.
     pub idempotency_key: Option<Arc<str>>,
     /// The state of the tool's breaker that the call met: `closed`, `open` or `half_open`.

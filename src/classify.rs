@@ -20,7 +20,7 @@ use crate::policy::amount::Usd;
 use crate::policy::history::Captured;
 use crate::policy::view::{AnswerView, Env};
 use crate::protocol;
-use crate::protocol::llm::{Asked, Charge, Order};
+use crate::protocol::llm::{Asked, Charge, Order, shown_model};
 
 /// Longest value of a call that is remembered for rules, in bytes as JSON.
 const CAPTURE_LIMIT_BYTES: usize = 16_384;
@@ -98,7 +98,8 @@ impl Completed {
         note_answer(&admitted, outcome.status, &measure, now);
         let result_key = measure.digest.short();
         let charge = charge(&admitted, status, &measure);
-        let end = End { result_key, body: measure.result(), charge };
+        let body = measure.result();
+        let end = End { result_key, body, charge, charged: trip.charged };
         let succeeded = settle(admitted, &mut ending, end, sent, now);
         Self { ending, succeeded }
     }
@@ -122,7 +123,7 @@ impl Completed {
         // Failing the same way again is the same result.
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
         let result_key = hasher.hash_one(outcome.error_class.map(ErrorClass::name));
-        let end = End { result_key, body: None, charge: None };
+        let end = End { result_key, body: None, charge: None, charged: trip.charged };
         let succeeded = settle(admitted, &mut ending, end, sent, now);
         Self { ending, succeeded }
     }
@@ -223,10 +224,14 @@ fn as_declared(outcome: Outcome, admitted: &Admitted, measure: &Measure) -> Outc
 
 /// Settles what the call held. Whether it has succeeded.
 fn settle(admitted: Admitted, ending: &mut Ending, end: End, sent: Now, now: Now) -> bool {
-    let End { result_key, body, charge } = end;
+    let End { result_key, body, charge, charged } = end;
     let AdmittedParts { call, reservation, applicable, leave, watched } = admitted.into_parts();
     let bill = match &call.order {
-        Some(order) => bill(&call, order, &reservation, charge, body.clone()),
+        Some(order) => {
+            let last = charge.unwrap_or_else(|| order.unanswered());
+            let charge = last.plus_unanswered(order, charged);
+            bill(&call, order, &reservation, charge, body.clone())
+        }
         None => {
             let cost = cost(&call, &reservation, body.clone());
             Bill { shown: cost, cost, tokens: None }
@@ -278,6 +283,8 @@ struct End {
     body: Option<Bytes>,
     /// Of a call to a model that was answered.
     charge: Option<Charge>,
+    /// Attempts before that may have been charged as well.
+    charged: u32,
 }
 
 /// What a call is charged.
@@ -302,7 +309,7 @@ fn note_answer(admitted: &Admitted, status: Status, measure: &Measure, now: Now)
 /// them before the answer has ended.
 pub fn wishes(admitted: &Admitted, ledger: &Arc<Ledger>, clock: &Clock) -> Option<Wishes> {
     let (call, reservation) = (admitted.call(), admitted.reservation());
-    call.order.as_ref()?;
+    call.order.as_ref().filter(|order| answered::are_told_early(order))?;
     let run = reservation.run_id().clone();
     let owner = reservation.owner(&call.caller).cloned();
     let (ledger, clock) = (Arc::clone(ledger), clock.clone());
@@ -326,13 +333,12 @@ fn bill(
     call: &Call,
     order: &Order,
     reservation: &Reservation,
-    charge: Option<Charge>,
+    charge: Charge,
     body: Option<Bytes>,
 ) -> Bill {
     if !reservation.was_sent() {
         return Bill { shown: None, cost: None, tokens: None };
     }
-    let charge = charge.unwrap_or_else(|| order.unanswered());
     let tokens = order.is_billed().then_some(charge.tokens);
     if charge.cost.is_some() {
         return Bill {
@@ -345,7 +351,7 @@ fn bill(
         let cost = cost(call, reservation, body);
         return Bill { shown: cost, cost, tokens };
     }
-    let (tool, model) = (&call.tool.name, order.model().unwrap_or_default());
+    let (tool, model) = (&call.tool.name, shown_model(order.model().unwrap_or_default()));
     tracing::warn!(%tool, model, "no price is known of the model: its calls are not charged");
     Bill { shown: None, cost: Some(Usd::ZERO), tokens }
 }

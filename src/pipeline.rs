@@ -13,19 +13,23 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
-use crate::call::{Effect, Refusal, StopReason, Verdict};
+use crate::call::{Effect, Language, Refusal, StopReason, Verdict};
 use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
 use crate::forward::{
-    self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Remembered, Trip,
+    self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Over,
+    Remembered, Trip,
 };
 use crate::guard::{self, Admitted};
 use crate::identify::{self, Desk, Received, Room};
 use crate::json::Hasher;
 use crate::ledger::{Denial, Ledger};
+use crate::policy::amount::Usd;
 use crate::policy::decide::Finding;
 use crate::protocol;
+use crate::protocol::mcp::methods;
 use crate::record::{Page, Recorder};
 use crate::respond::{self, About};
 use crate::review::{self, How, Review, Store};
@@ -48,6 +52,8 @@ pub struct Gate {
     room: Room,
     /// Memory for answers that are held back.
     store: Store,
+    /// Whether streams that stand open have to end.
+    draining: watch::Sender<bool>,
     snapshot: ArcSwap<Snapshot>,
 }
 
@@ -76,12 +82,29 @@ impl Gate {
         let store = Store::new(RESULTS_LIMIT_BYTES);
         let room = Room::new(BODIES_LIMIT_BYTES, snapshot.terms.body_limit_bytes);
         let snapshot = ArcSwap::new(snapshot);
-        Self { clock, ledger, recorder, remembered: Arc::default(), room, store, snapshot }
+        let draining = watch::Sender::new(false);
+        let remembered = Arc::default();
+        Self { clock, ledger, recorder, remembered, room, store, draining, snapshot }
     }
 
     /// The settings and policies in force. A call takes them once, at its start.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Ends the streams that stand open for whatever a server may say: nothing else would before the
+    /// time for the drain is over.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Comes once they have to end.
+    fn drained(&self) -> Over {
+        let mut draining = self.draining.subscribe();
+        Box::pin(async move {
+            // Whoever could say so has gone with the gate: that is an end as well.
+            let _ = draining.wait_for(|draining| *draining).await;
+        })
     }
 
     /// From now on calls go by `snapshot`; those that have begun end by the one they took.
@@ -143,6 +166,11 @@ async fn story(
     let later = Hole::TwoSnapshots.is_open().then(|| gate.snapshot());
     let policies = later.as_deref().map_or(&snapshot.policies, |later| &later.policies);
     let admitted = guard::admit(identified, policies, &snapshot.terms, now, known)?;
+    let order = admitted.call().order.as_deref().filter(|order| order.is_billed());
+    known.unanswered = order.map(|order| {
+        let charge = order.unanswered();
+        (charge.cost.map(Usd::dollars), charge.tokens)
+    });
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
     let errand = Errand {
         upstream,
@@ -183,8 +211,14 @@ async fn answer(
             return response.map(Either::Right);
         }
     };
+    let upstream = match &admitted.call().language {
+        Language::Mcp(message) if methods::stands_open(&message.method) => {
+            upstream.map(|content| content.until(gate.drained()))
+        }
+        Language::Http | Language::Mcp(_) | Language::Llm(_) => upstream,
+    };
     let whole = Whole { admitted, answer: upstream, trip, at };
-    if messages::concerns(&snapshot, &whole.admitted, whole.answer.headers()) {
+    if messages::concerns(&whole.admitted, &whole.answer) {
         return messages::pass(gate, snapshot, whole, page);
     }
     if review::needs_whole(whole.admitted.applicable(), &whole.admitted.call().plan) {
@@ -254,6 +288,7 @@ async fn reviewed(
         review::Outcome::Withhold(refusal) => {
             let response = respond::refuse(&refusal, about(&page));
             admitted.reservation().withhold(&Denial::of(&refusal), now);
+            measure.is_withheld();
             let completed = Completed::answered(admitted, status, measure, at, trip, now);
             remember(held.as_ref(), &completed, now);
             page.withheld(&refusal, completed.ending());
@@ -261,6 +296,7 @@ async fn reviewed(
         }
         review::Outcome::Broken => {
             let warnings = admitted.warnings().to_vec();
+            measure.is_withheld();
             let completed = Completed::answered(admitted, status, measure, at, trip, now);
             let mut response = respond::failed(&completed.ending().outcome, about(&page));
             announce(response.headers_mut(), &warnings, &page);

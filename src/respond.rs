@@ -266,6 +266,13 @@ fn failure_of(
             None,
             "did not answer in time. It only reads, so the same call may be tried later.",
         ),
+        (ErrorClass::MalformedResponse, _) => (
+            StatusCode::BAD_GATEWAY,
+            "Tool's answer malformed",
+            None,
+            "gave an answer that clients read in different ways, so it was withheld. It may have \
+             been executed: look before you repeat it.",
+        ),
         (ErrorClass::Internal, _) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Gate failed",
@@ -291,10 +298,23 @@ fn failure_of(
 
 /// The answer to a call that was admitted and got no answer of the tool's own.
 pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes>> {
+    let (told, detail) = failure(outcome, about);
+    let mut response = response(told, &detail);
+    mark(response.headers_mut(), Verdict::Allow, about);
+    response
+}
+
+/// The words of a failure alone, for an answer whose head has been sent.
+pub fn failure_words(outcome: &Outcome, about: About<'_>) -> Vec<u8> {
+    failure(outcome, about).0.body
+}
+
+fn failure(outcome: &Outcome, about: About<'_>) -> (Told, String) {
     let tool = about.tool.map_or("The tool", |tool| &*tool.name);
     let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
     let (status, title, executed, said) = failure_of(class, outcome.status);
-    let scope = if outcome.status == Status::Unknown {
+    let is_done = class == ErrorClass::MalformedResponse;
+    let scope = if is_done || outcome.status == Status::Unknown {
         RetryScope::AfterPrecondition
     } else {
         RetryScope::SameArgsLater
@@ -319,9 +339,7 @@ pub fn failed(outcome: &Outcome, about: About<'_>) -> Response<Full<bytes::Bytes
         },
         status,
     );
-    let mut response = response(told, &detail);
-    mark(response.headers_mut(), Verdict::Allow, about);
-    response
+    (told, detail)
 }
 
 fn response(told: Told, detail: &str) -> Response<Full<bytes::Bytes>> {

@@ -90,6 +90,7 @@ pub async fn serve(
         });
     }
     drop(listener);
+    gate.drain();
     let drained = tokio::time::timeout(bounds.drain, pin!(graceful.shutdown())).await.is_ok();
     connections.shutdown().await;
     drained

@@ -67,6 +67,7 @@ impl World {
             path: "/refunds",
             step,
             intended: None,
+            model: None,
             tool: &self.tool,
             caller: &self.caller,
         }

@@ -60,7 +60,7 @@ impl Tier {
     /// The tier that an answer's `service_tier` names; the standard one for names that have no
     /// prices of their own.
     pub fn named(name: &str) -> Self {
-        match name {
+        match &*name.to_ascii_lowercase() {
             "flex" => Self::Flex,
             "priority" | "fast" => Self::Priority,
             "batch" => Self::Batch,

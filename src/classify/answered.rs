@@ -7,24 +7,42 @@ use bytes::Bytes;
 
 use crate::call::Status;
 use crate::json::{Document, JSON_DEPTH_LIMIT};
-use crate::ledger::{ArgsKey, AskedCall, ModelAnswer};
+use crate::ledger::{ArgsKey, AskedCall, Given, ModelAnswer};
 use crate::protocol::llm::{Asked, Kind, Order, Said};
 
 /// What is remembered of an answer; `None` where no model has spoken.
 pub(super) fn answered(order: &Order, status: Status, said: &Said) -> Option<ModelAnswer> {
-    match order.operation().kind {
-        Kind::Generate => {}
-        // An answer that was given before is read again. Its calls are known by their ids.
-        Kind::Look if !said.asked.is_empty() || said.is_final => {}
+    let given = match order.operation().kind {
+        Kind::Generate if is_begun(said) => Given::Later,
+        Kind::Generate => Given::Now,
+        Kind::Look if !said.finish.is_empty() => Given::Fetched,
         Kind::Look | Kind::Embed | Kind::Manage => return None,
-    }
+    };
     let spoke = status == Status::Ok || !said.asked.is_empty();
     spoke.then(|| ModelAnswer {
         response: said.response_id.as_deref().map(Arc::from),
         conversation: order.hints().conversation.as_deref().map(Arc::from),
         calls: wishes(said.asked.get(said.told..).unwrap_or_default()),
         is_final: said.is_final && status == Status::Ok,
+        given,
     })
+}
+
+/// The model works on an answer that says nothing yet but its id.
+fn is_begun(said: &Said) -> bool {
+    said.response_id.is_some()
+        && said.finish.is_empty()
+        && said.asked.is_empty()
+        && !said.asked_more
+}
+
+/// Whether the tool calls of such an answer are wishes as soon as they have passed.
+pub(super) fn are_told_early(order: &Order) -> bool {
+    match order.operation().kind {
+        Kind::Generate => true,
+        // Whether it counts is known once its id is.
+        Kind::Look | Kind::Embed | Kind::Manage => false,
+    }
 }
 
 /// What is remembered of tool calls that a model asked for.

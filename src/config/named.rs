@@ -37,12 +37,23 @@ pub(super) fn named(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) -> N
 }
 
 /// Messages of the Model Context Protocol have ids of their own: an answer that was given before, and
-/// a header that makes two of them one, mean nothing to whoever waits for this one.
+/// a header that makes two of them one, mean nothing to whoever waits for this one. What a model said
+/// before asks once more for the tool calls in it, though no model wants them now.
 fn refuse_replays(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) {
-    match kind {
-        Kind::Mcp => {}
-        Kind::Http | Kind::Llm(_) => return,
-    }
+    let (refused, what, help): (&[&str], &str, &str) = match kind {
+        Kind::Http => return,
+        Kind::Mcp => (
+            &["fallback", "idempotency"],
+            "MCP servers",
+            "a message is answered once, under its own id; remove it",
+        ),
+        Kind::Llm(_) => (
+            &["fallback"],
+            "model APIs",
+            "an answer given again would ask again for its tool calls; remove it, or name another \
+             upstream in the client",
+        ),
+    };
     let tools = raw.tools.iter().flat_map(|listed| &listed.value).map(|tool| &tool.value);
     let of_tools = tools.flat_map(|tool| {
         [
@@ -55,8 +66,10 @@ fn refuse_replays(raw: &raw::Upstream, kind: Kind, check: &mut Check<'_>) {
         raw.idempotency.as_ref().map(|field| ("idempotency", field.span)),
     ];
     for (key, span) in own.into_iter().chain(of_tools).flatten().collect::<Vec<_>>() {
-        let text = ScalarFault::new(format!("`{key}` is not for MCP servers"));
-        let help = "a message is answered once, under its own id; remove it";
+        if !refused.contains(&key) {
+            continue;
+        }
+        let text = ScalarFault::new(format!("`{key}` is not for {what}"));
         check.fault(codes::CONFLICT, span, text.help(help));
     }
 }

@@ -195,9 +195,9 @@ pub enum Over {
 pub struct Timeouts {
     /// To connect, TLS included. Default 5s.
     pub connect: Option<Field<Period>>,
-    /// From the request to the head of the answer. Default 60s.
+    /// From the request to the head of the answer. Default 60s; of `mcp` 5m, of `llm` 10m.
     pub response: Option<Field<Period>>,
-    /// Between two parts of a body. Default 30s.
+    /// Between two parts of a body. Default 30s; of `mcp` 5m, of `llm` 10m.
     pub idle: Option<Field<Period>>,
 }
 

@@ -209,13 +209,17 @@ pub struct Bounds {
     pub drain_time: Duration,
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            response: Duration::from_secs(60),
-            idle: Duration::from_secs(30),
-        }
+impl Timeouts {
+    /// What goes for an upstream whose config says nothing. Models think before they speak, and the
+    /// tools of MCP servers may be at work for long without a word; their SDKs wait as long.
+    pub fn of(kind: Kind) -> Self {
+        let (response, idle) = match kind {
+            Kind::Http => (60, 30),
+            Kind::Mcp => (300, 300),
+            Kind::Llm(_) => (600, 600),
+        };
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(5), response: seconds(response), idle: seconds(idle) }
     }
 }
 

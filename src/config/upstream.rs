@@ -100,7 +100,7 @@ fn upstream(
             (Some(Vec::new()), Some(named::named(raw, kind, check)))
         }
     };
-    let timeouts = timeouts(raw, check);
+    let timeouts = timeouts(raw, kind, check);
     let auth = raw.auth.as_ref().and_then(|raw| auth(raw, check));
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
         let read = read_certificates(&check.path(&field.value), check.secrets.reads);
@@ -367,8 +367,8 @@ pub(super) fn tags(fields: &[Field<String>], check: &mut Check<'_>) -> Vec<Arc<s
     tags
 }
 
-fn timeouts(raw: &raw::Upstream, check: &mut Check<'_>) -> Timeouts {
-    let default = Timeouts::default();
+fn timeouts(raw: &raw::Upstream, kind: Option<Kind>, check: &mut Check<'_>) -> Timeouts {
+    let default = Timeouts::of(kind.unwrap_or(Kind::Http));
     let parts = raw.timeouts.as_ref().map(|field| &field.value);
     if let (Some(short), Some(_)) = (&raw.timeout, parts.and_then(|parts| parts.response.as_ref()))
     {

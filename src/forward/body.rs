@@ -52,6 +52,13 @@ impl Measure {
         }
     }
 
+    /// Says that nobody gets the answer: what it asks for is no wish, for no agent knows of it.
+    pub fn is_withheld(&mut self) {
+        if let Some(said) = self.heard.as_mut().and_then(|heard| heard.said.as_deref_mut()) {
+            said.told = said.asked.len();
+        }
+    }
+
     /// The result as rules read it.
     pub fn result(&self) -> Option<Bytes> {
         match &self.heard {
@@ -157,6 +164,14 @@ impl Metered {
         let kept = self.kept.take().map(BytesMut::freeze);
         let whole = matches!(tail, Tail::Whole);
         let heard = self.listener.take().map(|listener| listener.heard(whole));
+        let tail = match tail {
+            Tail::Abandoned | Tail::Broken { .. }
+                if heard.as_ref().is_some_and(|heard| heard.is_settled) =>
+            {
+                Tail::Whole
+            }
+            Tail::Whole | Tail::Abandoned | Tail::Broken { .. } => tail,
+        };
         let basis = heard.as_ref().and_then(|heard| heard.basis.as_ref());
         let digest = match (self.afresh.take(), basis) {
             (Some(mut afresh), Some(basis)) => {
@@ -222,9 +237,11 @@ impl Metered {
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);
-            let news = listener.news();
-            if let (Some(wishes), false) = (&mut self.wishes, news.is_empty()) {
-                wishes(&news);
+            if let Some(wishes) = &mut self.wishes {
+                let news = listener.news();
+                if !news.is_empty() {
+                    wishes(&news);
+                }
             }
         }
         if let Some(kept) = &mut self.kept {

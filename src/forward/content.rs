@@ -21,7 +21,12 @@ pub enum Content {
     Kept(Incoming, Box<Keeper>),
     /// From memory.
     Stale(Full<Bytes>),
+    /// From the tool, for as long as whoever waits lets it stand open.
+    Standing(Incoming, Over),
 }
+
+/// Comes when a stream that stands open has to end.
+pub type Over = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Gathers an answer while it passes by.
 pub struct Keeper {
@@ -60,11 +65,19 @@ impl Held {
 }
 
 impl Content {
+    /// The same, ended as if the tool had ended it once `over` has come.
+    pub fn until(self, over: Over) -> Self {
+        match self {
+            Self::Live(inner) => Self::Standing(inner, over),
+            Self::Kept(..) | Self::Stale(_) | Self::Standing(..) => self,
+        }
+    }
+
     /// The answer as it is to be remembered once its call has succeeded.
     pub fn held(&self) -> Option<Held> {
         match self {
             Self::Kept(_, keeper) => Some(keeper.held.clone()),
-            Self::Live(_) | Self::Stale(_) => None,
+            Self::Live(_) | Self::Stale(_) | Self::Standing(..) => None,
         }
     }
 }
@@ -106,6 +119,14 @@ impl Body for Content {
                 let frame = ready!(Pin::new(inner).poll_frame(context));
                 Poll::Ready(frame.map(|frame| frame.map_err(ContentError)))
             }
+            Self::Standing(inner, over) => {
+                if over.as_mut().poll(context).is_ready() {
+                    *self = Self::Stale(Full::default());
+                    return Poll::Ready(None);
+                }
+                let frame = ready!(Pin::new(inner).poll_frame(context));
+                Poll::Ready(frame.map(|frame| frame.map_err(ContentError)))
+            }
             Self::Stale(inner) => {
                 let frame = ready!(Pin::new(inner).poll_frame(context));
                 Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
@@ -131,7 +152,9 @@ impl Body for Content {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Live(inner) | Self::Kept(inner, _) => inner.is_end_stream(),
+            Self::Live(inner) | Self::Kept(inner, _) | Self::Standing(inner, _) => {
+                inner.is_end_stream()
+            }
             Self::Stale(inner) => inner.is_end_stream(),
         }
     }
@@ -139,6 +162,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Live(inner) | Self::Kept(inner, _) => inner.size_hint(),
+            Self::Standing(..) => SizeHint::default(),
             Self::Stale(inner) => inner.size_hint(),
         }
     }

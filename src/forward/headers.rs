@@ -2,9 +2,9 @@
 //! ours is ours to set.
 
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    IF_RANGE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap,
+    HeaderName, HeaderValue, IF_RANGE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RANGE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 use crate::call::Language;
@@ -27,6 +27,18 @@ static HOP_BY_HOP: [HeaderName; 9] = [
 /// Headers by which an agent chooses what of a result it is given, and in which form. A range of
 /// an answer may be chosen so that it says something else.
 const RESULT_SHAPING: [HeaderName; 3] = [ACCEPT_ENCODING, RANGE, IF_RANGE];
+
+/// Headers by which an agent says who it is, or who pays: not where the operator has said it. What
+/// would win, if both were sent, is the server's choice.
+const CREDENTIALS: [HeaderName; 7] = [
+    AUTHORIZATION,
+    COOKIE,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("openai-organization"),
+    HeaderName::from_static("openai-project"),
+];
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -54,6 +66,10 @@ pub(super) fn outgoing(
             headers.remove(name);
         }
     }
+    if matches!(call.language, Language::Mcp(_)) {
+        // Said outright: where nothing is said, any coding may be used (RFC 9110, section 12.5.3).
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     remove_lookalikes(&mut headers, upstream);
     remove_ours(&mut headers);
     headers.remove(TRACESTATE);
@@ -64,6 +80,11 @@ pub(super) fn outgoing(
         && let Ok(state) = HeaderValue::from_str(state)
     {
         headers.insert(TRACESTATE, state);
+    }
+    if !upstream.headers.is_empty() {
+        for name in CREDENTIALS {
+            headers.remove(name);
+        }
     }
     for (name, value) in &upstream.headers {
         headers.insert(name.clone(), value.clone());
@@ -113,7 +134,8 @@ fn remove_lookalikes(headers: &mut HeaderMap, upstream: &Upstream) {
     let settled = |dashed: &str| {
         let own = [HOST, CONTENT_LENGTH, EXPECT, TRACEPARENT, TRACESTATE];
         let is_named = |name: &HeaderName| name.as_str() == dashed;
-        dashed.starts_with(OURS_PREFIX) || HOP_BY_HOP.iter().chain(&own).any(is_named)
+        let credential = !upstream.headers.is_empty() && CREDENTIALS.iter().any(is_named);
+        credential || dashed.starts_with(OURS_PREFIX) || HOP_BY_HOP.iter().chain(&own).any(is_named)
     };
     let set = |dashed: &str| {
         upstream.headers.iter().any(|(name, _)| name.as_str().replace('_', "-") == dashed)

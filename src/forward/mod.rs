@@ -24,7 +24,7 @@ use crate::policy::set::Applicable;
 
 pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Sift, Tail, Wishes};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
-pub use content::{Content, ContentError, Held, Keeper};
+pub use content::{Content, ContentError, Held, Keeper, Over};
 pub use remembered::Remembered;
 pub use send::{Errand, send};
 
@@ -42,6 +42,8 @@ pub struct Trip {
     pub attempts: u32,
     /// An attempt before the last may have done what was asked.
     pub in_doubt: bool,
+    /// Attempts before the last that a model may have charged for, though they gave no answer.
+    pub charged: u32,
     /// The age of an answer that was remembered.
     pub stale: Option<Duration>,
 }

@@ -9,6 +9,7 @@ use crate::call::ErrorClass;
 use crate::call::plan::{RetryOn, RetryPlan};
 use crate::clock::Now;
 use crate::ledger::Health;
+use crate::protocol::llm::Order;
 
 /// The longest wait a tool may ask for with `Retry-After`. When it asks for more, its answer goes
 /// to the agent, who has better things to do than to wait.
@@ -48,6 +49,15 @@ impl<B> Tried<B> {
                 let failed = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
                 failed.then(|| RetryOn::Status(status.as_u16()))
             }
+        }
+    }
+
+    /// Whether a model may have run, and be charged for, though there is no answer of it.
+    pub fn may_be_charged(&self) -> bool {
+        match self {
+            Self::Unsent => false,
+            Self::Lost(_) => true,
+            Self::Answered(response) => Order::is_doubtful(response.status()),
         }
     }
 

@@ -93,6 +93,9 @@ pub async fn send(
                 enter_again(&mut admitted, clock.now())
             }
         };
+        if again && tried.may_be_charged() {
+            journey.trip.charged = journey.trip.charged.saturating_add(1);
+        }
         if !again {
             let answer = journey.end(tried, &admitted, question, errand);
             return Ok(Forwarded { admitted, answer, trip: journey.trip });
@@ -132,7 +135,7 @@ impl Journey {
         let call = admitted.call();
         let plan = call.plan.resilience.retry.as_ref()?;
         // An attempt that reached the tool may have been charged, and one charge is reserved.
-        if self.reached && admitted.reservation().draws_on_money() {
+        if self.reached && admitted.reservation().draws_on_budget() {
             return None;
         }
         let ledger = admitted.reservation().ledger();

@@ -7,7 +7,7 @@ use crate::call::{Known, Language, Refusal, RunId, Status};
 use crate::clock::Now;
 use crate::guard::breaker::{self, Leave};
 use crate::guard::unknown::{self, Begun};
-use crate::guard::{self, Granted, Refused, approval, budget, intent, kill, rewrite};
+use crate::guard::{self, Granted, Refused, approval, budget, intent, kill, rewrite, streams};
 use crate::identify::{Call, Headers, Identified, Terms};
 use crate::ledger::{Asked, Denial, KillFacts, Reservation, Settlement, Watched};
 use crate::policy::decide::Finding;
@@ -58,7 +58,8 @@ pub fn admit(
     let applicable = applicable(policies, &call);
     // Before anything judges them: arguments are judged as they will be sent.
     let changes = rewrite::rewrite(&visit, &mut call, &applicable, terms, now, known);
-    let changes = match changes {
+    let readable = |changes| streams::judge(&call, &applicable).map(|()| changes);
+    let changes = match changes.and_then(readable) {
         Ok(changes) => changes,
         Err(refusal) => {
             visit.refuse(&Denial::of(&refusal), now);

@@ -12,6 +12,7 @@ mod limits;
 mod loops;
 mod rewrite;
 mod spiral;
+mod streams;
 mod unknown;
 
 #[cfg(test)]

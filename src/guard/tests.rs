@@ -76,6 +76,7 @@ impl World {
             path: "/",
             step: visit.step(),
             intended: None,
+            model: None,
             tool: &facts,
             caller: &caller,
         };

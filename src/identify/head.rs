@@ -18,7 +18,7 @@ use crate::identify::{Desk, fresh_run};
 const TOKEN_HEADER: &str = "toolgate-run-token";
 
 /// A path that begins so names its run in the next segment.
-const RUN_PREFIX: &str = "/_run/";
+pub(super) const RUN_PREFIX: &str = "/_run/";
 
 /// Headers by which a method or a path is smuggled past whoever reads the request line.
 const OVERRIDES: [&str; 6] = [

@@ -25,7 +25,9 @@ use ::http::{HeaderMap, HeaderName, Method, Request};
 use bytes::Bytes;
 use hyper::body::Incoming;
 
-use crate::call::{Caller, Known, Language, Plan, Refusal, RunId, Standing, ToolFacts};
+use crate::call::{
+    Caller, Known, Language, Llm, Plan, Provider, Refusal, RunId, Standing, ToolFacts,
+};
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
 use crate::ledger::{ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit};
@@ -262,6 +264,7 @@ impl Call {
             path: &self.path,
             step,
             intended: self.intended,
+            model: self.order.as_ref().and_then(|order| order.model()),
             tool: &self.tool,
             caller: &self.caller,
         }
@@ -277,6 +280,9 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
     let Received { request, peer, arrived } = received;
     let (parts, body) = request.into_parts();
     desk.known.method = parts.method.as_str().to_owned();
+    if let Some(provider) = model_api(parts.uri.path(), desk.terms) {
+        desk.known.language = Language::Llm(Llm { provider });
+    }
     let head = head::read(&parts, peer, desk, arrived)?;
     let read = tool_and_arguments(&head, parts, body, desk).await;
     let standing = read.as_ref().map_or(Standing::Tool, |call| call.standing);
@@ -300,6 +306,20 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
             visit.refuse(&denial, desk.clock.now());
             Err(refusal)
         }
+    }
+}
+
+/// Which model API a path begins with, however unreadable the rest of it is: whoever calls one is
+/// told in its words why nothing came of it.
+fn model_api(path: &str, terms: &Terms) -> Option<Provider> {
+    let below = match path.strip_prefix(head::RUN_PREFIX) {
+        Some(labelled) => labelled.split_once('/').map_or("", |(_, below)| below),
+        None => path.trim_start_matches('/'),
+    };
+    let first = below.split('/').next().unwrap_or_default();
+    match terms.surfaces.get(first)? {
+        Surface::Llm(api) => Some(api.provider),
+        Surface::Mcp(_) => None,
     }
 }
 

@@ -67,6 +67,20 @@ pub struct ModelAnswer {
     pub calls: Vec<AskedCall>,
     /// The model has ended its turn and wants no tool.
     pub is_final: bool,
+    pub given: Given,
+}
+
+/// When an answer of a model was given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Given {
+    /// By the call that asked for it.
+    #[default]
+    Now,
+    /// The model has begun to work on it, and it will be fetched by its id.
+    Later,
+    /// It is read by its id. What it asks for counts once, in the run where it was begun: whoever
+    /// reads an answer again, wherever, has no new wish of the model's.
+    Fetched,
 }
 
 /// What the model has to do with a call that is about to be executed.
@@ -161,8 +175,18 @@ impl<'a> ToolCall<'a> {
 
 impl Intents {
     /// Remembers what a model answered in a run. `owner` is the run's caller, when the model was
-    /// called by the same: calls of theirs that name no run can then be known by it.
-    pub fn answered(&self, run: &RunId, owner: Option<&Caller>, answer: &ModelAnswer, now: Now) {
+    /// called by the same: calls of theirs that name no run can then be known by it. Whether the
+    /// answer counts.
+    pub fn answered(
+        &self,
+        run: &RunId,
+        owner: Option<&Caller>,
+        answer: &ModelAnswer,
+        now: Now,
+    ) -> bool {
+        if answer.given == Given::Fetched && !self.is_awaited(run, answer) {
+            return false;
+        }
         if self.count.load(Ordering::Relaxed) >= CALLS_LIMIT {
             self.make_room();
         }
@@ -170,6 +194,9 @@ impl Intents {
         let mut memory = self.runs.entry(run.clone()).or_insert_with(fresh);
         let before = memory.len();
         memory.seen = now.mono;
+        if let (Given::Later, Some(id)) = (answer.given, &answer.response) {
+            memory.awaits(id);
+        }
         for call in &answer.calls {
             // Never the same again, also not in a later life of the run.
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
@@ -182,6 +209,13 @@ impl Intents {
         if let Some(owner) = owner {
             self.mark(run, owner, answer, now);
         }
+        true
+    }
+
+    /// Whether an answer that is fetched was begun in this run and has not been fetched before.
+    fn is_awaited(&self, run: &RunId, answer: &ModelAnswer) -> bool {
+        let Some(id) = &answer.response else { return false };
+        self.runs.get_mut(run).is_some_and(|mut memory| memory.arrives(id))
     }
 
     fn mark(&self, run: &RunId, caller: &Caller, answer: &ModelAnswer, now: Now) {
@@ -253,11 +287,10 @@ impl Intents {
         self.known_by(&Mark::Response(caller.clone(), Arc::from(id)))
     }
 
-    /// The run of this caller that the conversation `id` was last in.
+    /// The run of this caller that the conversation `id` is in. One that was in several leads
+    /// nowhere: its last user may be anybody.
     pub fn run_of_conversation(&self, caller: &Caller, id: &str) -> Option<RunId> {
-        let marked = self.links.of(&Mark::Conversation(caller.clone(), Arc::from(id)));
-        let mut runs = marked.runs.into_iter().rev().map(|(run, _)| run);
-        runs.find(|run| self.runs.contains_key(run))
+        self.known_by(&Mark::Conversation(caller.clone(), Arc::from(id)))
     }
 
     /// The run of this caller that a session's calls were last asked for in. `session`: the run that

@@ -51,7 +51,7 @@ pub use breakers::{BreakerState, Breakers, Health, Resting, Ticket};
 pub use budgets::BudgetUse;
 pub use draw::{Sizes, Unplaced};
 pub use in_flight::{InFlight, Turn};
-pub use intent::{ArgsKey, AskedCall, Execution, Intent, Intents, ModelAnswer, ToolCall};
+pub use intent::{ArgsKey, AskedCall, Execution, Given, Intent, Intents, ModelAnswer, ToolCall};
 pub use keys::SCOPE_LIMIT_KEYS;
 pub use kills::{KILLS_LIMIT, Kill, KillFacts, Kills, Target as KillTarget, TooManyKills};
 pub use minted::{

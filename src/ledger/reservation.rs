@@ -137,16 +137,23 @@ impl Reservation {
         stop.map(|(reason, _)| reason)
     }
 
-    /// Whether it holds money of a budget: as much as one attempt can cost.
-    pub fn draws_on_money(&self) -> bool {
-        if self.took_budget && self.asked.sizes.cost > Usd::ZERO {
-            let made = self.visit.ledger.minted.get(self.run_id());
-            if made.is_some_and(|made| made.purses.cost_usd.limit.is_some()) {
+    /// Whether it holds money or tokens of a budget: as much as one attempt can use.
+    pub fn draws_on_budget(&self) -> bool {
+        let sizes = self.asked.sizes;
+        if self.took_budget
+            && let Some(made) = self.visit.ledger.minted.get(self.run_id())
+        {
+            let purses = made.purses;
+            if (purses.cost_usd.limit.is_some() && sizes.cost > Usd::ZERO)
+                || (purses.tokens.limit.is_some() && sizes.tokens > 0)
+            {
                 return true;
             }
         }
         self.claims.iter().any(|claim| match claim.taken {
-            Taken::Amount { amount, .. } => &*claim.measure == "cost_usd" && amount > 0,
+            Taken::Amount { amount, .. } => {
+                matches!(&*claim.measure, "cost_usd" | "tokens") && amount > 0
+            }
             Taken::Rate(_)
             | Taken::InFlight
             | Taken::Value { .. }
@@ -173,7 +180,9 @@ impl Reservation {
     /// or another call is in the run or follows, the run goes on.
     pub fn model_answered(&self, caller: &Caller, answer: &ModelAnswer, now: Now) {
         let run = &self.visit.run;
-        self.ledger().intents.answered(&run.id, self.owner(caller), answer, now);
+        if !self.ledger().intents.answered(&run.id, self.owner(caller), answer, now) {
+            return;
+        }
         let mut state = run.state.lock();
         state.answered = answer.is_final.then_some(now.mono);
     }

@@ -99,6 +99,7 @@ fn call<'a>(tool: &'a ToolFacts, args: &'a Document, caller: &'a Caller) -> Call
         path: "/",
         step: 1,
         intended: None,
+        model: None,
         tool,
         caller,
     }

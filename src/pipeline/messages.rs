@@ -4,23 +4,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Response};
+use http::{Response, StatusCode};
+use http_body::Body;
 use http_body_util::Either;
 use parking_lot::Mutex;
 
-use super::{Gate, Whole, about, announce};
-use crate::call::{Language, Mcp, Refusal, StopReason, budget};
+use super::{Gate, Whole, about, announce, remember};
+use crate::call::{ErrorClass, Language, Mcp, Outcome, Refusal, Status, StopReason, budget};
 use crate::classify::Completed;
 use crate::contract::OnBreach;
-use crate::forward::{self, AnswerBody, Hearing, Measure, Metered};
+use crate::forward::{self, AnswerBody, Content, Hearing, Measure, Metered};
 use crate::guard::Admitted;
 use crate::identify::Surface;
-use crate::json::{Document, Hasher, splice};
+use crate::json::{Document, Hasher, Object, splice};
 use crate::ledger::{Denial, PinStanding};
 use crate::policy::decide::Finding;
 use crate::protocol;
-use crate::protocol::mcp::listen::Form;
-use crate::protocol::mcp::{answer, list, meta, methods};
+use crate::protocol::mcp::answer::{self, Said};
+use crate::protocol::mcp::listen::Declared;
+use crate::protocol::mcp::{list, meta, methods};
 use crate::record::Page;
 use crate::respond;
 use crate::review::{self, Fate, Piece, Reviewed, Sieve};
@@ -32,6 +34,10 @@ const RESPONSE_LIMIT_BYTES: usize = 1024 * 1024;
 /// Longest page of a list of tools, in bytes.
 const LIST_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 
+/// Longest message that nothing judges, in bytes. Also of those each is looked at: clients take what
+/// comes for an answer to whatever they have asked, on whichever stream it comes.
+const MESSAGE_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
 /// How long a stream may be silent that stands open for whatever the server has to say.
 const STREAM_SILENCE_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -41,8 +47,16 @@ struct Case {
     snapshot: Arc<Snapshot>,
     admitted: Admitted,
     page: Page,
+    status: StatusCode,
     /// Why the agent did not get the answer.
-    withheld: Option<Refusal>,
+    withheld: Option<Withheld>,
+}
+
+/// Why the agent did not get an answer.
+enum Withheld {
+    Refused(Refusal),
+    /// Clients would read it in another way than it is read here.
+    Malformed,
 }
 
 /// Why the messages of an answer are looked at.
@@ -52,13 +66,27 @@ enum Errand {
     Result,
     /// They name tools.
     List,
+    /// Nothing, but that no answer to another call comes in its place.
+    Passage,
     /// A stream on which the answers to other calls may come once more.
     Stream,
 }
 
-/// Whether the answer to this call is a matter for [`pass`].
-pub(super) fn concerns(snapshot: &Snapshot, admitted: &Admitted, headers: &HeaderMap) -> bool {
-    errand(snapshot, admitted).is_some() && Form::of(headers).is_some()
+/// Whether the answer to this call is a matter for [`pass`]: clients take something in it for
+/// messages, or they should be able to.
+pub(super) fn concerns(admitted: &Admitted, answer: &Response<Content>) -> bool {
+    let Language::Mcp(message) = &admitted.call().language else { return false };
+    if answer.body().is_end_stream() || &*message.method == methods::END_SESSION {
+        return false;
+    }
+    let is_awaited = message.id.is_some() || &*message.method == methods::STREAM;
+    match Declared::of(answer.headers()) {
+        // What is only accepted has no body that anybody reads.
+        Declared::As(_) | Declared::Unclear(_) => {
+            is_awaited || answer.status() != StatusCode::ACCEPTED
+        }
+        Declared::Other => is_awaited && answer.status().is_success(),
+    }
 }
 
 /// How long an answer to this call may be silent.
@@ -74,17 +102,31 @@ pub(super) fn silence(snapshot: &Snapshot, admitted: &Admitted) -> Duration {
     }
 }
 
-fn errand(snapshot: &Snapshot, admitted: &Admitted) -> Option<Errand> {
-    let Language::Mcp(message) = &admitted.call().language else { return None };
+fn errand(admitted: &Admitted) -> Errand {
+    let Language::Mcp(message) = &admitted.call().language else { return Errand::Result };
     if &*message.method == methods::STREAM {
-        return snapshot.policies.judges_results().then_some(Errand::Stream);
+        return Errand::Stream;
     }
-    message.id.as_ref()?;
+    if message.id.is_none() {
+        return Errand::Passage;
+    }
     if list::lists_tools(&message.method) {
-        return Some(Errand::List);
+        return Errand::List;
     }
     let judges = review::needs_whole(admitted.applicable(), &admitted.call().plan);
-    (judges || !admitted.warnings().is_empty()).then_some(Errand::Result)
+    if judges || !admitted.warnings().is_empty() { Errand::Result } else { Errand::Passage }
+}
+
+/// The most that is held of one message.
+fn limit_bytes(errand: Errand, admitted: &Admitted) -> usize {
+    let plan = &admitted.call().plan;
+    match errand {
+        Errand::List => LIST_LIMIT_BYTES,
+        Errand::Result if review::needs_whole(admitted.applicable(), plan) => {
+            plan.output.max_bytes.unwrap_or(RESPONSE_LIMIT_BYTES)
+        }
+        Errand::Result | Errand::Passage | Errand::Stream => MESSAGE_LIMIT_BYTES,
+    }
 }
 
 /// Passes an answer on, judged as it goes.
@@ -94,25 +136,28 @@ pub(super) fn pass(
     whole: Whole,
     page: Page,
 ) -> Response<AnswerBody> {
+    let form = match Declared::of(whole.answer.headers()) {
+        Declared::As(form) => form,
+        Declared::Unclear(why) => return withheld(&gate, whole, page, why),
+        Declared::Other => return withheld(&gate, whole, page, "its type is none that MCP has"),
+    };
     let Whole { admitted, answer, trip, at } = whole;
     let (mut parts, body) = answer.into_parts();
     announce(&mut parts.headers, admitted.warnings(), &page);
     let call = admitted.call();
-    let errand = errand(&snapshot, &admitted).unwrap_or(Errand::Result);
-    let limit = match errand {
-        Errand::List => LIST_LIMIT_BYTES,
-        Errand::Result | Errand::Stream => {
-            call.plan.output.max_bytes.unwrap_or(RESPONSE_LIMIT_BYTES)
-        }
-    };
-    let form = Form::of(&parts.headers).unwrap_or(Form::Json);
+    if let Some(age) = trip.stale {
+        respond::stale(&mut parts.headers, age);
+    }
+    let held = body.held();
+    let errand = errand(&admitted);
+    let limit = limit_bytes(errand, &admitted);
     let keep = forward::keeps_result(admitted.applicable(), &call.plan);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let idle = silence(&snapshot, &admitted);
     let listener = protocol::listen(&call.language, parts.status, &parts.headers);
     let status = parts.status;
     review::forget_body(&mut parts.headers);
-    let case = Case { gate, snapshot, admitted, page, withheld: None };
+    let case = Case { gate, snapshot, admitted, page, status, withheld: None };
     let case = Arc::new(Mutex::new(Some(case)));
     let judging = Arc::clone(&case);
     let judge = move |piece: Piece<'_>| match judging.lock().as_mut() {
@@ -120,14 +165,21 @@ pub(super) fn pass(
         None => Fate::Pass,
     };
     let sift = Some(Box::new(Sieve::new(form, limit, Box::new(judge))) as Box<dyn forward::Sift>);
-    let finish = move |measure: Measure| {
+    let finish = move |mut measure: Measure| {
         let Some(case) = case.lock().take() else { return };
-        let Case { gate, admitted, page, withheld, snapshot: _ } = case;
+        let Case { gate, admitted, page, withheld, snapshot: _, status: _ } = case;
         let now = gate.clock.now();
+        if let Some(Withheld::Malformed) = withheld {
+            measure.heard.get_or_insert_default().failure = Some(ErrorClass::MalformedResponse);
+        }
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
         match withheld {
-            Some(refusal) => page.withheld(&refusal, completed.ending()),
-            None => page.ended(completed.ending()),
+            Some(Withheld::Malformed) => page.ended(completed.ending()),
+            Some(Withheld::Refused(refusal)) => page.withheld(&refusal, completed.ending()),
+            None => {
+                remember(held.as_ref(), &completed, now);
+                page.ended(completed.ending());
+            }
         }
     };
     let hearing = Hearing { keep, listener, wishes: None, sift };
@@ -137,31 +189,61 @@ pub(super) fn pass(
 
 impl Case {
     fn judge(&mut self, errand: Errand, piece: Piece<'_>, limit: usize) -> Fate {
-        match (errand, piece) {
-            (Errand::Stream, piece) => self.on_stream(&piece),
-            (Errand::List, Piece::Message { text, document }) => self.list(text, document),
-            (Errand::List, Piece::Unreadable(_) | Piece::TooLarge) => {
-                let message = "The list of tools cannot be read, so nobody knows what it names.";
-                self.withhold(unread(message))
-            }
-            (Errand::Result, Piece::Message { text, document }) => self.result(text, document),
-            (Errand::Result, Piece::Unreadable(why)) => self.unread(why),
-            (Errand::Result, Piece::TooLarge) => {
-                let is_bounded = self.admitted.call().plan.output.max_bytes.is_some();
-                if is_bounded
-                    || review::needs_whole(self.admitted.applicable(), &self.admitted.call().plan)
-                {
-                    return self.withhold(review::too_large(limit));
+        if errand == Errand::Stream {
+            return self.on_stream(piece);
+        }
+        match piece {
+            Piece::Message { text, document } => match answer::read(document) {
+                Said::Message => Fate::Pass,
+                Said::Nothing => self.nothing(errand),
+                Said::Unclear(why) => self.unclear(why),
+                Said::Response(response) if !self.is_own(response) => {
+                    self.unclear("it answers another request than the one that was sent")
                 }
-                Fate::Pass
-            }
+                // The call has ended: what was said of it stands.
+                Said::Response(_) if self.withheld.is_some() => self.unclear("it comes twice"),
+                Said::Response(response) => match errand {
+                    Errand::List => self.list(response, text, document),
+                    Errand::Result => self.result(text, document),
+                    Errand::Passage | Errand::Stream => Fate::Pass,
+                },
+            },
+            Piece::Unreadable(why) => self.unread(errand, why),
+            Piece::TooLarge => self.withhold(review::too_large(limit)),
         }
     }
 
-    fn result(&mut self, text: &str, document: &Document) -> Fate {
-        if answer::response(document).is_none() {
+    /// What is no message, nobody takes for one: an error of whatever stands before the server, or
+    /// words that nobody waits for. Its text may still be told.
+    fn nothing(&mut self, errand: Errand) -> Fate {
+        const WHY: &str = "it is no message of the protocol";
+        if self.status.is_success() && self.is_awaited() {
+            return self.unclear(WHY);
+        }
+        if errand != Errand::Result {
             return Fate::Pass;
         }
+        match review::judge_unread(&self.admitted, WHY, &mut self.page.known) {
+            Ok(()) => Fate::Pass,
+            Err(refusal) => self.withhold(*refusal),
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        match &self.admitted.call().language {
+            Language::Mcp(message) => message.id.is_some(),
+            Language::Http | Language::Llm(_) => true,
+        }
+    }
+
+    /// Whether a response is to the request whose answer this is.
+    fn is_own(&self, response: Object<'_>) -> bool {
+        let Language::Mcp(message) = &self.admitted.call().language else { return false };
+        let names_none = !self.status.is_success() && answer::names_none(response);
+        names_none || answer::answers(response, message.id.as_deref())
+    }
+
+    fn result(&mut self, text: &str, document: &Document) -> Fate {
         let now = self.gate.clock.now();
         let known = &mut self.page.known;
         match review::judge_message(&self.admitted, text, document, now, known) {
@@ -201,13 +283,22 @@ impl Case {
         Some(told.to_string())
     }
 
+    fn list(&mut self, response: Object<'_>, text: &str, document: &Document) -> Fate {
+        let Some(filtered) = self.filtered(response, text) else {
+            return self.result(text, document);
+        };
+        let again = Document::from_text(&filtered);
+        match again.map(|document| self.result(&filtered, &document)) {
+            Ok(Fate::Replace(text)) => Fate::Replace(text),
+            Ok(Fate::Pass) | Err(_) => Fate::Replace(filtered),
+        }
+    }
+
     /// A list of tools: what it says is remembered, and it goes on without those that are not to be
-    /// used.
-    fn list(&mut self, text: &str, document: &Document) -> Fate {
-        let listed = answer::response(document).and_then(list::listed);
-        let Some((listed, _)) = listed else { return self.result(text, document) };
-        let call = self.admitted.call();
-        let server = Arc::clone(&call.upstream);
+    /// used. `None` when it is no such list, or all may be used.
+    fn filtered(&self, response: Object<'_>, text: &str) -> Option<String> {
+        let (listed, _) = list::listed(response)?;
+        let server = Arc::clone(&self.admitted.call().upstream);
         let pins = &self.gate.ledger.pins;
         let now = self.gate.clock.now();
         let on_breach = self.on_breach(&server);
@@ -215,13 +306,7 @@ impl Case {
             tracing::warn!(tool = %drift.tool, "its definition has changed: it waits for approval");
             self.gate.recorder.drifted(&drift);
         }
-        let filtered = list::filtered(text, &mut |name| self.is_shown(&server, name));
-        let Some(filtered) = filtered else { return self.result(text, document) };
-        let again = Document::from_text(&filtered);
-        match again.map(|document| self.result(&filtered, &document)) {
-            Ok(Fate::Replace(text)) => Fate::Replace(text),
-            Ok(Fate::Pass) | Err(_) => Fate::Replace(filtered),
-        }
+        list::filtered(text, &mut |name| self.is_shown(&server, name))
     }
 
     fn on_breach(&self, server: &str) -> OnBreach {
@@ -253,44 +338,108 @@ impl Case {
         }
     }
 
-    fn unread(&mut self, why: &'static str) -> Fate {
-        match review::judge_unread(&self.admitted, why, &mut self.page.known) {
-            Ok(()) => Fate::Pass,
-            Err(refusal) => self.withhold(*refusal),
+    /// What cannot be read may be an answer to anything, so it is handed on in no case. Where rules
+    /// had to read it, it is they that say so.
+    fn unread(&mut self, errand: Errand, why: &'static str) -> Fate {
+        let judged = match errand {
+            Errand::Result => {
+                review::judge_unread(&self.admitted, why, &mut self.page.known).map_err(|it| *it)
+            }
+            Errand::List | Errand::Passage | Errand::Stream => Ok(()),
+        };
+        match judged {
+            Ok(()) => self.unclear(why),
+            Err(refusal) => self.withhold(refusal),
         }
+    }
+
+    /// Puts a failure of the tool's in the place of an answer.
+    fn unclear(&mut self, why: &str) -> Fate {
+        let tool = &self.admitted.call().tool.name;
+        tracing::warn!(%tool, why, "its answer is malformed and withheld");
+        let outcome = malformed(self.status);
+        let words = self.told_instead(|about| respond::failure_words(&outcome, about));
+        self.withheld.get_or_insert(Withheld::Malformed);
+        Fate::Replace(words)
+    }
+
+    fn told_instead(&self, words: impl FnOnce(respond::About<'_>) -> Vec<u8>) -> String {
+        if !self.is_awaited() {
+            return left_out();
+        }
+        String::from_utf8_lossy(&words(about(&self.page))).into_owned()
     }
 
     /// Puts a refusal in the place of an answer.
     fn withhold(&mut self, refusal: Refusal) -> Fate {
-        let words = respond::words(&refusal, about(&self.page));
+        let words = self.told_instead(|about| respond::words(&refusal, about));
         if self.withheld.is_none() {
             let now = self.gate.clock.now();
             self.admitted.reservation().withhold(&Denial::of(&refusal), now);
-            self.withheld = Some(refusal);
+            self.withheld = Some(Withheld::Refused(refusal));
         }
-        Fate::Replace(String::from_utf8_lossy(&words).into_owned())
+        Fate::Replace(words)
     }
 
     /// An answer that comes a second time, or later than its call, is nobody's call: no rule can be
-    /// asked about it.
-    fn on_stream(&self, piece: &Piece<'_>) -> Fate {
-        let Piece::Message { text, document } = piece else { return Fate::Pass };
-        if answer::response(document).is_none() {
-            return Fate::Pass;
+    /// asked about it, but lists are lists.
+    fn on_stream(&self, piece: Piece<'_>) -> Fate {
+        let Piece::Message { text, document } = piece else { return Fate::Replace(left_out()) };
+        let response = match answer::read(document) {
+            Said::Message => return Fate::Pass,
+            Said::Nothing if !self.status.is_success() => return Fate::Pass,
+            Said::Nothing => return Fate::Replace(left_out()),
+            Said::Unclear(_) => return Fate::Replace(left_out()),
+            Said::Response(response) => response,
+        };
+        let server = &self.admitted.call().upstream;
+        let withholds = self.on_breach(server) == OnBreach::Refuse;
+        if !withholds && !self.snapshot.policies.judges_results() {
+            return self.filtered(response, text).map_or(Fate::Pass, Fate::Replace);
         }
         let id = splice::place(text, &["id"]).and_then(|range| text.get(range));
         let message = Mcp { id: id.map(Arc::from), ..Mcp::unread(methods::TOOLS_CALL) };
         let language = Language::Mcp(message);
         let about = respond::About { language: &language, ..about(&self.page) };
-        let words = respond::words(
-            &unread("It came apart from its call, and there are rules that read results."),
-            about,
-        );
+        let message = "It came apart from its call, and there are rules that read results.";
+        let refusal = Refusal::without_rule(StopReason::ResultDenied, message);
+        let words = respond::words(&Refusal { executed: true, ..refusal }, about);
         Fate::Replace(String::from_utf8_lossy(&words).into_owned())
     }
 }
 
-fn unread(message: &str) -> Refusal {
-    let refusal = Refusal::without_rule(StopReason::ResultDenied, message);
-    Refusal { executed: true, ..refusal }
+/// An answer that clients would read in another way than it is read here: none of it is handed on.
+fn withheld(gate: &Gate, whole: Whole, page: Page, why: &str) -> Response<AnswerBody> {
+    let Whole { admitted, answer, trip, at } = whole;
+    let tool = &admitted.call().tool.name;
+    tracing::warn!(%tool, why, "its answer is malformed and withheld");
+    let outcome = malformed(answer.status());
+    let mut response = respond::failed(&outcome, about(&page));
+    announce(response.headers_mut(), admitted.warnings(), &page);
+    let completed = Completed::unanswered(admitted, outcome, at, trip, gate.clock.now());
+    page.ended(completed.ending());
+    response.map(Either::Right)
+}
+
+/// How a call ended whose answer is none of the protocol.
+fn malformed(status: StatusCode) -> Outcome {
+    Outcome {
+        status: Status::Error,
+        error_class: Some(ErrorClass::MalformedResponse),
+        http_status: Some(status.as_u16()),
+    }
+}
+
+/// Stands in the place of a message that nobody asked for and that cannot be read: a stream goes on
+/// without it (MCP 2025-11-25, "Logging").
+fn left_out() -> String {
+    let params = serde_json::json!({
+        "level": "warning",
+        "logger": "toolgate",
+        "data": "A message of the server's was left out: it can be read in more than one way.",
+    });
+    let message = serde_json::json!({
+        "jsonrpc": "2.0", "method": "notifications/message", "params": params,
+    });
+    message.to_string()
 }

@@ -67,6 +67,7 @@ impl Sample {
                 path: "/",
                 step: 1,
                 intended: None,
+                model: None,
                 tool: &self.tool,
                 caller: &self.caller,
             },

@@ -83,6 +83,9 @@ pub struct CallView<'a> {
     pub step: u64,
     /// Was this call emitted by the model in this run? `None` when that is not known.
     pub intended: Option<bool>,
+    /// The model that is asked for, as it is priced: by the path where that names one, else by the
+    /// body. `None` where no model is asked, or none is named.
+    pub model: Option<&'a str>,
     pub tool: &'a ToolFacts,
     pub caller: &'a Caller,
 }

@@ -16,6 +16,9 @@ pub struct Heard {
     /// What the result is known by, where that is not every byte of the answer: the same for the
     /// same result, whatever stands around it.
     pub basis: Option<Bytes>,
+    /// All that the call was made for has come, whatever may still follow: a client that now hangs up
+    /// has its answer.
+    pub is_settled: bool,
     /// It says that the call failed, whatever its status.
     pub failure: Option<ErrorClass>,
     /// The model that answered.

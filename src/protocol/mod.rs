@@ -48,7 +48,7 @@ pub fn listen(
     match language {
         Language::Mcp(message) if message.is_tool_call() && status.is_success() => {
             let form = mcp::listen::Form::of(headers)?;
-            Some(Box::new(mcp::listen::Listener::new(form)))
+            Some(Box::new(mcp::listen::Listener::new(form, message)))
         }
         Language::Llm(message) => {
             Some(Box::new(llm::Listener::new(message.provider, status, headers)))

@@ -87,7 +87,7 @@ impl Page {
 
     /// Closes the record of a call that took place and whose result the agent did not get.
     pub fn withheld(mut self, refusal: &Refusal, ending: &Ending) {
-        self.note_bill(ending);
+        self.note_bill(ending.cost_usd, ending.tokens);
         let Ending { outcome, result, upstream, attempts, cost_usd, tokens } = *ending;
         let outcome = Outcome {
             status: Status::Denied,
@@ -113,7 +113,7 @@ impl Page {
     pub fn ended(mut self, ending: &Ending) {
         let Ending { outcome, result, upstream, attempts, cost_usd, tokens } = *ending;
         let warned_by = self.known.warned_by.clone();
-        self.note_bill(ending);
+        self.note_bill(ending.cost_usd, ending.tokens);
         self.close(&Close {
             outcome,
             verdict: Some(passed(warned_by.as_deref())),
@@ -129,11 +129,11 @@ impl Page {
     }
 
     /// Counts what the call cost and what a model used for it.
-    fn note_bill(&self, ending: &Ending) {
+    fn note_bill(&self, cost_usd: Option<f64>, tokens: Option<Tokens>) {
         let metrics = &self.recorder.metrics;
         let model = self.known.model.as_deref();
-        metrics.call_cost(&self.caller, model.unwrap_or_default(), ending.cost_usd);
-        if let (Some(tokens), Language::Llm(message)) = (ending.tokens, &self.known.language) {
+        metrics.call_cost(&self.caller, model.unwrap_or_default(), cost_usd);
+        if let (Some(tokens), Language::Llm(message)) = (tokens, &self.known.language) {
             let operation = self.known.tool.as_deref().map_or("", |tool| &*tool.operation);
             let asked = Asked { operation, provider: message.provider, model };
             metrics.tokens(asked, tokens);
@@ -284,6 +284,11 @@ impl Drop for Page {
         };
         let outcome = Outcome { status, error_class: Some(class), http_status: None };
         let warned_by = self.known.warned_by.clone();
+        // What it held was charged in full when it was dropped.
+        let unanswered = self.known.unanswered.filter(|_| self.known.sent);
+        let (cost_usd, tokens) =
+            unanswered.map_or((None, None), |(cost, tokens)| (cost, Some(tokens)));
+        self.note_bill(cost_usd, tokens);
         self.close(&Close {
             outcome,
             verdict: self.known.sent.then(|| passed(warned_by.as_deref())),
@@ -293,8 +298,8 @@ impl Drop for Page {
             result: None,
             upstream: Duration::ZERO,
             attempts: self.known.sent.then_some(self.attempts_made()),
-            cost_usd: None,
-            tokens: None,
+            cost_usd,
+            tokens,
         });
     }
 }

@@ -138,6 +138,7 @@ impl Player<'_> {
             path: "",
             step: number,
             intended: None,
+            model: None,
             tool: &step.tool,
             caller: &self.test.caller,
         }

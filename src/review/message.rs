@@ -3,15 +3,15 @@
 
 use std::ops::Range;
 
-use crate::call::{Known, Refusal, StopReason};
+use crate::call::{Era, Known, Language, Refusal, StopReason};
 use crate::clock::Now;
 use crate::guard::Admitted;
 use crate::json::splice::{elements, place, place_in, quoted, unquoted};
-use crate::json::{Document, JSON_DEPTH_LIMIT};
+use crate::json::{Document, JSON_DEPTH_LIMIT, Value};
 use crate::policy::decide::Finding;
 use crate::policy::rewrite::{Changed, Wanted};
 use crate::policy::view::{AnswerView, Env};
-use crate::protocol::mcp::answer::{Ending, Told, response};
+use crate::protocol::mcp::answer::{self, Ending, Said, Told};
 use crate::review::judge::{self, Passed};
 use crate::review::{contract, read};
 use crate::weaken::Hole;
@@ -36,12 +36,8 @@ pub fn judge_message(
     now: Now,
     known: &mut Known,
 ) -> Result<Reviewed, Box<Refusal>> {
-    let Some(response) = response(document) else { return Ok(Reviewed::default()) };
-    let told = Told::of(response);
-    if told.ending == Ending::InputRequired {
-        // It is no result yet.
-        return Ok(Reviewed::default());
-    }
+    let Said::Response(response) = answer::read(document) else { return Ok(Reviewed::default()) };
+    let told = Told::of(response, era(admitted));
     keeps_to_contract(admitted, &told)?;
     let applicable = admitted.applicable();
     if !applicable.judges_results() || Hole::NoResultRules.is_open() {
@@ -57,7 +53,8 @@ pub fn judge_message(
         stale: false,
         is_error: told.is_error(),
     };
-    let take_out = |wanted: &Wanted<'_>, tally: &mut [Changed]| without(text, wanted, tally);
+    let take_out =
+        |wanted: &Wanted<'_>, tally: &mut [Changed]| without(text, document, wanted, tally);
     let reservation = admitted.reservation();
     let call = admitted.call().view(reservation.step());
     let passed = reservation.look(now, |run| {
@@ -92,6 +89,13 @@ pub fn judge_unread(
     Ok(())
 }
 
+fn era(admitted: &Admitted) -> Era {
+    match &admitted.call().language {
+        Language::Mcp(message) => message.era,
+        Language::Http | Language::Llm(_) => Era::default(),
+    }
+}
+
 fn keeps_to_contract(admitted: &Admitted, told: &Told) -> Result<(), Box<Refusal>> {
     let call = admitted.call();
     let contract = call.plan.contract.as_ref().filter(|contract| contract.withholds());
@@ -122,31 +126,56 @@ fn hidden(document: &Document, redacts: read::Redacts) -> Option<&'static str> {
     }
 }
 
-/// The message without what is to be taken out of its result. `None` when there is nothing.
-fn without(text: &str, wanted: &Wanted<'_>, tally: &mut [Changed]) -> Option<String> {
+/// The message without what is to be taken out of it. `None` when there is nothing. What stands
+/// beside what rules read goes by the same rules: clients keep members that they do not know.
+fn without(
+    text: &str,
+    document: &Document,
+    wanted: &Wanted<'_>,
+    tally: &mut [Changed],
+) -> Option<String> {
+    let root = document.root().as_object()?;
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let take = |range: Range<usize>, tally: &mut [Changed], edits: &mut Vec<_>| {
         let changed = text.get(range.clone()).and_then(|json| wanted.redact_json(json, tally));
         edits.extend(changed.map(|changed| (range, changed)));
     };
-    for path in [&["error"][..], &["result", "structuredContent"], &["result", "_meta"]] {
-        if let Some(range) = place(text, path) {
-            take(range, tally, &mut edits);
+    let result = root.get("result").and_then(Value::as_object);
+    let content = place(text, &["result", "content"]);
+    // Of other methods the whole result is what rules read.
+    let parts = result.filter(|_| content.is_some());
+    for name in root.names().filter(|name| !matches!(*name, "jsonrpc" | "id")) {
+        match (name, parts) {
+            ("result", Some(parts)) => {
+                for name in parts.names().filter(|name| *name != "content") {
+                    if let Some(range) = place(text, &["result", name]) {
+                        take(range, tally, &mut edits);
+                    }
+                }
+            }
+            (_, _) => {
+                if let Some(range) = place(text, &[name]) {
+                    take(range, tally, &mut edits);
+                }
+            }
         }
     }
-    let content = place(text, &["result", "content"]);
     let items = content.as_ref().map(|range| elements(text, range.clone())).unwrap_or_default();
-    let is_structured = place(text, &["result", "structuredContent"]).is_some();
-    let result = place(text, &["result"]).filter(|_| content.is_none());
-    if let Some(range) = result {
-        // Of other methods the whole result is what rules read.
-        edits.clear();
-        take(range, tally, &mut edits);
-    } else if items.len() == 1 || is_structured {
-        for item in items {
-            match place_in(text, item.clone(), "text") {
-                Some(range) => edits.extend(taken_from_text(text, range, wanted, tally)),
-                None => take(item, tally, &mut edits),
+    let is_structured = parts.is_some_and(|parts| parts.get("structuredContent").is_some());
+    let read = parts.and_then(|parts| parts.get("content")?.as_array());
+    if items.len() == 1 || (is_structured && !items.is_empty()) {
+        for (at, item) in items.into_iter().enumerate() {
+            let members = read.and_then(|items| items.get(at)?.as_object());
+            let Some(own) = place_in(text, item.clone(), "text") else {
+                take(item, tally, &mut edits);
+                continue;
+            };
+            edits.extend(taken_from_text(text, own, wanted, tally));
+            let others = members.into_iter().flat_map(|members| members.names());
+            for name in others.filter(|name| *name != "text") {
+                if let Some(range) = place_in(text, item.clone(), name) {
+                    take(range, tally, &mut edits);
+                }
             }
         }
     } else if let Some(range) = content {

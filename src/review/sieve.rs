@@ -100,6 +100,10 @@ impl Sieve {
             let taken = piece.len().saturating_sub(before)..piece.len().saturating_sub(rest.len());
             self.held.extend_from_slice(piece.get(taken).unwrap_or_default());
             let Some(block) = block else {
+                // The end of a blank line that has gone on: alone, it is no line of its own.
+                if *self.held == *b"\n" {
+                    out.extend_from_slice(&self.held.split());
+                }
                 if self.held.len() > self.limit_bytes || !matches!(self.overflow, Overflow::None) {
                     self.overflow(out);
                 }
@@ -211,6 +215,9 @@ mod tests {
         let answer = "event: message\nid: 2\ndata: {\"result\":1}\n\n";
         let expected = "event: message\nid: 2\ndata: {\"new\":1}\n\n";
         assert_eq!(sift(Form::Events, &[ask, answer, ": end\n"]), [ask, expected, "", ": end\n"]);
+        let hello = ": hello\r\n\r\n";
+        assert_eq!(sift(Form::Events, &[hello, hello]), [hello, hello, ""]);
+        assert_eq!(sift(Form::Events, &[": hello\r\n\r", "\n"]), [": hello\r\n\r", "\n", ""]);
         let (first, second) = answer.split_at(20);
         assert_eq!(sift(Form::Events, &[first, second]), ["", expected, ""]);
         let whole = [ask, answer, ask].concat();

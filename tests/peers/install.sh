@@ -44,9 +44,21 @@ node_modules() {
 
 check=
 if [ "${1:-}" = --check ]; then check=1; fi
-for tool in python3 npm; do
-    command -v $tool >/dev/null || { echo "tests/peers: $tool is missing" >&2; exit 1; }
-done
+# On a fresh Debian: Python's venv is a package of its own, and npm brings the node it starts with.
+missing=
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3 python3-venv"
+command -v npm >/dev/null || missing="$missing npm"
+if [ "$missing" ]; then
+    if [ "$check" ]; then echo "tests/peers: missing:$missing" >&2; exit 1; fi
+    echo "tests/peers: installing$missing with apt-get"
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    # shellcheck disable=SC2086
+    { $sudo apt-get update -q && $sudo apt-get install -q -y --no-install-recommends $missing; } >/dev/null || {
+        echo "tests/peers: could not install$missing; install them and try again" >&2
+        exit 1
+    }
+fi
 
 node_modules & js=$!
 python_env sdk2 & sdk2=$!

@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+mod hostile;
 mod pins;
 mod server;
 mod streams;

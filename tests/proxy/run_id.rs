@@ -12,7 +12,7 @@ async fn the_first_source_that_names_a_run_wins() {
     let gate = Setup::before(&tool).runs("{ header: x-task }").start().await;
     // From the weakest to the strongest: each is added to those before it and wins.
     let sources = [
-        ("mcp-session-id", "mcp-1", "mcp-1", "mcp_session"),
+        ("mcp-session-id", "mcp-1", "mcp_cbb80c3635e53e0968c365e0", "mcp_session"),
         ("traceparent", TRACEPARENT, "0af7651916cd43dd8448eb211c80319c", "traceparent"),
         ("baggage", "a=b,gen_ai.conversation.id=conv-1", "conv-1", "baggage"),
         ("x-any-session-id", "any-1", "any-1", "known_header"),

@@ -95,6 +95,7 @@ impl Gate {
             path: "/",
             step: visit.step(),
             intended: None,
+            model: None,
             tool: &call.tool,
             caller: &call.caller,
         };

@@ -130,8 +130,8 @@ fn message_of(headers: &HeaderMap, body: &[u8]) -> Value {
     let text = std::str::from_utf8(body).expect("text");
     let text = match kind {
         Some(kind) if kind.starts_with("text/event-stream") => {
-            let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-            data.last().unwrap_or_default()
+            let mut data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+            data.next_back().unwrap_or_default()
         }
         _ => text,
     };

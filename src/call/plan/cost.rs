@@ -96,6 +96,7 @@ fn evaluate(program: &Program, result: json::Value<'_>) -> Option<Usd> {
             path: "",
             step: 0,
             intended: None,
+            model: None,
             tool: &tool,
             caller: &caller,
         },

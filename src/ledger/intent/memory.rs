@@ -11,6 +11,12 @@ use super::{Intent, ToolCall};
 /// oldest: executed after that, it counts as never asked for.
 pub(super) const RUN_LIMIT_CALLS: usize = 256;
 
+/// Answers of one run that are waited for. Beyond it the oldest is forgotten.
+const AWAITED_LIMIT_ANSWERS: usize = 64;
+
+/// Longest id of an answer that is waited for, in bytes.
+const AWAITED_ID_LIMIT_BYTES: usize = 256;
+
 /// Ids of at least so many bytes are taken to be unique, so that a call that is reported twice is one
 /// call. Shorter ones are numbers within an answer (`call_0`).
 const UNIQUE_ID_MIN_BYTES: usize = 9;
@@ -20,6 +26,8 @@ const UNIQUE_ID_MIN_BYTES: usize = 9;
 pub(super) struct Memory {
     pub seen: Duration,
     calls: VecDeque<Wish>,
+    /// Ids of answers that were begun and not fetched yet, the oldest first.
+    awaited: VecDeque<Arc<str>>,
 }
 
 /// A call that a model asked for.
@@ -45,11 +53,28 @@ pub(super) struct Matched {
 
 impl Memory {
     pub fn new(seen: Duration) -> Self {
-        Self { seen, calls: VecDeque::new() }
+        Self { seen, calls: VecDeque::new(), awaited: VecDeque::new() }
     }
 
     pub fn len(&self) -> usize {
         self.calls.len()
+    }
+
+    /// The answer of this id will be fetched.
+    pub fn awaits(&mut self, id: &Arc<str>) {
+        if id.len() > AWAITED_ID_LIMIT_BYTES || self.awaited.contains(id) {
+            return;
+        }
+        if self.awaited.len() >= AWAITED_LIMIT_ANSWERS {
+            self.awaited.pop_front();
+        }
+        self.awaited.push_back(Arc::clone(id));
+    }
+
+    /// The answer of this id is there. Whether it was waited for; it is no more.
+    pub fn arrives(&mut self, id: &str) -> bool {
+        let place = self.awaited.iter().position(|awaited| **awaited == *id);
+        place.and_then(|place| self.awaited.remove(place)).is_some()
     }
 
     /// Remembers a call that was asked for, unless it is known under its id.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::links::{GENERATION_LIMIT, Links, Mark};
 use super::memory::RUN_LIMIT_CALLS;
-use super::{ArgsKey, AskedCall, CALLS_LIMIT, Intent, MARKS_KEPT, ModelAnswer, ToolCall};
+use super::{ArgsKey, AskedCall, CALLS_LIMIT, Given, Intent, MARKS_KEPT, ModelAnswer, ToolCall};
 use crate::call::{Caller, Effect, RunId, ToolFacts};
 use crate::clock::{Clock, ManualClock};
 use crate::json::{Document, JSON_DEPTH_LIMIT};
@@ -319,6 +319,7 @@ fn ids_find_the_run_that_they_came_from() {
         conversation: Some("conv_1".into()),
         calls: vec![wish("call_abcdefgh", "t", "{}"), wish("call_0", "t", "{}")],
         is_final: false,
+        given: Given::Now,
     };
     world.answered("one", &caller("a"), &answer);
     let intents = &world.ledger.intents;
@@ -330,17 +331,18 @@ fn ids_find_the_run_that_they_came_from() {
     assert_eq!(intents.run_of_conversation(&other, "conv_1"), None);
     assert_eq!(intents.run_of_answers(&other, ["call_abcdefgh"]), None);
     assert_eq!(intents.run_of_answers(&own, []), None);
-    // Ids that stand in two runs mean neither; a conversation goes on where it was last.
+    // Ids that stand in two runs mean neither.
     let second = ModelAnswer {
         response: Some("resp_2".into()),
         conversation: Some("conv_1".into()),
         calls: vec![wish("call_0", "t", "{}"), wish("call_ijklmnop", "t", "{}")],
         is_final: false,
+        given: Given::Now,
     };
     world.answered("two", &caller("a"), &second);
     assert_eq!(intents.run_of_answers(&own, ["call_0"]), None);
     assert_eq!(intents.run_of_answers(&own, ["call_abcdefgh", "call_ijklmnop"]), None);
-    assert_eq!(intents.run_of_conversation(&own, "conv_1"), Some(run("two")));
+    assert_eq!(intents.run_of_conversation(&own, "conv_1"), None);
 }
 
 #[test]
@@ -381,4 +383,33 @@ fn marks_are_bounded() {
     links.note(Mark::Call(Caller::default(), "x".repeat(300).into()), &run("r"), Duration::ZERO);
     let long = Mark::Call(Caller::default(), "x".repeat(300).into());
     assert!(links.of(&long).runs.is_empty());
+}
+
+#[test]
+fn an_answer_that_is_read_again_is_no_new_wish() {
+    let world = world();
+    let refund = facts("payments", "refund");
+    let calls = vec![wish("call_000000001", "payments_refund", "{}")];
+    let read = |given, calls: &[AskedCall]| ModelAnswer {
+        response: Some("resp_1".into()),
+        calls: calls.to_vec(),
+        given,
+        ..ModelAnswer::default()
+    };
+    // Given at once: whoever reads it later has nothing new.
+    world.answered("r", &caller("a"), &read(Given::Now, &calls));
+    assert_eq!(world.execute("r", &refund, "{}"), Intent::Asked);
+    for place in ["r", "other"] {
+        world.answered(place, &caller("a"), &read(Given::Fetched, &calls));
+        assert_ne!(world.execute(place, &refund, "{}"), Intent::Asked, "{place}");
+    }
+    // Begun, and fetched when it was there: once, in its own run.
+    world.answered("later", &caller("a"), &read(Given::Later, &[]));
+    world.answered("other", &caller("a"), &read(Given::Fetched, &calls));
+    assert_ne!(world.execute("other", &refund, "{}"), Intent::Asked);
+    world.answered("later", &caller("a"), &read(Given::Fetched, &calls));
+    assert_eq!(world.execute("later", &refund, "{}"), Intent::Asked);
+    let short = vec![wish("call_0", "payments_refund", "{}")];
+    world.answered("later", &caller("a"), &read(Given::Fetched, &short));
+    assert_ne!(world.execute("later", &refund, "{}"), Intent::Asked);
 }

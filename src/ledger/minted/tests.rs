@@ -76,6 +76,7 @@ fn take(ledger: &Arc<Ledger>, name: &str, sizes: Sizes) -> Result<Reservation, E
         path: "/",
         step: 1,
         intended: None,
+        model: None,
         tool: &tool,
         caller: &caller,
     };
@@ -119,9 +120,9 @@ fn what_was_reserved_gives_way_to_what_was_used() {
     mint(&ledger, "r", None, of(9, 100, 50)).expect("it is the eldest");
     let held = take(&ledger, "r", sizes(60, 30)).expect("it fits");
     assert_eq!(taken(&ledger, "r"), [1, 60, 30], "taken before it is sent");
-    assert!(held.draws_on_money(), "one charge is held: nothing is tried again");
+    assert!(held.draws_on_budget(), "one charge is held: nothing is tried again");
     let free = take(&ledger, "r", sizes(0, 0)).expect("it fits");
-    assert!(!free.draws_on_money());
+    assert!(!free.draws_on_budget());
     drop(free);
     let refused = take(&ledger, "r", sizes(60, 1)).err();
     assert_eq!(

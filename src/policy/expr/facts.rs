@@ -21,6 +21,7 @@ pub enum Fact {
     CallStep,
     CallArgsBytes,
     CallIntended,
+    CallModel,
     RunId,
     RunAge,
     RunCalls,
@@ -41,7 +42,7 @@ pub enum Fact {
 }
 
 /// Every fact by group and field; `now` stands alone.
-pub const FACTS: [(&str, &str, Fact); 28] = [
+pub const FACTS: [(&str, &str, Fact); 29] = [
     ("tool", "name", Fact::ToolName),
     ("tool", "server", Fact::ToolServer),
     ("tool", "operation", Fact::ToolOperation),
@@ -54,6 +55,7 @@ pub const FACTS: [(&str, &str, Fact); 28] = [
     ("call", "step", Fact::CallStep),
     ("call", "args_bytes", Fact::CallArgsBytes),
     ("call", "intended", Fact::CallIntended),
+    ("call", "model", Fact::CallModel),
     ("run", "id", Fact::RunId),
     ("run", "age", Fact::RunAge),
     ("run", "calls", Fact::RunCalls),
@@ -118,6 +120,7 @@ impl Fact {
             | Self::CallProtocol
             | Self::CallMethod
             | Self::CallPath
+            | Self::CallModel
             | Self::RunId
             | Self::CallerTenant
             | Self::CallerProject
@@ -152,6 +155,7 @@ impl Fact {
             Self::CallStep => count(env.call.step),
             Self::CallArgsBytes => count(env.call.args_bytes),
             Self::CallIntended => Value::Bool(env.call.intended?),
+            Self::CallModel => text(env.call.model?),
             Self::RunId => text(env.run.id),
             Self::RunAge => Value::duration(env.run.age),
             Self::RunCalls => count(env.run.calls),

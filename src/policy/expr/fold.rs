@@ -129,6 +129,7 @@ fn evaluate(node: &Node) -> Result<Option<Constant>, String> {
             path: "",
             step: 0,
             intended: None,
+            model: None,
             tool: &tool,
             caller: &caller,
         },

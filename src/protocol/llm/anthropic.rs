@@ -4,7 +4,7 @@
 //! the prompt's tokens; a later one has those of the answer, and all again where tools of the
 //! provider's own added to the prompt.
 
-use super::gather::{Gather, Item, raise, word};
+use super::gather::{Gather, Item, Side, raise, word};
 use super::skim::Scalar;
 use super::skim::Step::{self, Index as I, Name as N};
 use crate::call::usage::Usage;
@@ -94,7 +94,7 @@ pub(super) fn leave(gather: &mut Gather, path: &[Step]) {
 /// The number of the block stands behind what it is, in events that begin or continue one.
 pub(super) fn end_of_text(gather: &mut Gather) {
     // The event that says why the model stopped has all tokens.
-    gather.is_settled |= gather.is_stream() && gather.saw_usage && gather.saw_choice;
+    gather.is_settled |= gather.is_stream() && gather.has_output_now() && gather.saw_choice;
     let Some(index) = gather.index else { return };
     let mut item = std::mem::take(&mut gather.item);
     match item.kind.as_deref() {
@@ -123,7 +123,15 @@ fn tokens(gather: &mut Gather, of: &[Step], value: Scalar<'_>) {
         }
         _ => {}
     }
-    let Scalar::Count(count) = value else { return };
+    let side = match of {
+        [N("input_tokens")] => Side::Input,
+        [N("output_tokens")] => Side::Output,
+        [N("cache_read_input_tokens" | "cache_creation_input_tokens")]
+        | [N("cache_creation"), N("ephemeral_5m_input_tokens" | "ephemeral_1h_input_tokens")]
+        | [N("server_tool_use"), N("web_search_requests")] => Side::Part,
+        _ => return,
+    };
+    let Some(count) = gather.count(side, value) else { return };
     let counts = &mut gather.counts;
     let target = match of {
         [N("input_tokens")] => &mut counts.input,

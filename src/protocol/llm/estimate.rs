@@ -2,8 +2,11 @@
 //!
 //! A token stands for at least one byte of text, so bytes bound tokens. What is no text is bounded by
 //! what providers make of it at most; what is only referred to cannot be bounded, and counts as the
-//! longest prompt that the model takes.
+//! longest prompt that the model takes. Only what is known to bring nothing else with it is taken at
+//! its length.
 
+use super::parts;
+use super::tools::are_clients_own;
 use crate::json::{Object, Value};
 
 /// What a provider adds to every prompt: marks around messages, a date, a few sentences.
@@ -59,59 +62,137 @@ impl Input {
     }
 }
 
+/// What a request may name that stands elsewhere, or is looked up for it, without underscores.
+const REFERRING: [&str; 20] = [
+    "previousresponseid",
+    "conversation",
+    "conversationid",
+    "cachedcontent",
+    "container",
+    "mcpservers",
+    "toolresources",
+    "websearchoptions",
+    "searchparameters",
+    "enablesearch",
+    "plugins",
+    "retrieval",
+    "datasources",
+    "documents",
+    "connectors",
+    "files",
+    "fileids",
+    "threadid",
+    "assistantid",
+    "vectorstoreids",
+];
+
 /// Bounds the prompt of a request.
 pub(super) fn input(args: Value<'_>) -> Input {
-    let root = args.as_object();
-    let is_plain = root.is_some_and(|root| INSTRUCTED.iter().all(|name| root.get(name).is_none()));
+    let Some(root) = args.as_object() else {
+        let mut input = Input { known: INSTRUCTIONS_TOKENS, ..Input::default() };
+        walk(args, &mut input, 0);
+        return input;
+    };
+    let is_plain = INSTRUCTED.iter().all(|name| root.get(name).is_none());
     let known = if is_plain { FRAME_TOKENS } else { INSTRUCTIONS_TOKENS };
     let mut input = Input { known, ..Input::default() };
-    let refers = ["previous_response_id", "conversation", "cachedContent", "cached_content"];
-    let has = |name: &&str| {
-        let value = root.and_then(|root| root.get(name));
-        value.is_some_and(|value| !matches!(value, Value::Null))
-    };
-    input.has_unknown = refers.iter().any(has)
-        || has(&"prompt")
-            && root.is_some_and(|root| matches!(root.get("prompt"), Some(Value::Object(_))))
-        || has(&"mcp_servers")
-        || has(&"container");
-    // A list of numbers is a prompt that is tokens already: each has at least a digit and a comma.
-    walk(args, &mut input, 0);
-    if let Some(predicted) = root.and_then(|root| root.get("prediction")) {
+    for (name, member) in root.iter() {
+        add_name(name, &mut input);
+        if REFERRING.iter().any(|referring| is_named(name, referring)) {
+            input.has_unknown |= !matches!(member, Value::Null | Value::Bool(false));
+        }
+        match name {
+            "messages" => parts::messages(member, &mut input),
+            "input" => parts::items(member, &mut input),
+            "contents" | "content" => parts::contents(member, &mut input),
+            "systemInstruction" | "system_instruction" => parts::contents(member, &mut input),
+            "system" => parts::content(member, &mut input, 0),
+            "tools" | "functions" => {
+                input.has_unknown |= !are_clients_own(member);
+                walk(member, &mut input, 0);
+            }
+            // A prompt that is kept by the provider; others are text.
+            "prompt" => {
+                input.has_unknown |= matches!(member, Value::Object(_));
+                walk(member, &mut input, 0);
+            }
+            _ => walk(member, &mut input, 0),
+        }
+    }
+    if let Some(predicted) = root.get("prediction") {
         input.predicted = bytes(predicted);
     }
     input
 }
 
-fn walk(value: Value<'_>, input: &mut Input, depth: usize) {
+/// Whether `name` is `wanted`, which is in small letters: providers read both `camelCase` and
+/// `snake_case`.
+pub(super) fn is_named(name: &str, wanted: &str) -> bool {
+    let letters = name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase());
+    letters.eq(wanted.bytes())
+}
+
+/// Counts a value as the text that it is written as.
+pub(super) fn walk(value: Value<'_>, input: &mut Input, depth: usize) {
     if depth > DEPTH_LIMIT {
         input.has_unknown = true;
         return;
     }
+    // What stands around it, and the comma behind it, may be tokens as well.
+    add(input, 3);
     match value {
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_) => {
-            // The longest way to print a number.
-            input.known = input.known.saturating_add(24);
-        }
-        Value::Str(text) => add(input, text.len()),
+        Value::Null | Value::Bool(_) => add(input, 5),
+        Value::Int(_) | Value::UInt(_) => add(input, 24),
+        // A whole number beyond 64 bits may be written out in full.
+        Value::Float(number) if number.abs() > 1e15 => add(input, 330),
+        Value::Float(_) => add(input, 24),
+        Value::Str(text) => add_text(text, input),
         Value::Array(array) => {
             for element in array.iter() {
                 walk(element, input, depth.saturating_add(1));
             }
         }
         Value::Object(object) => {
-            if part(object, input) {
-                return;
-            }
             for (name, member) in object.iter() {
-                // Quotes, colon and comma may be tokens as well.
-                add(input, name.len().saturating_add(6));
-                if name == "cache_control" {
-                    input.caches = true;
-                }
+                add_name(name, input);
+                input.caches |= name == "cache_control";
                 walk(member, input, depth.saturating_add(1));
             }
         }
+    }
+}
+
+/// Counts the members of an object but those of which `passes_over` says that they count otherwise.
+pub(super) fn walk_members(
+    object: Object<'_>,
+    passes_over: &[&str],
+    input: &mut Input,
+    depth: usize,
+) {
+    add(input, 3);
+    for (name, member) in object.iter() {
+        add_name(name, input);
+        input.caches |= name == "cache_control";
+        if !passes_over.contains(&name) {
+            walk(member, input, depth.saturating_add(1));
+        }
+    }
+}
+
+/// Counts the name of a member.
+pub(super) fn add_name(name: &str, input: &mut Input) {
+    add_text(name, input);
+    // Quotes, colon and comma may be tokens as well.
+    add(input, 6);
+}
+
+/// Counts a text, with what it needs where it is written as JSON.
+fn add_text(text: &str, input: &mut Input) {
+    let escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=31);
+    add(input, text.len());
+    for byte in text.as_bytes().iter().filter(|byte| escaped(byte)) {
+        let more = if matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t') { 1 } else { 5 };
+        add(input, more);
     }
 }
 
@@ -119,82 +200,24 @@ fn add(input: &mut Input, bytes: usize) {
     input.known = input.known.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
 }
 
-/// What of a message is no text. Whether all of `object` was counted.
-fn part(object: Object<'_>, input: &mut Input) -> bool {
-    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
-    let blob = |name: &str| object.get(name).and_then(Value::as_object);
-    match kind {
-        "image_url" | "input_image" | "image" => {
-            input.known = input.known.saturating_add(IMAGE_TOKENS);
-            input.caches |= object.get("cache_control").is_some();
-            return true;
-        }
-        "input_audio" | "audio" => {
-            let data = blob("input_audio").and_then(|audio| audio.get("data"));
-            audio(data.and_then(Value::as_str), input);
-            return true;
-        }
-        "document" if blob("source").is_some_and(is_text_source) => return false,
-        "document" | "file" | "input_file" | "input_video" | "video_url" | "video"
-        | "container_upload" | "item_reference" => {
-            input.has_unknown = true;
-            input.caches |= object.get("cache_control").is_some();
-            return true;
-        }
-        kind if is_provider_tool(kind, object) => input.has_unknown = true,
-        _ => {}
-    }
-    // Gemini's parts have no type.
-    let inline = blob("inlineData").or_else(|| blob("inline_data"));
-    if let Some(inline) = inline {
-        let kind = ["mimeType", "mime_type"].iter().find_map(|name| inline.get(name));
-        let kind = kind.and_then(Value::as_str).unwrap_or_default();
-        match kind.split('/').next().unwrap_or_default() {
-            "image" => input.known = input.known.saturating_add(IMAGE_TOKENS),
-            "audio" => audio(inline.get("data").and_then(Value::as_str), input),
-            _ => input.has_unknown = true,
-        }
-        return true;
-    }
-    if ["fileData", "file_data"].iter().any(|name| blob(name).is_some()) {
-        input.has_unknown = true;
-        return true;
-    }
-    let searches = ["googleSearch", "google_search", "urlContext", "url_context", "codeExecution"];
-    input.has_unknown |= searches.iter().any(|name| object.get(name).is_some());
-    false
+/// Counts an image.
+pub(super) fn add_image(input: &mut Input) {
+    input.known = input.known.saturating_add(IMAGE_TOKENS);
 }
 
-/// Sound in the request counts by its size; sound that is referred to is not known.
-fn audio(data: Option<&str>, input: &mut Input) {
+/// Counts sound in the request by its size; of sound that is referred to, or packed so that its
+/// length has no bound, nothing is known.
+pub(super) fn add_audio(data: Option<&str>, format: Option<&str>, input: &mut Input) {
     input.has_audio = true;
-    let Some(data) = data else {
+    let format = format.unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    let is_bounded = matches!(format, "wav" | "x-wav" | "wave" | "mp3" | "mpeg");
+    let (Some(data), true) = (data, is_bounded) else {
         input.has_unknown = true;
         return;
     };
     let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
     let tokens = (bytes / AUDIO_BYTES_PER_TOKEN).saturating_add(1_024);
     input.known = input.known.saturating_add(tokens);
-}
-
-/// A document whose text stands in the request.
-fn is_text_source(source: Object<'_>) -> bool {
-    source
-        .get("type")
-        .and_then(Value::as_str)
-        .is_some_and(|kind| matches!(kind, "text" | "content"))
-}
-
-/// Tools that the provider carries out: what they find is added to the prompt. They have a type with
-/// a version, or one of these names.
-fn is_provider_tool(kind: &str, object: Object<'_>) -> bool {
-    let known =
-        ["web_search", "web_fetch", "file_search", "code_interpreter", "code_execution", "mcp"];
-    let is_declared = object.get("role").is_none() && object.get("id").is_none();
-    is_declared
-        && known.iter().any(|name| kind.starts_with(name))
-        && !kind.ends_with("_call")
-        && !kind.ends_with("_result")
 }
 
 /// The bytes of all text in a value.

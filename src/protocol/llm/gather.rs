@@ -1,5 +1,7 @@
 //! What all providers' answers have in common: things to note down, and the call being asked for.
 
+use std::mem;
+
 use super::Provider;
 use super::said::{
     ASKED_ARGS_LIMIT_BYTES, ASKED_LIMIT_BYTES, ASKED_LIMIT_CALLS, Asked, Counted, FINISH_LIMIT,
@@ -89,6 +91,54 @@ const NAMES: &[&str] = &[
     "custom",
     "promptFeedback",
     "blockReason",
+    "groundingMetadata",
+    "object",
+    "totalTokenCount",
+    "total_tokens",
+    "webSearchQueries",
+];
+
+/// Why answers end, in the words of the providers. Any other word may be anything.
+const FINISHES: &[&str] = &[
+    "stop",
+    "length",
+    "tool_calls",
+    "function_call",
+    "content_filter",
+    "completed",
+    "max_output_tokens",
+    "eos",
+    "eos_token",
+    "abort",
+    "error",
+    "insufficient_system_resource",
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "compaction",
+    "model_context_window_exceeded",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "LANGUAGE",
+    "OTHER",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+    "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_RECITATION",
+    "IMAGE_OTHER",
+    "NO_IMAGE",
 ];
 
 /// Tokens in the words of the provider, each the highest it has said: they only ever grow, and some
@@ -128,8 +178,41 @@ pub(super) struct Item {
 #[derive(Debug)]
 struct Open {
     /// Which of the answers, and which call in it.
-    key: (u32, u64),
+    key: (u64, u64),
     item: Item,
+}
+
+/// One of the answers that a chat gives, as far as this event or text has told of it. What number it
+/// has, and that it has ended, may stand behind its calls.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    pub index: Option<u64>,
+    pub has_ended: bool,
+    /// Parts of calls, each with its place among them.
+    pub parts: Vec<(u64, Item)>,
+}
+
+/// What a count is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Input,
+    Output,
+    Total,
+    /// Of one of them.
+    Part,
+}
+
+/// Of which sides counts were said, and whether they can be relied on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reliance {
+    has_input: bool,
+    has_output: bool,
+    /// What was generated has been counted in this event or text.
+    has_output_now: bool,
+    /// More was generated since it was counted.
+    is_behind: bool,
+    /// A count was no count, or was less than before.
+    is_unclear: bool,
 }
 
 /// Reads what passes and notes what it says.
@@ -140,10 +223,15 @@ pub(super) struct Gather {
     pub said: Said,
     pub counts: Counts,
     pub item: Item,
+    pub choice: Choice,
     open: Vec<Open>,
     args_bytes: usize,
     /// Numbers of this event or text were about tokens.
     pub saw_usage: bool,
+    reliance: Reliance,
+    total: u64,
+    /// Some of the answer could not be read.
+    is_unread: bool,
     /// It had an answer, or a part of one.
     pub saw_choice: bool,
     /// The stream has said all about its tokens, whatever comes.
@@ -164,9 +252,13 @@ impl Gather {
             said: Said::default(),
             counts: Counts::default(),
             item: Item::default(),
+            choice: Choice::default(),
             open: Vec::new(),
             args_bytes: 0,
             saw_usage: false,
+            reliance: Reliance::default(),
+            total: 0,
+            is_unread: false,
             saw_choice: false,
             is_settled: false,
             index: None,
@@ -186,16 +278,26 @@ impl Gather {
             Provider::Anthropic => anthropic::end_of_text(self),
             Provider::Gemini => {}
         }
+        let searches = std::mem::take(&mut self.listed_searches);
+        raise(&mut self.counts.searches, searches);
+        if std::mem::take(&mut self.reliance.has_output_now) {
+            self.reliance.is_behind = false;
+        }
         self.saw_usage = false;
         self.saw_choice = false;
         self.index = None;
         self.item = Item::default();
+        self.choice = Choice::default();
     }
 
     /// The tool calls that are complete and were not told yet. When the model has said why it
-    /// stopped, all of them are.
+    /// stopped, all of them are; where it gives several answers, those of the one that has ended.
     pub fn news(&mut self) -> Vec<Asked> {
-        if !self.said.finish.is_empty() {
+        let is_over = match self.provider {
+            Provider::OpenAi => false,
+            Provider::Anthropic | Provider::Gemini => !self.said.finish.is_empty(),
+        };
+        if is_over {
             let complete: Vec<Item> = self.open.drain(..).map(|open| open.item).collect();
             complete.into_iter().for_each(|item| self.ask(item));
         }
@@ -212,17 +314,30 @@ impl Gather {
                 self.ask(item);
             }
         }
-        let (any, usage) = match self.provider {
+        let (any, mut usage) = match self.provider {
             Provider::OpenAi => openai::usage(&self),
             Provider::Anthropic => anthropic::usage(&self),
             Provider::Gemini => gemini::usage(&self),
         };
+        let Reliance { mut has_input, mut has_output, is_behind, is_unclear, .. } = self.reliance;
+        // What a total has more than one side is the other's.
+        if self.total > 0 && has_input {
+            raise(&mut usage.output, self.total.saturating_sub(usage.input));
+            has_output = true;
+        } else if self.total > 0 && has_output {
+            raise(&mut usage.input, self.total.saturating_sub(usage.output));
+            has_input = true;
+        }
+        let is_relied_on = has_input && has_output && !is_behind && !is_unclear && !self.is_unread;
+        self.said.has_unknown_input = !has_input || is_unclear;
+        self.said.is_unread = self.is_unread;
         let settles_at_end = match self.provider {
             Provider::OpenAi | Provider::Gemini => is_whole,
             Provider::Anthropic => is_whole && !self.is_stream,
         };
         self.said.usage = usage;
-        self.said.counted = match (any, self.is_settled || settles_at_end) {
+        let is_settled = (self.is_settled || settles_at_end) && is_relied_on;
+        self.said.counted = match (any, is_settled) {
             (false, _) => Counted::Not,
             (true, true) => Counted::Finally,
             (true, false) => Counted::SoFar,
@@ -243,7 +358,15 @@ impl Gather {
     pub fn ask(&mut self, item: Item) {
         let Some(name) = item.name else { return };
         let id = item.call_id.or(item.id);
-        if id.is_some() && self.said.asked.iter().any(|asked| asked.id == id) {
+        // Told again, as it began or as it ended. Others may have the same id: some number their calls
+        // anew in each answer, or give all the same.
+        let same = |asked: &Asked| {
+            let is_cut = item.is_cut || !asked.is_whole;
+            asked.id == id && asked.name == name && (is_cut || *asked.args == *item.args)
+        };
+        let known = if id.is_some() { self.said.asked.iter().position(same) } else { None };
+        if let Some(at) = known {
+            self.complete(at, item.args, item.is_cut);
             return;
         }
         let room = ASKED_LIMIT_BYTES.saturating_sub(self.args_bytes);
@@ -256,11 +379,38 @@ impl Gather {
         self.said.asked.push(Asked { id, name, args, is_whole });
     }
 
+    /// Takes the whole of a call of which only the beginning was noted, unless that was told.
+    fn complete(&mut self, at: usize, args: Vec<u8>, is_cut: bool) {
+        let is_told = at < self.said.told;
+        let room = ASKED_LIMIT_BYTES.saturating_sub(self.args_bytes);
+        if let Some(asked) = self.said.asked.get_mut(at)
+            && !(asked.is_whole || is_cut || is_told || args.len() > room)
+        {
+            self.args_bytes = self.args_bytes.saturating_add(args.len());
+            asked.args = args.into_boxed_slice();
+            asked.is_whole = true;
+        }
+    }
+
+    /// The answer of this number has ended: its calls are complete.
+    pub fn answer_ended(&mut self, answer: u64) {
+        let (ended, open) =
+            mem::take(&mut self.open).into_iter().partition(|open| open.key.0 == answer);
+        self.open = open;
+        let ended: Vec<Open> = ended;
+        ended.into_iter().for_each(|open| self.ask(open.item));
+    }
+
     /// Adds a part of a tool call to what came before of it.
-    pub fn add_part(&mut self, key: (u32, u64), part: Item) {
-        let at = self.open.iter().position(|open| open.key == key);
+    pub fn add_part(&mut self, key: (u64, u64), part: Item) {
+        let held: usize = self.open.iter().map(|open| open.item.args.len()).sum();
+        let room = ASKED_LIMIT_BYTES.saturating_sub(held.saturating_add(self.args_bytes));
+        let at = self.open.iter().rposition(|open| open.key == key);
+        // Some give every call the same place, and an id of its own; others a new id to every part,
+        // but the name to the first alone.
+        let at = at.filter(|at| self.open.get(*at).is_some_and(|open| !open.item.is_other(&part)));
         let Some(at) = at else {
-            if self.open.len() >= ASKED_LIMIT_CALLS {
+            if self.open.len() >= ASKED_LIMIT_CALLS || part.args.len() > room {
                 self.said.asked_more = true;
                 return;
             }
@@ -273,7 +423,7 @@ impl Gather {
         item.id = item.id.take().or(part.id);
         item.kind = item.kind.take().or(part.kind);
         item.is_cut |= part.is_cut;
-        let room = ASKED_ARGS_LIMIT_BYTES.saturating_sub(item.args.len());
+        let room = ASKED_ARGS_LIMIT_BYTES.saturating_sub(item.args.len()).min(room);
         if part.args.len() > room {
             item.is_cut = true;
         } else {
@@ -281,8 +431,30 @@ impl Gather {
         }
     }
 
+    /// Notes a part of a call of the answer that is being read.
+    pub fn choice_part(&mut self, place: u64, part: Item) {
+        let held: usize = self.choice.parts.iter().map(|(_, part)| part.args.len()).sum();
+        let room = ASKED_LIMIT_BYTES.saturating_sub(held);
+        if self.choice.parts.len() >= ASKED_LIMIT_CALLS || part.args.len() > room {
+            self.said.asked_more = true;
+            return;
+        }
+        self.choice.parts.push((place, part));
+    }
+
+    /// All of an answer that this event or text tells of has been read. `at` is its place in the list.
+    pub fn choice_left(&mut self, at: u32) {
+        let Choice { index, has_ended, parts } = mem::take(&mut self.choice);
+        let answer = index.unwrap_or_else(|| u64::from(at));
+        parts.into_iter().for_each(|(place, part)| self.add_part((answer, place), part));
+        if has_ended {
+            self.answer_ended(answer);
+        }
+    }
+
     /// Notes why an answer ended.
     pub fn finished(&mut self, reason: &str) {
+        let reason = if FINISHES.contains(&reason) { reason } else { "other" };
         let known = self.said.finish.iter().any(|known| **known == *reason);
         if !known && self.said.finish.len() < FINISH_LIMIT {
             self.said.finish.push(reason.into());
@@ -303,7 +475,58 @@ impl Gather {
         self.said.tier = Some(Tier::named(name));
     }
 
+    /// What follows counts all of a run, whose steps were counted each for itself before.
+    pub fn counts_all(&mut self) {
+        self.reliance.is_unclear = false;
+    }
+
+    /// Notes that some of the answer cannot be read.
+    pub fn unread(&mut self) {
+        self.is_unread = true;
+    }
+
+    /// Reads a count of tokens, and notes what can be relied on. Some write counts as texts.
+    pub fn count(&mut self, side: Side, value: Scalar<'_>) -> Option<u64> {
+        let count = match value {
+            Scalar::Count(count) => Some(count),
+            Scalar::Text { taken, is_whole: true, .. } => taken.parse().ok(),
+            Scalar::Null => return None,
+            Scalar::Text { .. } | Scalar::Bool(_) | Scalar::Number | Scalar::Raw { .. } => None,
+        };
+        let Some(count) = count else {
+            self.reliance.is_unclear = true;
+            return None;
+        };
+        // Of a stream whose events count each for itself, the highest is not all.
+        let tells_again = self.provider == Provider::OpenAi;
+        let (counts, reliance) = (self.counts, &mut self.reliance);
+        match side {
+            Side::Input => {
+                reliance.is_unclear |= tells_again && count < counts.input;
+                reliance.has_input = true;
+            }
+            Side::Output => {
+                let stands_still = reliance.is_behind && counts.output > 0;
+                reliance.is_unclear |= tells_again
+                    && (count < counts.output || (count == counts.output && stands_still));
+                (reliance.has_output, reliance.has_output_now) = (true, true);
+            }
+            Side::Total => {
+                reliance.has_output_now = true;
+                raise(&mut self.total, count);
+            }
+            Side::Part => {}
+        }
+        Some(count)
+    }
+
+    /// Whether what was generated has been counted in this event or text.
+    pub fn has_output_now(&self) -> bool {
+        self.reliance.has_output_now
+    }
+
     pub fn generated(&mut self, bytes: u64) {
+        self.reliance.is_behind |= bytes > 0;
         self.said.generated_bytes = self.said.generated_bytes.saturating_add(bytes);
     }
 }
@@ -324,6 +547,12 @@ pub(super) fn raise(count: &mut u64, value: u64) {
 }
 
 impl Item {
+    /// Whether a part begins another call: it has a name, and another id.
+    fn is_other(&self, part: &Self) -> bool {
+        let ids = self.id.as_ref().zip(part.id.as_ref());
+        part.name.is_some() && ids.is_some_and(|(own, other)| own != other)
+    }
+
     /// Takes arguments that are a string, or an object as it stands.
     pub fn take_args(&mut self, value: Scalar<'_>) {
         match value {

@@ -2,7 +2,7 @@
 //!
 //! Format: Gemini API reference, "GenerateContentResponse", "UsageMetadata".
 
-use super::gather::{Gather, Item, raise, word};
+use super::gather::{Gather, Item, Side, raise, word};
 use super::skim::Scalar;
 use super::skim::Step::{self, Index as I, Name as N};
 use crate::call::usage::Usage;
@@ -55,6 +55,10 @@ pub(super) fn value(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
         ([N("promptFeedback"), N("blockReason")], Scalar::Text { taken, .. }) => {
             gather.finished(taken);
         }
+        (
+            [N("candidates"), I(_), N("groundingMetadata"), N("webSearchQueries"), I(_)],
+            Scalar::Text { .. },
+        ) => gather.listed_searches = gather.listed_searches.saturating_add(1),
         ([N("modelVersion")], Scalar::Text { taken, .. }) => gather.said.model = Some(taken.into()),
         ([N("responseId")], Scalar::Text { taken, .. }) => {
             gather.said.response_id = Some(taken.into());
@@ -97,7 +101,15 @@ fn tokens(gather: &mut Gather, of: &[Step], value: Scalar<'_>) {
     if let ([_, I(_), N("modality")], Scalar::Text { taken, .. }) = (of, value) {
         gather.is_audio = taken == "AUDIO";
     }
-    let Scalar::Count(count) = value else { return };
+    let side = match of {
+        [N("promptTokenCount")] => Side::Input,
+        [N("candidatesTokenCount")] => Side::Output,
+        [N("totalTokenCount")] => Side::Total,
+        [N("toolUsePromptTokenCount" | "thoughtsTokenCount" | "cachedContentTokenCount")]
+        | [_, I(_), N("tokenCount")] => Side::Part,
+        _ => return,
+    };
+    let Some(count) = gather.count(side, value) else { return };
     let is_audio = gather.is_audio;
     let counts = &mut gather.counts;
     let target = match of {
@@ -129,7 +141,7 @@ pub(super) fn usage(gather: &Gather) -> (bool, Usage) {
         output,
         reasoning: counts.reasoning,
         audio_output: counts.audio_output,
-        searches: 0,
+        searches: counts.searches,
         surcharged: counts.surcharged,
     };
     (input > 0 || output > 0, usage)

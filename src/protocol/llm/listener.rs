@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Asked, Failure, Provider, Reader, errors};
+use super::{Asked, Failure, Provider, Reader, errors, shown_model};
 use crate::call::ErrorClass;
 use crate::protocol::{Heard, Listen};
 
@@ -39,7 +39,7 @@ impl Listen for Listener {
         });
         Heard {
             failure,
-            model: said.model.as_deref().map(Arc::from),
+            model: said.model.as_deref().map(shown_model).map(Arc::from),
             said: Some(Box::new(said)),
             ..Heard::default()
         }

@@ -3,7 +3,7 @@
 //!
 //! Format: OpenAI API reference, "Chat", "Responses", "Streaming events".
 
-use super::gather::{Gather, Item, raise, word};
+use super::gather::{Gather, Item, Side, raise, word};
 use super::skim::Scalar;
 use super::skim::Step::{self, Index as I, Name as N};
 use crate::call::usage::Usage;
@@ -35,7 +35,7 @@ pub(super) fn enter(gather: &mut Gather, path: &[Step]) {
 
 pub(super) fn value(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
     match (unwrapped(path), value) {
-        ([N("usage"), of @ ..], Scalar::Count(count)) => tokens(gather, of, count),
+        ([N("usage"), of @ ..], value) => tokens(gather, of, value),
         ([N("choices"), I(_), rest @ ..], value) => choice(gather, rest, value),
         ([N("output"), I(_), rest @ ..] | [N("item"), rest @ ..], value) => {
             output(gather, rest, value);
@@ -45,6 +45,7 @@ pub(super) fn value(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
             gather.said.response_id.get_or_insert_with(|| taken.into());
         }
         ([N("service_tier")], Scalar::Text { taken, .. }) => gather.tier(taken),
+        ([N("object")], Scalar::Text { taken: "thread.run", .. }) => gather.counts_all(),
         // The delta of a streamed response is text, thought or arguments.
         ([N("delta")], Scalar::Text { bytes, .. }) => gather.generated(bytes),
         ([N("status")], Scalar::Text { taken, .. }) => status(gather, taken),
@@ -90,8 +91,11 @@ fn status(gather: &mut Gather, status: &str) {
 
 fn choice(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
     match (path, value) {
-        ([N("finish_reason")], Scalar::Text { taken, .. }) => gather.finished(taken),
-        ([N("index")], Scalar::Count(index)) => gather.index = Some(index),
+        ([N("finish_reason")], Scalar::Text { taken, .. }) => {
+            gather.finished(taken);
+            gather.choice.has_ended = true;
+        }
+        ([N("index")], Scalar::Count(index)) => gather.choice.index = Some(index),
         (
             [N("text")]
             | [
@@ -162,15 +166,16 @@ fn output(gather: &mut Gather, path: &[Step], value: Scalar<'_>) {
 
 pub(super) fn leave(gather: &mut Gather, path: &[Step]) {
     match unwrapped(path) {
-        [N("choices"), I(answer), N("message" | "delta"), N("tool_calls"), I(at)] => {
+        [N("choices"), I(_), N("message" | "delta"), N("tool_calls"), I(at)] => {
             let item = std::mem::take(&mut gather.item);
             let index = item.index.unwrap_or_else(|| u64::from(*at));
-            gather.add_part((*answer, index), item);
+            gather.choice_part(index, item);
         }
-        [N("choices"), I(answer), N("message" | "delta"), N("function_call")] => {
+        [N("choices"), I(_), N("message" | "delta"), N("function_call")] => {
             let item = std::mem::take(&mut gather.item);
-            gather.add_part((*answer, u64::MAX), item);
+            gather.choice_part(u64::MAX, item);
         }
+        [N("choices"), I(at)] => gather.choice_left(*at),
         [N("output"), I(_)] | [N("item")] => {
             let is_listed = matches!(unwrapped(path), [N("output"), I(_)]);
             let item = std::mem::take(&mut gather.item);
@@ -201,7 +206,24 @@ fn end_of_output(gather: &mut Gather, mut item: Item, is_listed: bool) {
     }
 }
 
-fn tokens(gather: &mut Gather, of: &[Step], count: u64) {
+fn tokens(gather: &mut Gather, of: &[Step], value: Scalar<'_>) {
+    let side = match of {
+        // Some write nothing under the names of the other API beside their own.
+        [N("input_tokens" | "output_tokens")]
+            if value == Scalar::Count(0) && has_counts(gather) =>
+        {
+            return;
+        }
+        [N("prompt_tokens" | "input_tokens")] => Side::Input,
+        [N("completion_tokens" | "output_tokens")] => Side::Output,
+        [N("total_tokens")] => Side::Total,
+        [N("prompt_cache_hit_tokens")] | [_, N("cached_tokens" | "cache_write_tokens")] => {
+            Side::Part
+        }
+        [_, N("audio_tokens" | "reasoning_tokens")] => Side::Part,
+        _ => return,
+    };
+    let Some(count) = gather.count(side, value) else { return };
     let counts = &mut gather.counts;
     let target = match of {
         [N("prompt_tokens" | "input_tokens")] => &mut counts.input,
@@ -232,9 +254,8 @@ fn tokens(gather: &mut Gather, of: &[Step], count: u64) {
 
 pub(super) fn end_of_text(gather: &mut Gather) {
     let has_ended = !gather.saw_choice && gather.is_stream();
-    gather.is_settled |= gather.saw_usage && has_ended && has_counts(gather);
-    let searches = std::mem::take(&mut gather.listed_searches);
-    raise(&mut gather.counts.searches, searches);
+    let has_finished = !gather.said.finish.is_empty();
+    gather.is_settled |= gather.saw_usage && has_ended && has_finished && has_counts(gather);
 }
 
 fn has_counts(gather: &Gather) -> bool {

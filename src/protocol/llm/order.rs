@@ -23,7 +23,11 @@ const UNPRICED_NANOS: u128 = 1_000_000_000_000_000;
 const FRAME_TOKENS: u64 = 16;
 
 /// Statuses behind which the model may have run all the same: somebody between stopped waiting.
-const DOUBTFUL: [u16; 5] = [408, 499, 502, 504, 524];
+const DOUBTFUL: [u16; 6] = [408, 499, 502, 504, 520, 524];
+
+/// How many times what a model takes or gives a provider may say that it did. Tools of its own may
+/// make it read the prompt again; beyond that, it is no count.
+const CREDIBLE_TIMES: u64 = 4;
 
 /// One call to a model.
 #[derive(Debug)]
@@ -47,6 +51,26 @@ pub struct Charge {
     pub tokens: Tokens,
     /// Absent when no price is known.
     pub cost: Option<Usd>,
+}
+
+impl Charge {
+    /// The same together with attempts that were sent and not answered.
+    pub fn plus_unanswered(self, order: &Order, attempts: u32) -> Self {
+        if attempts == 0 || !order.is_billed() {
+            return self;
+        }
+        let (one, times) = (order.unanswered(), u64::from(attempts));
+        let tokens = Tokens {
+            input: self.tokens.input.saturating_add(one.tokens.input.saturating_mul(times)),
+            output: self.tokens.output.saturating_add(one.tokens.output.saturating_mul(times)),
+            known: call::Counted::Estimated,
+            ..self.tokens
+        };
+        let more = one.cost.map(|cost| cost.nanos().saturating_mul(u128::from(times)));
+        let cost = self.cost.zip(more);
+        let cost = cost.map(|(cost, more)| Usd::from_nanos(cost.nanos().saturating_add(more)));
+        Self { tokens, cost }
+    }
 }
 
 impl Order {
@@ -158,11 +182,31 @@ impl Order {
         }
         let answered = said.model.as_deref();
         let price = self.prices.of_call(self.vendor, answered, self.model());
+        if said.counted == Counted::Finally && !self.is_credible(&said.usage, price) {
+            let (input, output) = (said.usage.input, said.usage.output);
+            tracing::warn!(input, output, "no model uses so many tokens: charged as reserved");
+            return self.estimated(false, &unheard, price);
+        }
         if said.counted == Counted::Finally {
-            let cost = price.map(|price| price.cost(&said.usage, self.tier_of(said)));
+            let searches = said.usage.searches.max(self.facts.sure_searches);
+            let usage = Usage { searches, ..said.usage };
+            let cost = price.map(|price| price.cost(&usage, self.tier_of(said)));
             return Charge { tokens: counted(&said.usage, call::Counted::Reported), cost };
         }
         self.estimated(is_whole, said, price)
+    }
+
+    /// Whether a model can have used so much.
+    fn is_credible(&self, usage: &Usage, price: Option<&Price>) -> bool {
+        let (takes, gives) = Facts::bounds(price);
+        let answers = gives.saturating_mul(self.facts.answers).max(self.spend.output);
+        usage.input <= takes.max(self.spend.input).saturating_mul(CREDIBLE_TIMES)
+            && usage.output <= answers.saturating_mul(CREDIBLE_TIMES)
+    }
+
+    /// Whether an answer with this status may have been charged by its provider, though it is none.
+    pub fn is_doubtful(status: StatusCode) -> bool {
+        DOUBTFUL.contains(&status.as_u16())
     }
 
     /// What a call is charged that was sent and not answered.
@@ -173,16 +217,18 @@ impl Order {
     /// What is not known is charged as it was reserved; what is known takes the place of that.
     fn estimated(&self, is_whole: bool, said: &Said, price: Option<&Price>) -> Charge {
         let spend = self.spend;
-        let knows_input =
-            said.counted == Counted::SoFar && said.usage.input > 0 && !self.facts.input.has_unknown;
+        let knows_input = said.counted == Counted::SoFar
+            && said.usage.input > 0
+            && !said.has_unknown_input
+            && !self.facts.input.has_unknown;
         let seen = if knows_input {
             said.usage
         } else {
             Usage { input: spend.input.max(said.usage.input), ..Usage::default() }
         };
         // All that a model generates without showing it stays unknown.
-        let hides = price.is_none_or(|price| price.reasons);
-        let output = if is_whole && !hides && said.generated_bytes > 0 {
+        let hides = price.is_none_or(|price| price.reasons) || self.facts.may_speak;
+        let output = if is_whole && !said.is_unread && !hides && said.generated_bytes > 0 {
             let frames = u64::try_from(said.asked.len().saturating_add(1)).unwrap_or(u64::MAX);
             let shown = said.generated_bytes.saturating_add(frames.saturating_mul(FRAME_TOKENS));
             shown.min(spend.output)

@@ -1,7 +1,7 @@
 //! What a request to a model says of what it may use: read off the arguments that are judged and
 //! sent.
 
-use super::estimate::{Input, input};
+use super::estimate::{Input, input, is_named};
 use super::{Kind, Operation, Provider};
 use crate::call::prices::{Price, Spend};
 use crate::call::usage::{Surcharged, Tier};
@@ -14,9 +14,6 @@ pub const OUTPUT_UNKNOWN_TOKENS: u64 = 262_144;
 /// Longest prompt of a model of which nothing says how much it takes, in tokens. Twice what the models
 /// with the longest published prompts take.
 pub const INPUT_UNKNOWN_TOKENS: u64 = 2_097_152;
-
-/// Answers that one request may ask for. More are refused by every provider.
-const ANSWERS_LIMIT: u64 = 128;
 
 /// What a request says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +31,8 @@ pub struct Facts {
     pub tier: Option<Tier>,
     /// Searches of the web that the provider may make.
     pub searches: u64,
+    /// Of them, those that are made in any case.
+    pub sure_searches: u64,
     /// Other models that may answer in its place.
     pub others: Vec<Box<str>>,
     /// For what it may be dearer.
@@ -78,6 +77,7 @@ pub fn facts(
         input: input(args),
         tier: tier(text("service_tier")),
         searches: 0,
+        sure_searches: 0,
         others: others(root),
         surcharged: Surcharged {
             // An account may be kept there without a word in its requests.
@@ -90,11 +90,14 @@ pub fn facts(
     .with_searches(root)
 }
 
-/// The tier that a request's `service_tier` asks for. `auto`, or nothing, leaves it to the account.
+/// The tier that a request's `service_tier` asks for. `auto`, nothing, or what nobody knows leaves it
+/// to the provider.
 fn tier(name: Option<&str>) -> Option<Tier> {
-    match name? {
-        "auto" => None,
-        name => Some(Tier::named(name)),
+    let name = name?.to_ascii_lowercase();
+    match (Tier::named(&name), &*name) {
+        (Tier::Standard, "default" | "standard" | "standard_only") => Some(Tier::Standard),
+        (Tier::Standard, _) => None,
+        (tier, _) => Some(tier),
     }
 }
 
@@ -106,31 +109,34 @@ fn flag(object: Option<Object<'_>>, name: &str) -> bool {
     matches!(member(object, name), Some(Value::Bool(true)))
 }
 
-/// A whole number from 0; one with a fraction is rounded up.
+/// A whole number from 0; one with a fraction is rounded up. Less than nothing is no count: some
+/// servers take it for endless.
 fn count(value: Option<Value<'_>>) -> Option<u64> {
     match value? {
         Value::Int(count) => u64::try_from(count).ok(),
         Value::UInt(count) => Some(count),
         // Providers refuse any that is not whole, and casting stays within the type.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-        Value::Float(count) => Some(count.ceil() as u64),
+        Value::Float(count) => (count > -1.0).then_some(count.ceil() as u64),
         Value::Null | Value::Bool(_) | Value::Str(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 /// The declared length of an answer, and how many are asked for. Of several declarations the
-/// highest counts: which of them a provider heeds differs.
+/// highest counts, and one that bounds nothing undoes them all: which of them a provider heeds
+/// differs.
 fn output(
     provider: Provider,
     operation: Operation,
     root: Option<Object<'_>>,
 ) -> (Option<u64>, u64) {
-    let config = match provider {
+    let configs: Vec<Object<'_>> = match provider {
         Provider::Gemini => ["generationConfig", "generation_config"]
             .iter()
-            .find_map(|name| member(root, name))
-            .and_then(Value::as_object),
-        Provider::OpenAi | Provider::Anthropic => root,
+            .filter_map(|name| member(root, name))
+            .filter_map(Value::as_object)
+            .collect(),
+        Provider::OpenAi | Provider::Anthropic => root.into_iter().collect(),
     };
     // Servers that are only compatible pass over what their API does not have: it bounds nothing.
     let declared: &[&str] = match (provider, operation.name) {
@@ -139,13 +145,14 @@ fn output(
         (Provider::OpenAi | Provider::Anthropic, _) => &["max_tokens"],
         (Provider::Gemini, _) => &["maxOutputTokens", "max_output_tokens"],
     };
-    let max = highest(config, declared);
+    let lengths = configs.iter().map(|config| longest(*config, declared));
+    let max = lengths.collect::<Option<Vec<u64>>>().and_then(|all| all.into_iter().max());
     let several: &[&str] = match provider {
         Provider::OpenAi => &["n", "best_of"],
         Provider::Anthropic => &[],
         Provider::Gemini => &["candidateCount", "candidate_count"],
     };
-    let answers = highest(config, several);
+    let answers = configs.iter().filter_map(|config| most_of(*config, several)).max();
     // A request of several prompts is answered once for each.
     let prompts = match (provider, member(root, "prompt")) {
         (Provider::OpenAi, Some(Value::Array(prompts)))
@@ -155,23 +162,43 @@ fn output(
         }
         _ => 1,
     };
-    (max, answers.unwrap_or(1).clamp(1, ANSWERS_LIMIT).saturating_mul(prompts.max(1)))
+    (max, answers.unwrap_or(1).max(1).saturating_mul(prompts.max(1)))
 }
 
-/// The highest of the counts under these names. Some servers do not tell their case apart.
-fn highest(object: Option<Object<'_>>, names: &[&str]) -> Option<u64> {
-    let named = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
-    let members = object.into_iter().flat_map(|object| object.iter());
-    members.filter(|(name, _)| named(name)).filter_map(|(_, value)| count(Some(value))).max()
+/// What is said under these names. Some servers do not tell their case apart.
+fn named<'a>(object: Object<'a>, names: &[&str]) -> impl Iterator<Item = Value<'a>> {
+    let is_named = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+    let members = object.iter().filter(move |(name, _)| is_named(name)).map(|(_, value)| value);
+    members.filter(|value| !matches!(value, Value::Null))
+}
+
+/// The highest of the lengths under these names; `None` when one of them bounds nothing. Nothing is
+/// no length: servers take it for the usual, or for endless.
+fn longest(object: Object<'_>, names: &[&str]) -> Option<u64> {
+    let lengths = named(object, names).map(|value| count(Some(value)).filter(|count| *count > 0));
+    lengths.collect::<Option<Vec<u64>>>()?.into_iter().max()
+}
+
+/// The highest of the numbers under these names, as which some servers take a text too.
+fn most_of(object: Object<'_>, names: &[&str]) -> Option<u64> {
+    let numbers = named(object, names).filter_map(|value| match value {
+        Value::Str(text) => text.trim().parse().ok(),
+        other => count(Some(other)),
+    });
+    numbers.max()
 }
 
 /// Models in whose place brokers may put the one that is asked for.
 fn others(root: Option<Object<'_>>) -> Vec<Box<str>> {
-    /// More are not looked at; what answers is charged by its own price all the same.
-    const LIMIT: usize = 16;
+    /// In place of more stands one that nobody knows.
+    const LIMIT: usize = 64;
     let list = member(root, "models").and_then(Value::as_array);
-    let names = list.into_iter().flat_map(|list| list.iter()).filter_map(Value::as_str);
-    names.take(LIMIT).map(Into::into).collect()
+    let mut names = list.into_iter().flat_map(|list| list.iter()).filter_map(Value::as_str);
+    let mut others: Vec<Box<str>> = names.by_ref().take(LIMIT).map(Into::into).collect();
+    if names.next().is_some() {
+        others.push(Box::default());
+    }
+    others
 }
 
 impl Facts {
@@ -179,11 +206,20 @@ impl Facts {
         /// Searches of a request that does not say how many.
         const SEARCHES_UNKNOWN: u64 = 32;
         let mut searches: u64 = 0;
-        if member(root, "web_search_options").is_some() {
+        if member(root, "web_search_options").is_some_and(|asked| !matches!(asked, Value::Null)) {
             searches = 1;
         }
+        self.sure_searches = searches;
         let tools = member(root, "tools").and_then(Value::as_array);
         for tool in tools.into_iter().flat_map(|tools| tools.iter()).filter_map(Value::as_object) {
+            let grounds = |(name, _): (&str, Value<'_>)| {
+                ["googlesearch", "googlesearchretrieval", "googlemaps", "enterprisewebsearch"]
+                    .iter()
+                    .any(|wanted| is_named(name, wanted))
+            };
+            if tool.iter().any(grounds) {
+                searches = searches.saturating_add(SEARCHES_UNKNOWN);
+            }
             let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
             if kind.starts_with("web_search") {
                 let uses = count(tool.get("max_uses")).unwrap_or(SEARCHES_UNKNOWN);
@@ -194,17 +230,23 @@ impl Facts {
         self
     }
 
+    /// How long a prompt a model takes, and how long an answer it gives, in tokens.
+    pub fn bounds(price: Option<&Price>) -> (u64, u64) {
+        let takes = price.and_then(|price| price.max_input).unwrap_or(INPUT_UNKNOWN_TOKENS);
+        let gives = price.and_then(|price| price.max_output).unwrap_or(OUTPUT_UNKNOWN_TOKENS);
+        (takes, gives)
+    }
+
     /// The most tokens that the call can use: of a prompt that is known as far as it goes, and of
     /// answers as long as they may be. `price` is the model's, where it has one.
     pub fn most(&self, price: Option<&Price>) -> Spend {
-        let takes = price.and_then(|price| price.max_input).unwrap_or(INPUT_UNKNOWN_TOKENS);
-        let gives = price.and_then(|price| price.max_output).unwrap_or(OUTPUT_UNKNOWN_TOKENS);
+        let (takes, gives) = Self::bounds(price);
         let output = match (self.is_generated, self.max_output) {
             (false, _) => 0,
             (true, Some(declared)) => declared,
             (true, None) => gives,
         };
-        let output = output.saturating_mul(self.answers).saturating_add(self.input.predicted);
+        let output = output.saturating_add(self.input.predicted).saturating_mul(self.answers);
         Spend {
             input: self.input.most(takes),
             output: if self.is_generated { output } else { 0 },

@@ -12,7 +12,7 @@ pub(super) const ASKED_LIMIT_CALLS: usize = 128;
 pub(super) const ASKED_ARGS_LIMIT_BYTES: usize = 65_536;
 
 /// Arguments of all tool calls of one answer that are kept, in bytes.
-pub(super) const ASKED_LIMIT_BYTES: usize = 1_048_576;
+pub(super) const ASKED_LIMIT_BYTES: usize = 262_144;
 
 /// Different reasons for its end that are kept of an answer.
 pub(super) const FINISH_LIMIT: usize = 8;
@@ -60,6 +60,10 @@ pub struct Said {
     pub response_id: Option<Box<str>>,
     pub usage: Usage,
     pub counted: Counted,
+    /// Nothing that can be relied on was said of the length of the prompt.
+    pub has_unknown_input: bool,
+    /// Some of the answer could not be read: it may have said more.
+    pub is_unread: bool,
     /// Absent when the answer does not say.
     pub tier: Option<Tier>,
     /// Why the model stopped, in the provider's words; more than one where it gave several answers.

@@ -151,7 +151,7 @@ impl Skim {
         self.raw = None;
     }
 
-    /// Reads on. What comes after the end of the value, or after a fault, is passed over.
+    /// Reads on. What comes after a fault is passed over; more than one value is one.
     pub fn feed(&mut self, piece: &[u8], sink: &mut impl Sink) {
         let mut rest = piece;
         while let Some((&byte, after)) = rest.split_first() {
@@ -172,7 +172,12 @@ impl Skim {
                     ControlFlow::Continue(()) => continue,
                     stop => stop,
                 },
-                State::Done | State::Broken => return,
+                // What follows the value is no part of it.
+                State::Done if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {
+                    ControlFlow::Continue(())
+                }
+                State::Done => ControlFlow::Break(()),
+                State::Broken => return,
                 State::Value { .. }
                 | State::Name { .. }
                 | State::Colon

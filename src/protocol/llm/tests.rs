@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::errors::{Failure, failure};
-use super::{Counted, Facts, Kind, Operation, Provider, Reader, Said, facts, hints};
+use super::{Counted, Facts, Kind, Operation, Provider, Reader, Said, facts, hints, shown_model};
 use crate::call::prices::litellm;
 use crate::call::usage::{Tier, Usage};
 use crate::json::{Document, JSON_DEPTH_LIMIT, Object, Value};

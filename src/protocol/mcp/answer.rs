@@ -4,10 +4,16 @@
 
 use bytes::Bytes;
 
+use super::message::{MEMBERS, only_exact};
+use crate::call::Era;
 use crate::json::{Document, JSON_DEPTH_LIMIT, Object, Value, splice};
 
 /// Left out of what a result is known by: it differs where nothing else does.
 const NOT_SAID: [&str; 2] = ["_meta", "resultType"];
+
+/// Members of results that mean something to those who judge them.
+const RESULT_MEMBERS: [&str; 6] =
+    ["content", "structuredContent", "isError", "resultType", "tools", "nextCursor"];
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +38,80 @@ pub struct Told {
     basis: Vec<u8>,
 }
 
-/// The members of a response, when the message is one. What answers a request holds no response
-/// but that request's, and clients take `7` and `"7"` for the same id: an id that is not quite the
-/// request's does not make a response another.
-pub fn response(message: &Document) -> Option<Object<'_>> {
-    let root = message.root().as_object()?;
-    let is_response = root.get("method").is_none()
-        && (root.get("result").is_some() || root.get("error").is_some());
-    is_response.then_some(root)
+/// What a message of a server's is.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'d> {
+    /// The end of a request, whichever it is.
+    Response(Object<'d>),
+    /// A request or a notification.
+    Message,
+    /// It is an object, and no message.
+    Nothing,
+    /// Clients differ over what it is, and why.
+    Unclear(&'static str),
+}
+
+/// Reads what a server sends. What one client takes for a response and another for something else
+/// is neither: whoever judges results could be told the one while the agent hears the other.
+pub fn read(message: &Document) -> Said<'_> {
+    let Some(root) = message.root().as_object() else {
+        return Said::Unclear("it is no single message");
+    };
+    if only_exact(root, &MEMBERS).is_err() {
+        return Said::Unclear("a member of it is named almost like one that means something");
+    }
+    let is_said = |name| root.get(name).is_some_and(|value| !matches!(value, Value::Null));
+    let answers = root.get("result").is_some() || root.get("error").is_some();
+    match (root.get("method"), answers) {
+        (Some(_), true) => return Said::Unclear("it is a request and a response at once"),
+        (Some(Value::Str(_)), false) => return Said::Message,
+        (Some(_), false) => return Said::Unclear("its method is no text"),
+        (None, false) => return Said::Nothing,
+        (None, true) => {}
+    }
+    match (root.get("result"), is_said("error")) {
+        (Some(Value::Null) | None, true) => return Said::Response(root),
+        (Some(_), true) => return Said::Unclear("it is a result and an error at once"),
+        (None, false) => return Said::Unclear("it is neither a result nor an error"),
+        (Some(_), false) => {}
+    }
+    let result = root.get("result").and_then(Value::as_object);
+    if result.is_some_and(|result| only_exact(result, &RESULT_MEMBERS).is_err()) {
+        return Said::Unclear(
+            "a member of its result is named almost like one that means something",
+        );
+    }
+    Said::Response(root)
+}
+
+/// Whether a response ends the request of this id, which is JSON: clients take `7` and `"7"` for the
+/// same one.
+pub fn answers(response: Object<'_>, id: Option<&str>) -> bool {
+    let own = id.and_then(|id| Document::from_text(id).ok());
+    let own = own.as_ref().and_then(|own| known_by(own.root()));
+    own.is_some() && own == response.get("id").and_then(known_by)
+}
+
+/// Whether a response is an error that names no request: its reader has found none. Servers made
+/// with the Python SDK write this text where there is no id.
+pub fn names_none(response: Object<'_>) -> bool {
+    let is_error = Told::of(response, Era::Sessions).is_json_rpc_error();
+    is_error && matches!(response.get("id"), None | Some(Value::Null | Value::Str("server-error")))
+}
+
+fn known_by(id: Value<'_>) -> Option<String> {
+    match id {
+        Value::Str(text) => Some(text.to_owned()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::UInt(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Float(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 impl Told {
-    /// Reads a response.
-    pub fn of(response: Object<'_>) -> Self {
-        if let Some(error) = response.get("error") {
+    /// Reads a response to a request of this era.
+    pub fn of(response: Object<'_>, era: Era) -> Self {
+        if let Some(error) = response.get("error").filter(|error| !matches!(error, Value::Null)) {
             let error = error.as_object();
             let code = error.and_then(|error| error.get("code"));
             let code = if let Some(Value::Int(code)) = code { code } else { 0 };
@@ -62,9 +128,13 @@ impl Told {
                 basis: Vec::new(),
             };
         };
+        // Who knows of no other results than whole ones takes what there is for one.
+        let may_wait = era == Era::Stateless
+            && object.get("content").is_none()
+            && object.get("structuredContent").is_none();
         let ending = match (object.get("isError"), object.get("resultType")) {
             (Some(Value::Bool(true)), _) => Ending::ToolError,
-            (_, Some(Value::Str("input_required"))) => Ending::InputRequired,
+            (_, Some(Value::Str("input_required"))) if may_wait => Ending::InputRequired,
             (_, _) => Ending::Result,
         };
         let structured = object.get("structuredContent").filter(|it| !matches!(it, Value::Null));
@@ -86,6 +156,13 @@ impl Told {
     /// what digests of results are made of.
     pub fn into_basis(self) -> Bytes {
         Bytes::from(self.basis)
+    }
+
+    fn is_json_rpc_error(&self) -> bool {
+        match self.ending {
+            Ending::Error { .. } => true,
+            Ending::Result | Ending::ToolError | Ending::InputRequired => false,
+        }
     }
 
     /// Whether the call failed.
@@ -132,7 +209,10 @@ mod tests {
 
     fn told(text: &str) -> Option<Told> {
         let document = Document::from_text(text).unwrap();
-        response(&document).map(Told::of)
+        match read(&document) {
+            Said::Response(response) => Some(Told::of(response, Era::Stateless)),
+            Said::Message | Said::Nothing | Said::Unclear(_) => None,
+        }
     }
 
     fn result(members: &str) -> (Ending, String, String) {
@@ -180,6 +260,65 @@ mod tests {
         ] {
             assert_eq!(result(members), (ending, value.to_owned(), basis.to_owned()), "{members}");
         }
+    }
+
+    #[test]
+    fn what_has_a_result_waits_for_nothing() {
+        for members in [
+            r#"{"resultType":"input_required","content":[]}"#,
+            r#"{"resultType":"input_required","structuredContent":{"a":1}}"#,
+        ] {
+            assert_eq!(result(members).0, Ending::Result, "{members}");
+        }
+        let asked = Document::from_text(r#"{"result":{"resultType":"input_required"}}"#).unwrap();
+        let asked = Told::of(asked.root().as_object().unwrap(), Era::Sessions);
+        assert_eq!(asked.ending, Ending::Result, "the older era knows no such results");
+    }
+
+    #[test]
+    fn what_clients_differ_over_is_no_response() {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"method":null}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":7,"Result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"Tools":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"structuredcontent":{}}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{"code":1}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"error":null}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":null}"#,
+            r#"[{"jsonrpc":"2.0","id":7,"result":{}}]"#,
+        ] {
+            let document = Document::from_text(text).unwrap();
+            assert!(matches!(read(&document), Said::Unclear(_)), "{text}");
+        }
+        // Older writers name both members always.
+        let text = r#"{"jsonrpc":"2.0","id":7,"result":{},"error":null}"#;
+        assert_eq!(told(text).map(|told| told.ending), Some(Ending::Result));
+        let text = r#"{"jsonrpc":"2.0","id":7,"result":null,"error":{"code":1}}"#;
+        assert_eq!(told(text).map(|told| told.ending), Some(Ending::Error { code: 1 }));
+    }
+
+    #[test]
+    fn a_response_is_to_the_request_of_its_id() {
+        for (own, id, expected) in [
+            ("7", "7", true),
+            ("7", "\"7\"", true),
+            ("\"7\"", "7", true),
+            ("\"\\u0061\"", "\"a\"", true),
+            ("7", "8", false),
+            ("7", "7.0", false),
+            ("7", "\"07\"", false),
+            ("7", "null", false),
+            ("7", "true", false),
+        ] {
+            let text = format!("{{\"id\":{id},\"result\":{{}}}}");
+            let document = Document::from_text(&text).unwrap();
+            let Said::Response(response) = read(&document) else { panic!("{text}") };
+            assert_eq!(answers(response, Some(own)), expected, "{own} {id}");
+            assert!(!answers(response, None) && !names_none(response));
+        }
+        let document = Document::from_text(r#"{"id":null,"error":{"code":1}}"#).unwrap();
+        assert!(names_none(document.root().as_object().unwrap()));
     }
 
     #[test]

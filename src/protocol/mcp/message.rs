@@ -15,7 +15,7 @@ pub const ID_LIMIT_BYTES: usize = 512;
 pub const METHOD_LIMIT_BYTES: usize = 128;
 
 /// Members of a message that mean something.
-const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+pub(super) const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 /// Members of a tool call's `params` that mean something to us.
 const CALL_MEMBERS: [&str; 4] = ["name", "arguments", "_meta", "task"];
@@ -280,13 +280,14 @@ fn method_of(value: Value<'_>) -> Result<Box<str>, Fault> {
 }
 
 /// Some readers (Go's among them) take `Method` or `paramſ` for the member it resembles.
-fn only_exact(object: Object<'_>, known: &[&'static str]) -> Result<(), Fault> {
+pub(super) fn only_exact(object: Object<'_>, known: &[&'static str]) -> Result<(), Fault> {
+    let folded = |name: &str| name.to_uppercase().to_lowercase();
     for name in object.names() {
         if known.contains(&name) {
             continue;
         }
-        let folded = name.to_uppercase().to_lowercase();
-        if let Some(meant) = known.iter().find(|known| **known == folded) {
+        let own = folded(name);
+        if let Some(meant) = known.iter().find(|known| folded(known) == own) {
             return Err(Fault::Lookalike(meant));
         }
     }

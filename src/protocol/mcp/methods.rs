@@ -91,6 +91,11 @@ pub const STREAM: &str = "stream";
 /// Names a DELETE: the end of a session.
 pub const END_SESSION: &str = "end_session";
 
+/// Whether its answer stands open for whatever the server may say, until one of the two ends it.
+pub fn stands_open(name: &str) -> bool {
+    matches!(name, STREAM | "subscriptions/listen")
+}
+
 /// A method of the protocol's own that a client may send, as a message of this kind.
 pub fn from_client(name: &str, kind: Kind) -> Option<&'static Method> {
     METHODS.iter().find(|method| {

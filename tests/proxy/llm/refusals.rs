@@ -114,3 +114,44 @@ limits:
     assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
     assert_eq!(model.seen()[0].json()["max_tokens"], 10);
 }
+
+#[tokio::test]
+async fn an_answer_that_rules_must_read_is_asked_for_as_a_whole() {
+    let events = Script::events(&["{}", "[DONE]"]);
+    let (tool, model) = (Tool::start().await, Model::start(move |_| events.clone()).await);
+    let mask = "rules:\n- { id: mask, phase: result, tools: [\"openai.*\"], \
+                redact: { detector: card_number, with: \"[card]\" } }";
+    let gate = before(&tool, &model).policy(mask).start().await;
+    let answer = gate.send(post("/openai/chat/completions", &chat("plain", true))).await;
+    assert_eq!(answer.status.as_u16(), 403);
+    assert_eq!(toolgate(&answer.json())["rule"], "p1/mask");
+    assert!(model.seen().is_empty());
+    let answer = gate.send(post("/openai/chat/completions", &chat("plain", false))).await;
+    assert_eq!(answer.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn where_the_operator_says_who_pays_the_agent_does_not() {
+    let (tool, model) = (Tool::start().await, Model::start(|_| Script::json(200, "{}")).await);
+    let gate = before(&tool, &model).start().await;
+    let own = [
+        ("authorization", "Bearer agent"),
+        ("x-api-key", "agent"),
+        ("X_Api_Key", "agent"),
+        ("cookie", "agent=1"),
+        ("openai-organization", "agent"),
+    ];
+    for path in ["/claude/v1/messages", "/openai/chat/completions"] {
+        let mut request = post(path, &chat("plain", false));
+        for (name, value) in own {
+            let name = http::HeaderName::try_from(name).expect("a name");
+            request.headers_mut().append(name, value.parse().expect("a value"));
+        }
+        assert_eq!(gate.send(request).await.status.as_u16(), 200);
+    }
+    let seen = model.seen();
+    assert_eq!(seen[0].header("x-api-key"), Some("sk-of-the-operator"));
+    assert!(!seen[0].head.contains("agent"), "{}", seen[0].head);
+    // Without any of the operator's, the agent's own go on.
+    assert_eq!(seen[1].header("authorization"), Some("bearer agent"));
+}

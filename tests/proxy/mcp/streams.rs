@@ -143,6 +143,28 @@ async fn a_client_that_goes_away_is_recorded_once() {
     }
 }
 
+/// Clients close the stream once they have read the answer, before the server does.
+#[tokio::test]
+async fn a_client_that_goes_away_with_its_answer_has_had_it() {
+    let server = Server::start().await;
+    for is_judged in [true, false] {
+        let setup = if is_judged { server.gate().policy(MASK) } else { server.gate() };
+        let gate = setup.start().await;
+        let sender = pieces(&server, Method::POST);
+        let answered = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}\n\n";
+        sender.send(Bytes::from(answered)).await.expect("taken");
+        let mut connection = Connection::open(gate.address).await;
+        let begun = connection.begin(old(&call(1, "say", json!({}))));
+        let mut answer = soon("the head", begun).await.expect("an answer");
+        next(&mut answer).await;
+        drop(answer);
+        drop(connection);
+        let events = gate.calls(1).await;
+        assert_eq!(events[0]["status"], "ok", "{events:?}");
+        drop(sender);
+    }
+}
+
 #[tokio::test]
 async fn two_requests_of_a_session_with_one_id_are_not_mixed_up() {
     let server = Server::start().await;
@@ -167,4 +189,19 @@ async fn two_requests_of_a_session_with_one_id_are_not_mixed_up() {
     drop(sender);
     while soon("the rest", answer.body_mut().frame()).await.is_some() {}
     assert_eq!(gate.send(in_session()).await.status, 200, "the id is free again");
+}
+
+#[tokio::test]
+async fn a_gate_that_ends_ends_the_streams_that_stand_open() {
+    let server = Server::start().await;
+    let gate = server.gate().top("bounds: { drain: 10m }").start().await;
+    let sender = pieces(&server, Method::GET);
+    sender.send(Bytes::from(": hello\n\n")).await.expect("taken");
+    let mut connection = Connection::open(gate.address).await;
+    let mut answer = soon("the head", connection.begin(bare(Method::GET))).await.expect("a stream");
+    assert_eq!(next(&mut answer).await, ": hello\n\n");
+    let events = gate.end().await;
+    assert!(soon("the end", answer.body_mut().frame()).await.is_none(), "as the tool would end it");
+    assert_eq!(events.iter().filter(|event| event["tool"] == "pay.mcp:stream").count(), 1);
+    drop(sender);
 }

@@ -27,6 +27,7 @@ pub struct World {
     pub labels: Labels,
     pub calls: u64,
     pub intended: Option<bool>,
+    pub model: Option<&'static str>,
     pub now: Now,
 }
 
@@ -55,6 +56,7 @@ impl World {
                 .into(),
             calls: 7,
             intended: None,
+            model: None,
             // 2026-03-04T05:06:07.089Z, a Wednesday, an hour after the run began.
             now: Now { mono: Duration::from_secs(3_600), wall_ms: 1_772_600_767_089 },
         }
@@ -70,6 +72,7 @@ impl World {
                 path: "/refunds",
                 step: 8,
                 intended: self.intended,
+                model: self.model,
                 tool: &self.tool,
                 caller: &self.caller,
             },

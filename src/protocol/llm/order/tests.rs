@@ -137,3 +137,41 @@ fn surcharges_are_charged_and_reserved() {
     let known = u128::from(order.facts().input.known) + 100;
     assert_eq!(order.most_cost().expect("priced").nanos(), known * 2_200);
 }
+
+/// What no model can use is not what was used.
+#[test]
+fn more_than_any_model_uses_is_charged_as_reserved() {
+    let order = order(r#"{"model":"plain","max_tokens":100}"#);
+    let lie = said(Counted::Finally, u64::MAX, u64::MAX);
+    let charge = order.charge(StatusCode::OK, true, Some(&lie));
+    assert_eq!((charge.tokens.total(), charge.cost), (order.most_tokens(), order.most_cost()));
+}
+
+/// Attempts before the last that a model may have run for count as they were reserved.
+#[test]
+fn attempts_that_may_have_been_charged_are_added() {
+    let order = order(r#"{"model":"plain","max_tokens":100}"#);
+    let last = order.charge(StatusCode::OK, true, Some(&said(Counted::Finally, 10, 20)));
+    assert_eq!(last.plus_unanswered(&order, 0), last);
+    let all = last.plus_unanswered(&order, 2);
+    assert_eq!(all.tokens.total(), 30 + 2 * order.most_tokens());
+    let most = order.most_cost().expect("priced").nanos();
+    assert_eq!(nanos(all), Some(50_000 + 2 * most));
+}
+
+#[test]
+fn a_half_said_usage_is_charged_as_reserved_where_nothing_is_shown() {
+    let order = order(r#"{"model":"plain","max_tokens":100}"#);
+    let half = Said { has_unknown_input: true, is_unread: true, ..said(Counted::SoFar, 10, 1) };
+    let half = Said { generated_bytes: 3, ..half };
+    let charge = order.charge(StatusCode::OK, true, Some(&half));
+    assert_eq!((charge.tokens.total(), charge.cost), (order.most_tokens(), order.most_cost()));
+}
+
+#[test]
+fn unknown_tiers_are_the_dearest() {
+    let tier = |name: &str| order(&format!(r#"{{"service_tier":"{name}"}}"#)).facts().tier;
+    use crate::call::usage::Tier;
+    assert_eq!((tier("Priority"), tier("default")), (Some(Tier::Priority), Some(Tier::Standard)));
+    assert_eq!((tier("turbo"), tier("auto")), (None, None));
+}

@@ -43,6 +43,44 @@ fn chat_calls_come_in_parts_that_are_told_apart_by_their_number() {
 }
 
 #[test]
+fn chat_calls_of_several_answers_are_told_apart() {
+    let part = |answer: u8, id: &str, args: &str, finish: &str| {
+        format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,{id}"function":{{"arguments":"{args}"}}}}]}},"index":{answer}{finish}}}]}}"#
+        )
+    };
+    let ended = r#","finish_reason":"tool_calls""#;
+    let events = [
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}]}}]}"#.to_owned(),
+        r#"{"choices":[{"index":1,"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":"{\"x\""}}]}}]}"#.to_owned(),
+        // The end of the one is not the end of the other.
+        part(0, "", ":1}", ended),
+        part(1, r#""id":"b","#, ":2", ""),
+        part(1, "", "}", ended),
+        "[DONE]".to_owned(),
+    ];
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    let said = stream(Provider::OpenAi, &events);
+    assert_eq!(asked(&said), [(Some("a"), "f", r#"{"x":1}"#), (Some("b"), "f", r#"{"x":2}"#)]);
+}
+
+#[test]
+fn chat_calls_of_one_place_are_told_apart_by_their_ids_and_of_one_id_by_what_they_are() {
+    let call = |id: &str, args: &str| {
+        format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":0,"id":"{id}","function":{{"name":"f","arguments":"{args}"}}}}]}}}}]}}"#
+        )
+    };
+    let said = stream(Provider::OpenAi, &[&call("a", "1"), &call("b", "2"), "[DONE]"]);
+    assert_eq!(asked(&said), [(Some("a"), "f", "1"), (Some("b"), "f", "2")]);
+    let said = json(
+        Provider::OpenAi,
+        r#"{"choices":[{"index":0,"message":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"1"}},{"id":"a","function":{"name":"f","arguments":"2"}}]},"finish_reason":"tool_calls"}]}"#,
+    );
+    assert_eq!(asked(&said), [(Some("a"), "f", "1"), (Some("a"), "f", "2")]);
+}
+
+#[test]
 fn calls_of_a_response_are_noted_once() {
     let call = r#"{"type":"function_call","id":"fc_1","call_id":"call_1","name":"f","arguments":"{\"a\":1}","status":"completed"}"#;
     let begun = r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","id":"fc_1","call_id":"call_1","name":"f","arguments":"","status":"in_progress"}}"#;
@@ -196,4 +234,116 @@ fn compressed_answers_are_not_guessed_at() {
     let mut reader = Reader::new(Provider::OpenAi, &headers);
     reader.feed(br#"{"usage":{"prompt_tokens":1}}"#);
     assert_eq!(reader.finish(true).counted, Counted::Not);
+}
+
+/// Counts that are missing, that are no counts, or that came before what they count are not relied on.
+#[test]
+fn half_a_usage_is_not_the_whole() {
+    let chat = |usage: &str| {
+        let body = r#"{"model":"m","choices":[{"message":{"content":"text"},"finish_reason":"stop"}],"usage":"#;
+        json(Provider::OpenAi, &format!("{body}{usage}}}"))
+    };
+    let counts = |said: &Said| (said.usage.input, said.usage.output);
+    for usage in [
+        r#"{"prompt_tokens":1000}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":null}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":-200}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":2e2}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":"many"}"#,
+        r#"{"completion_tokens":200}"#,
+        r#"{"total_tokens":1200}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":200},"usage":{"prompt_tokens":1,"completion_tokens":1}"#,
+    ] {
+        assert_ne!(chat(usage).counted, Counted::Finally, "{usage}");
+    }
+    for usage in [
+        r#"{"prompt_tokens":1000,"completion_tokens":200}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":"200"}"#,
+        r#"{"prompt_tokens":1000,"completion_tokens":0,"total_tokens":1200}"#,
+        r#"{"prompt_tokens":1000,"total_tokens":1200}"#,
+        r#"{"completion_tokens":200,"total_tokens":1200}"#,
+        r#"{"prompt_tokens":1000,"input_tokens":0,"completion_tokens":200,"output_tokens":0}"#,
+    ] {
+        let said = chat(usage);
+        assert_eq!((said.counted, counts(&said)), (Counted::Finally, (1000, 200)), "{usage}");
+    }
+    let gemini = |usage: &str| {
+        let body = r#"{"candidates":[{"content":{"parts":[{"text":"x"}]}}],"usageMetadata":"#;
+        json(Provider::Gemini, &format!("{body}{usage}}}"))
+    };
+    let said = gemini(r#"{"promptTokenCount":"1000","candidatesTokenCount":"200"}"#);
+    assert_eq!((said.counted, counts(&said)), (Counted::Finally, (1000, 200)));
+    assert_eq!(gemini(r#"{"promptTokenCount":1000}"#).counted, Counted::SoFar);
+    let claude = r#"{"content":[{"type":"text","text":"x"}],"usage":{"input_tokens":1000}}"#;
+    assert_eq!(json(Provider::Anthropic, claude).counted, Counted::SoFar);
+    let begun =
+        r#"{"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":1}}}"#;
+    for usage in ["{}", r#"{"output_tokens":null}"#] {
+        let end = format!(
+            r#"{{"type":"message_delta","delta":{{"stop_reason":"end_turn"}},"usage":{usage}}}"#
+        );
+        let text = r#"{"type":"content_block_delta","index":0,"delta":{"text":"x"}}"#;
+        assert_eq!(stream(Provider::Anthropic, &[begun, text, &end]).counted, Counted::SoFar);
+    }
+}
+
+#[test]
+fn what_is_generated_after_it_was_counted_is_not_counted() {
+    let text = r#"{"choices":[{"delta":{"content":"text"}}]}"#;
+    let end = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let usage = r#"{"choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":1}}"#;
+    assert_eq!(stream(Provider::OpenAi, &[text, end, usage]).counted, Counted::Finally);
+    assert_eq!(stream(Provider::OpenAi, &[usage, text, end]).counted, Counted::SoFar);
+    // Each event counts for itself.
+    let each = r#"{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":9,"completion_tokens":5}}"#;
+    assert_eq!(stream(Provider::OpenAi, &[each, each]).counted, Counted::SoFar);
+}
+
+/// An event that cannot be read may have said more.
+#[test]
+fn a_stream_with_an_event_that_cannot_be_read_is_not_known() {
+    let usage = r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
+    let end = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let deep = format!(r#"{{"deep":{}{}}}"#, "[".repeat(80), "]".repeat(80));
+    let two = format!("{usage}{usage}");
+    for event in [deep.as_str(), "{\"x\":NaN..}", "{\"x\":", "[DONE", &two] {
+        let said = stream(Provider::OpenAi, &[end, usage, event]);
+        assert_eq!((said.counted, said.is_unread), (Counted::SoFar, true), "{event}");
+    }
+    let said = stream(Provider::OpenAi, &[end, usage, "", "[DONE]"]);
+    assert_eq!((said.counted, said.is_unread), (Counted::Finally, false));
+}
+
+#[test]
+fn open_calls_and_words_of_an_answer_are_bounded() {
+    let long = "x".repeat(60_000);
+    let events: Vec<String> = (0..40)
+        .map(|at| format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":{at},"id":"{at}","function":{{"name":"f","arguments":"{long}"}}}}]}}}}]}}"#))
+        .collect();
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    let said = read(
+        Provider::OpenAi,
+        true,
+        &events
+            .iter()
+            .flat_map(|event| [b"data: ".as_slice(), event.as_bytes(), b"\n\n"])
+            .collect::<Vec<_>>(),
+    );
+    let held: usize = said.asked.iter().map(|asked| asked.args.len()).sum();
+    assert!(held <= 262_144 && said.asked_more, "{held}");
+    let said =
+        json(Provider::OpenAi, r#"{"choices":[{"finish_reason":"the text of the answer"}]}"#);
+    assert_eq!(said.finish, [Box::from("other")]);
+    let long = "x".repeat(200);
+    let names = ["gpt-4o", "ft:gpt-4o:acme::id", "my secret prompt", long.as_str()];
+    assert_eq!(names.map(shown_model), ["gpt-4o", "ft:gpt-4o:acme::id", "other", "other"]);
+}
+
+#[test]
+fn searches_of_gemini_are_counted() {
+    let said = json(
+        Provider::Gemini,
+        r#"{"candidates":[{"groundingMetadata":{"webSearchQueries":["a","b"]}}],"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":1}}"#,
+    );
+    assert_eq!(said.usage.searches, 2);
 }

@@ -58,6 +58,26 @@ fn what_is_only_referred_to_counts_as_the_longest_prompt() {
         r#"{"contents":[{"parts":[{"fileData":{"fileUri":"x"}}]}]}"#,
         r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"application/pdf","data":"x"}}]}]}"#,
         r#"{"mcp_servers":[{}]}"#,
+        r#"{"mcpServers":[{}]}"#,
+        r#"{"web_search_options":{}}"#,
+        r#"{"messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}"#,
+        r#"{"messages":[{"content":[{"type":"image_url","image_url":{"url":"data:application/pdf;base64,JVBERi0"}}]}]}"#,
+        r#"{"messages":[{"content":[{"type":"input_audio","input_audio":{"format":"flac","data":"x"}}]}]}"#,
+        r#"{"input":[{"type":"reasoning","id":"rs_1","summary":[]}]}"#,
+        r#"{"input":[{"type":"message","id":"msg_1","role":"assistant","content":[]}]}"#,
+        r#"{"input":[{"id":"msg_1"}]}"#,
+        r#"{"input":[{"id":"msg_1","type":null}]}"#,
+        r#"{"input":[{"type":"computer_call_output","output":{"type":"computer_screenshot","file_id":"file_1"}}]}"#,
+        r#"{"input":[{"type":"image_generation_call","id":"ig_1"}]}"#,
+        r#"{"tools":[{"type":"web_search","id":"x"}]}"#,
+        r#"{"tools":[{"type":"tool_search"}]}"#,
+        r#"{"tools":[{"type":"shell","environment":{"type":"container_auto"}}]}"#,
+        r#"{"tools":[{"code_execution":{}}]}"#,
+        r#"{"tools":[{"google_maps":{}}]}"#,
+        r#"{"tools":[{"fileSearch":{}}]}"#,
+        r#"{"tools":[{"googleSearchRetrieval":{}}]}"#,
+        r#"{"tools":[{"retrieval":{}}]}"#,
+        r#"{"tools":[{"mcpServers":[]}]}"#,
     ] {
         let facts = of(Provider::OpenAi, text);
         assert!(facts.input.has_unknown, "{text}");
@@ -67,6 +87,14 @@ fn what_is_only_referred_to_counts_as_the_longest_prompt() {
         r#"{"previous_response_id":null}"#,
         r#"{"messages":[{"content":[{"type":"document","source":{"type":"text","data":"hi"}}]}]}"#,
         r#"{"tools":[{"type":"function","function":{"name":"web_search"}}]}"#,
+        r#"{"tools":[{"type":"bash_20250124","name":"bash"},{"name":"f","input_schema":{}}]}"#,
+        r#"{"tools":[{"functionDeclarations":[{"name":"f"}]}]}"#,
+        r#"{"input":"text"}"#,
+        r#"{"input":[{"role":"user","content":"x"},{"type":"function_call","id":"fc","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"x"},{"type":"reasoning","id":"rs","encrypted_content":"x","summary":[]},{"type":"message","id":"m","role":"assistant","content":[{"type":"output_text","text":"x"}]}]}"#,
+        r#"{"input":["a","b"]}"#,
+        r#"{"input":[1,2]}"#,
+        r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"a","content":"x"}]}"#,
+        r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}},{"text":"x","thoughtSignature":"y"}]}]}"#,
         r#"{"messages":[{"role":"assistant","content":[{"type":"web_search_tool_result","tool_use_id":"x"}]}]}"#,
     ] {
         assert!(!of(Provider::OpenAi, text).input.has_unknown, "{text}");
@@ -86,7 +114,7 @@ fn images_and_sound_have_bounds_of_their_own() {
     let audio = of(
         Provider::OpenAi,
         &format!(
-            r#"{{"messages":[{{"content":[{{"type":"input_audio","input_audio":{{"data":"{data}"}}}}]}}]}}"#
+            r#"{{"messages":[{{"content":[{{"type":"input_audio","input_audio":{{"format":"wav","data":"{data}"}}}}]}}]}}"#
         ),
     );
     assert!(audio.input.has_audio && (60_000..80_000).contains(&audio.input.known));
@@ -132,6 +160,68 @@ fn answered(provider: Provider, text: &str) -> Vec<String> {
     hints(provider, document(text).root()).answered.iter().map(ToString::to_string).collect()
 }
 
+/// What says that it is an image but does not stand where images do is text, and so is all that
+/// stands beside one.
+#[test]
+fn all_but_the_bytes_of_images_and_sound_counts_by_its_length() {
+    let big = "a b c d ".repeat(25_000);
+    let empty = vec!["\"\""; 90_000].join(",");
+    for text in [
+        format!(
+            r#"{{"messages":[{{"role":"assistant","content":[{{"type":"tool_use","id":"t","name":"f","input":{{"type":"image","text":"{big}"}}}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"tools":[{{"type":"function","function":{{"parameters":{{"x":{{"type":"image","description":"{big}"}}}}}}}}]}}"#
+        ),
+        format!(
+            r#"{{"tools":[{{"type":"function","function":{{"parameters":{{"type":"audio","input_audio":{{"data":""}},"description":"{big}"}}}}}}]}}"#
+        ),
+        format!(
+            r#"{{"contents":[{{"parts":[{{"functionResponse":{{"name":"f","response":{{"inlineData":{{"mimeType":"image/png"}},"text":"{big}"}}}}}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"messages":[{{"content":[{{"type":"image_url","image_url":{{"url":"https://x","detail":"{big}"}}}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"messages":[{{"content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"x"}},"text":"{big}"}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"contents":[{{"parts":[{{"inlineData":{{"mimeType":"image/png","data":"x"}},"text":"{big}"}}]}}]}}"#
+        ),
+        format!(r#"{{"input":[{{"type":"input_image","image_url":"https://x","text":"{big}"}}]}}"#),
+        format!(
+            r#"{{"tools":[{{"type":"function","function":{{"parameters":{{"enum":[{empty}]}}}}}}]}}"#
+        ),
+        format!(
+            r#"{{"tools":[{{"type":"function","function":{{"parameters":{{"enum":[{}]}}}}}}]}}"#,
+            empty.replace("\"\"", "[]")
+        ),
+    ] {
+        let input = of(Provider::OpenAi, &text).input;
+        assert!(input.known >= u64::try_from(text.len()).expect("small"), "{}", &text[..80]);
+        assert!(!input.has_unknown, "{}", &text[..80]);
+    }
+    // Images stand within results of tools too.
+    let data = "A".repeat(1_000_000);
+    for text in [
+        format!(
+            r#"{{"messages":[{{"content":[{{"type":"tool_result","content":[{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}]}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"input":[{{"type":"computer_call_output","call_id":"c","output":{{"type":"computer_screenshot","image_url":"data:image/png;base64,{data}"}}}}]}}"#
+        ),
+        format!(
+            r#"{{"input":[{{"type":"message","role":"user","content":[{{"type":"input_image","image_url":"data:image/png;base64,{data}"}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"contents":[{{"parts":[{{"functionResponse":{{"name":"f","parts":[{{"inlineData":{{"mimeType":"image/png","data":"{data}"}}}}]}}}}]}}]}}"#
+        ),
+    ] {
+        let input = of(Provider::OpenAi, &text).input;
+        assert!(input.known < 100_000 && !input.has_unknown, "{} {}", input.known, &text[..80]);
+    }
+}
+
 /// A bound that the server does not know, or reads in another case, bounds nothing.
 #[test]
 fn only_the_words_of_the_call_bound_its_answer() {
@@ -142,6 +232,19 @@ fn only_the_words_of_the_call_bound_its_answer() {
     assert_eq!(most("responses", r#"{"max_output_tokens":7}"#), 7);
     assert_eq!(most("completions", r#"{"max_completion_tokens":1}"#), unknown);
     assert_eq!(most("chat", r#"{"max_tokens":1,"MAX_TOKENS":9000,"N":2}"#), 18_000);
+    assert_eq!(most("chat", r#"{"max_tokens":10,"n":5000}"#), 50_000);
+    assert_eq!(most("chat", r#"{"max_tokens":10,"n":"50"}"#), 500);
+    for endless in ["-1", "-1.0", "0", "\"9\""] {
+        let text = format!(r#"{{"max_tokens":{endless},"max_completion_tokens":1}}"#);
+        assert_eq!(most("chat", &text), unknown, "{endless}");
+    }
+    let most = |text: &str| of(Provider::Gemini, text).most(None).output;
+    let both = r#"{"generationConfig":{"maxOutputTokens":1},"generation_config":{"max_output_tokens":900,"candidateCount":8}}"#;
+    assert_eq!(most(both), 7_200);
+    assert_eq!(
+        most(r#"{"generationConfig":{"maxOutputTokens":1},"generation_config":{"x":1}}"#),
+        unknown
+    );
 }
 
 #[test]
