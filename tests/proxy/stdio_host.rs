@@ -462,3 +462,52 @@ async fn a_command_that_cannot_be_started_is_said_to_be_so() {
         assert_eq!(host.children(), 0);
     }
 }
+
+/// A client's `initialize`.
+async fn begin(host: &Arc<Host>) -> Response<Incoming> {
+    let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {} });
+    open(host, Method::POST, &[], message.to_string()).await
+}
+
+#[tokio::test]
+async fn children_that_are_starting_are_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let started = folder.path().join("started");
+    let script = format!("echo x >> {}; exec sleep 1000", started.display());
+    let host = Host::new(spec(&["sh", "-c", &script]));
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..70 {
+        let host = Arc::clone(&host);
+        asked.spawn(async move { begin(&host).await.status() });
+    }
+    let refused = soon("a refusal", asked.join_next()).await.expect("one").expect("it ends");
+    assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+    let count = std::fs::read_to_string(&started).expect("some have started").lines().count();
+    assert_eq!(count, 64);
+    asked.shutdown().await;
+    soon("all to be gone", host.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_session_is_none_before_its_initialize_has_a_result() {
+    let said = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#;
+    let script = format!("read line; echo '{said}'; exec sleep 1000");
+    let host = Host::new(spec(&["sh", "-c", &script]));
+    let begun = begin(&host).await;
+    assert_eq!(begun.status(), StatusCode::OK);
+    assert!(begun.headers().contains_key("mcp-session-id"));
+    assert_eq!(host.children(), 1);
+    drop(begun);
+    until("the child to be let go", async || (host.children() == 0).then_some(())).await;
+    soon("all to be gone", host.shutdown()).await;
+}
+
+#[tokio::test]
+async fn a_child_that_has_ended_is_gone_whoever_holds_its_output() {
+    let host = Host::new(spec(&["sh", "-c", "setsid sleep 100 & sleep 0.1; exit 0"]));
+    let headers = [("mcp-protocol-version", STATELESS)];
+    let (status, ..) = exchange(&host, Method::POST, &headers, call("1", "echo", json!({}))).await;
+    assert_eq!(status, StatusCode::BAD_GATEWAY);
+    assert_eq!(host.children(), 0);
+    soon("all to be gone", host.shutdown()).await;
+}
