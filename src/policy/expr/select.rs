@@ -124,6 +124,8 @@ impl Lowering {
         let Some(fact) = Fact::find(group, &first.name) else {
             return self.unknown_fact(group, first);
         };
+        // The model is one of the arguments, wherever a provider has it: with another the call may pass.
+        self.reads_arguments |= fact == Fact::CallModel;
         let (node, of) = (Node::Fact(fact), fact.type_of());
         if first.optional {
             let wrapped = Node::Call(Function::OptionalOf, Box::new([node]));

@@ -9,7 +9,7 @@ use crate::harness::{Tool, get, post};
 const RULE: &str = "rules:
 - id: small
   tools: [openai.chat, claude.messages, gemini.generate_content]
-  when: args.model == 'big' || size(call.path) > 50
+  when: call.model == 'big' || size(call.path) > 50
   then: deny
   message: Use a smaller model.";
 
@@ -49,7 +49,7 @@ async fn a_refusal_is_told_in_the_words_of_the_api() {
         );
     }
     let long = format!("/gemini/models/{}:generateContent", "m".repeat(50));
-    let body = gate.send(post(&long, &json!({ "model": "" }))).await.json();
+    let body = gate.send(post(&long, &json!({}))).await.json();
     assert_eq!(
         (&body["error"]["code"], &body["error"]["status"]),
         (&json!(403), &json!("PERMISSION_DENIED"))
@@ -57,6 +57,28 @@ async fn a_refusal_is_told_in_the_words_of_the_api() {
     assert_eq!(body["error"]["details"][0]["reason"], "ARGS_DENIED");
     assert_eq!(toolgate(&body)["stop_reason"], "args_denied");
     assert!(model.seen().is_empty());
+}
+
+#[tokio::test]
+async fn the_model_is_named_in_one_place_and_refusals_are_in_the_words_of_the_api() {
+    let (tool, model) = (Tool::start().await, Model::start(|_| Script::json(200, "{}")).await);
+    let gate = before(&tool, &model).policy(RULE).start().await;
+    let code = |body: &Value| body["error"]["code"].clone();
+    let deployment = "/openai/openai/deployments/big/chat/completions?api-version=1";
+    let own = gate.send(post(deployment, &json!({ "messages": [] }))).await.json();
+    assert_eq!(code(&own), "args_denied");
+    for path in [deployment, "/openai/chat/completions?model=small", "/openai//chat/completions"] {
+        let body = gate.send(post(path, &json!({ "model": "small" }))).await.json();
+        let known = ["ambiguous_arguments", "malformed"];
+        assert!(known.contains(&code(&body).as_str().unwrap_or_default()), "{path}: {body}");
+    }
+    let two = post("/gemini/models/big:generateContent", &json!({ "model": "small" }));
+    let body = gate.send(two).await.json();
+    assert_eq!(toolgate(&body)["stop_reason"], "ambiguous_arguments");
+    assert!(model.seen().is_empty());
+    let same = json!({ "model": "models/small" });
+    let answer = gate.send(post("/gemini/models/small:generateContent?alt=json", &same)).await;
+    assert_eq!(answer.status.as_u16(), 200);
 }
 
 #[tokio::test]
