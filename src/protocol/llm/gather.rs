@@ -278,9 +278,9 @@ impl Gather {
             Provider::Anthropic => anthropic::end_of_text(self),
             Provider::Gemini => {}
         }
-        let searches = std::mem::take(&mut self.listed_searches);
+        let searches = mem::take(&mut self.listed_searches);
         raise(&mut self.counts.searches, searches);
-        if std::mem::take(&mut self.reliance.has_output_now) {
+        if mem::take(&mut self.reliance.has_output_now) {
             self.reliance.is_behind = false;
         }
         self.saw_usage = false;
