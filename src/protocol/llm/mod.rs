@@ -19,6 +19,7 @@ mod request;
 mod said;
 mod skim;
 mod tools;
+mod words;
 
 pub use self::errors::Failure;
 pub use self::hints::{Hints, hints};

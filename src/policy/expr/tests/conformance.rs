@@ -362,7 +362,7 @@ fn facts_of_the_call() {
     ]);
     fails(&[("call.intended", Kind::Unknown)]);
     let mut world = World::new("{}");
-    fails(&[("call.model", Kind::Unknown)]);
+    fails(&[("call.model == 'dear'", Kind::Unknown)]);
     world.model = Some("dear");
     assert_eq!(world.bool("call.model.startsWith('de') && has(call.model)"), Ok(true));
     world.intended = Some(false);
