@@ -233,6 +233,15 @@ fn refusal_detail(refusal: &Refusal, tool: Option<&ToolFacts>) -> String {
     detail
 }
 
+/// An answer that clients read in different ways, told as [`failure_of`] tells failures.
+const MALFORMED: (StatusCode, &str, Option<bool>, &str) = (
+    StatusCode::BAD_GATEWAY,
+    "Tool's answer malformed",
+    None,
+    "gave an answer that clients read in different ways, so it was withheld. It may have been \
+     executed: look before you repeat it.",
+);
+
 /// How a failure is told: the status, its title, whether the tool did anything (when that is known),
 /// and what to say after the tool's name.
 fn failure_of(
@@ -265,13 +274,6 @@ fn failure_of(
             "Tool timed out",
             None,
             "did not answer in time. It only reads, so the same call may be tried later.",
-        ),
-        (ErrorClass::MalformedResponse, _) => (
-            StatusCode::BAD_GATEWAY,
-            "Tool's answer malformed",
-            None,
-            "gave an answer that clients read in different ways, so it was withheld. It may have \
-             been executed: look before you repeat it.",
         ),
         (ErrorClass::Internal, _) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -312,9 +314,11 @@ pub fn failure_words(outcome: &Outcome, about: About<'_>) -> Vec<u8> {
 fn failure(outcome: &Outcome, about: About<'_>) -> (Told, String) {
     let tool = about.tool.map_or("The tool", |tool| &*tool.name);
     let class = outcome.error_class.unwrap_or(ErrorClass::Internal);
-    let (status, title, executed, said) = failure_of(class, outcome.status);
-    let is_done = class == ErrorClass::MalformedResponse;
-    let scope = if is_done || outcome.status == Status::Unknown {
+    // There was an answer, and it is none that can be handed on.
+    let is_withheld = class == ErrorClass::MalformedResponse && outcome.http_status.is_some();
+    let (status, title, executed, said) =
+        if is_withheld { MALFORMED } else { failure_of(class, outcome.status) };
+    let scope = if is_withheld || outcome.status == Status::Unknown {
         RetryScope::AfterPrecondition
     } else {
         RetryScope::SameArgsLater
