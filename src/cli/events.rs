@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::call::PROTOCOL_PREFIX;
+
 /// Longest line that is read; a longer one counts as unreadable.
 const LINE_LIMIT_BYTES: u64 = 1_048_576;
 
@@ -79,6 +81,16 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_input: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_output: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
 
@@ -130,11 +142,35 @@ impl Event {
         self.stop_reason.as_deref() == Some("run_stopped")
     }
 
-    /// The run took up again after its end at `stop_ms`: another life under the same id. The
-    /// call that stopped a run may stand after the run's end in the file, but not in time.
-    pub fn begins_anew(&self, stop_ms: i64) -> bool {
-        self.kind == Kind::Call && self.ts_ms > stop_ms && !self.is_after_stop()
+    /// A message that a protocol needs around its calls, and no call: `payments.mcp:tools/list`.
+    pub fn is_message(&self) -> bool {
+        let operation = self.tool.as_deref().and_then(|tool| tool.split_once('.'));
+        operation.is_some_and(|(_, operation)| operation.starts_with(PROTOCOL_PREFIX))
     }
+
+    /// What this event makes of a run that had ended at `stop_ms`, for `reason`.
+    pub fn after_end(&self, stop_ms: i64, reason: Option<&str>) -> AfterEnd {
+        if self.kind != Kind::Call || self.ts_ms <= stop_ms || self.is_after_stop() {
+            return AfterEnd::Nothing;
+        }
+        match (reason, self.step_id) {
+            // Its memory is kept for as long as that of a run that falls silent: its steps go on.
+            (Some("completed"), None) => AfterEnd::Nothing,
+            (Some("completed"), Some(step)) if step > 1 => AfterEnd::GoesOn,
+            (_, _) => AfterEnd::Anew,
+        }
+    }
+}
+
+/// What becomes of a run of which something is heard after its end. The call that stopped a run may
+/// stand after the run's end in the file, but not in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterEnd {
+    Nothing,
+    /// Its model had said its last word, and then said more.
+    GoesOn,
+    /// Another life under the same id.
+    Anew,
 }
 
 /// Hands every readable event of the files, in order, to `each`. Returns how many lines could not

@@ -62,7 +62,7 @@ pub use pins::{
     Kept as KeptPins, Known as PinnedDefinition, NotApproved, Pin, Pins, Standing as PinStanding,
 };
 pub use reservation::{Reservation, Settlement};
-pub use run::{EndedRun, RunEnds, Usage};
+pub use run::{EndedRun, RunEnds, Unreported, Usage};
 pub use scope::Scope;
 pub use stops::{STOPPED_LIMIT_RUNS, Stopped};
 pub use sweep::COMPLETED_AFTER;

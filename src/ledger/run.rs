@@ -58,6 +58,30 @@ pub struct EndedRun {
     pub before: Option<Usage>,
 }
 
+/// What a run did since an earlier end of it was reported; all of it, of most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unreported {
+    pub calls: u64,
+    pub errors: u64,
+    pub denials: u64,
+    pub cost_usd: Usd,
+}
+
+impl EndedRun {
+    /// What has not been counted with an earlier end.
+    pub fn unreported(&self) -> Unreported {
+        let nothing = Usage::default();
+        let (usage, before) = (&self.usage, self.before.as_ref().unwrap_or(&nothing));
+        let cost = usage.cost_usd.nanos().saturating_sub(before.cost_usd.nanos());
+        Unreported {
+            calls: usage.calls.saturating_sub(before.calls),
+            errors: usage.errors.saturating_sub(before.errors),
+            denials: usage.denials.saturating_sub(before.denials),
+            cost_usd: Usd::from_nanos(cost),
+        }
+    }
+}
+
 /// Told of every run's end, once a run; of one that was completed and goes on, once more at its next
 /// end.
 pub trait RunEnds: Send + Sync {

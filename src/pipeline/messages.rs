@@ -93,9 +93,7 @@ pub(super) fn concerns(admitted: &Admitted, answer: &Response<Content>) -> bool 
 pub(super) fn silence(snapshot: &Snapshot, admitted: &Admitted) -> Duration {
     let usual = snapshot.idle_timeout(&admitted.call().upstream);
     match &admitted.call().language {
-        Language::Mcp(message)
-            if matches!(&*message.method, methods::STREAM | "subscriptions/listen") =>
-        {
+        Language::Mcp(message) if methods::stands_open(&message.method) => {
             usual.max(STREAM_SILENCE_LIMIT)
         }
         Language::Http | Language::Mcp(_) | Language::Llm(_) => usual,

@@ -13,7 +13,7 @@ use ::http::{HeaderMap, StatusCode};
 use crate::call::Language;
 
 pub use heard::{Heard, Listen};
-pub use named::{Found, NamedTool, NamedTools};
+pub use named::{NamedTool, NamedTools};
 
 /// What the agent is told in place of a tool's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,9 +34,6 @@ pub struct NamedTools {
     seen: DashMap<(Arc<str>, Effect), Arc<ToolFacts>>,
 }
 
-/// What was found for an operation.
-pub type Found = NamedTool;
-
 impl NamedTools {
     /// The tools of `upstream`; `tags` and `plan` go for those that `tools` does not name.
     pub fn new(
@@ -72,19 +69,19 @@ impl NamedTools {
 
     /// The tool of this operation. `effect` goes where the config does not name it. The caller has
     /// seen to it that the name is one that a tool may have.
-    pub fn find(&self, operation: &str, effect: Effect) -> Found {
+    pub fn find(&self, operation: &str, effect: Effect) -> NamedTool {
         if let Some(tool) = self.tools.get(operation) {
             return tool.clone();
         }
         let facts = self.facts(operation, effect);
-        Found { facts, ignored: Arc::from([]), plan: Arc::clone(&self.plan) }
+        NamedTool { facts, ignored: Arc::from([]), plan: Arc::clone(&self.plan) }
     }
 
     /// The protocol's own message of this method: `SERVER.mcp:METHOD`.
-    pub fn message(&self, method: &str) -> Found {
+    pub fn message(&self, method: &str) -> NamedTool {
         let operation = format!("{}{method}", crate::call::PROTOCOL_PREFIX);
         let facts = self.facts(&operation, Effect::Read);
-        Found { facts, ignored: Arc::from([]), plan: Arc::default() }
+        NamedTool { facts, ignored: Arc::from([]), plan: Arc::default() }
     }
 
     fn facts(&self, operation: &str, effect: Effect) -> Arc<ToolFacts> {

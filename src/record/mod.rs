@@ -22,7 +22,6 @@ use crate::call::{Caller, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
-use crate::policy::amount::Usd;
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
 pub use journal::{Destination, JournalError};
@@ -146,7 +145,9 @@ impl Recorder {
 
 impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
-        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before } = run;
+        // What was counted with an earlier end of the run is not counted again.
+        let news = run.unreported();
+        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _ } = run;
         let now = self.clock.now();
         let verdict = match end {
             RunEnd::Stopped(_) => Some("stop"),
@@ -170,12 +171,8 @@ impl RunEnds for Recorder {
             usage: Some(UsageTotals::from(&usage)),
             ..Event::default()
         };
-        // What was counted with an earlier end of the run is not counted again.
-        let before = before.unwrap_or_default();
-        let cost = usage.cost_usd.nanos().saturating_sub(before.cost_usd.nanos());
-        let calls = usage.calls.saturating_sub(before.calls);
-        self.metrics.run_cost(Usd::from_nanos(cost).dollars());
-        self.metrics.run_ended(end.name(), &caller.agent, calls, duration);
+        self.metrics.run_cost(news.cost_usd.dollars());
+        self.metrics.run_ended(end.name(), &caller.agent, news.calls, duration);
         self.journal.append(&event);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::call::RunId;
-use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
+use crate::ledger::{ApprovalChange, EndedRun, RunEnds, Unreported};
 use crate::policy::amount::Usd;
 use crate::record::Recorder;
 
@@ -49,11 +49,12 @@ impl Tally {
 
 impl RunEnds for Tally {
     fn run_ended(&self, run: EndedRun) {
+        let Unreported { calls, errors, denials, cost_usd } = run.unreported();
         let mut sum = self.sum.lock();
-        sum.calls = sum.calls.saturating_add(run.usage.calls);
-        sum.errors = sum.errors.saturating_add(run.usage.errors);
-        sum.denials = sum.denials.saturating_add(run.usage.denials);
-        sum.cost = sum.cost.plus(run.usage.cost_usd);
+        sum.calls = sum.calls.saturating_add(calls);
+        sum.errors = sum.errors.saturating_add(errors);
+        sum.denials = sum.denials.saturating_add(denials);
+        sum.cost = sum.cost.plus(cost_usd);
         drop(sum);
         let recorder = self.recorder.lock().clone();
         if let Some(recorder) = recorder {
@@ -66,5 +67,38 @@ impl RunEnds for Tally {
         if let Some(recorder) = recorder {
             recorder.approval_changed(change);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::call::{Caller, RunEnd};
+    use crate::ledger::Usage;
+
+    #[test]
+    fn a_run_that_completes_twice_is_counted_once() {
+        let usage =
+            |calls, nanos| Usage { calls, cost_usd: Usd::from_nanos(nanos), ..Usage::default() };
+        let ended = |usage, before| EndedRun {
+            id: RunId("r".into()),
+            id_source: "token",
+            caller: Caller::default(),
+            end: RunEnd::Completed,
+            rule: None,
+            parent: None,
+            duration: Duration::ZERO,
+            usage,
+            before,
+        };
+        let tally = Tally::default();
+        tally.run_ended(ended(usage(2, 10_000_000), None));
+        tally.run_ended(ended(usage(3, 30_000_000), Some(usage(2, 10_000_000))));
+        let mut told = Vec::new();
+        tally.write(&RunId("r".into()), &mut told).unwrap();
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told, "toolgate: r: 3 calls, 0 failed, 0 denied, 0.0300 USD\n");
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::events::Event;
 use crate::cli::explain::sentence;
-use crate::cli::explain::story::Story;
+use crate::cli::explain::story::{Cost, Story};
 
 #[derive(Serialize)]
 struct Explained<'a> {
@@ -18,6 +18,7 @@ struct Explained<'a> {
     between_calls_ms: f64,
     gate_ms: f64,
     calls: u64,
+    messages: u64,
     ok: u64,
     failed: u64,
     refused: u64,
@@ -25,6 +26,7 @@ struct Explained<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<&'a Event>,
     tools: Vec<Tool<'a>>,
+    costs: Vec<Cost<'a>>,
     refusals: Vec<Refusals<'a>>,
     observed: Vec<Refusals<'a>>,
     /// As they stand in the events file.
@@ -63,6 +65,7 @@ pub(super) fn write(story: &Story, out: &mut dyn Write) -> io::Result<()> {
         between_calls_ms: rounded(story.between_calls_ms()),
         gate_ms: rounded(story.gate_ms()),
         calls: counts.calls,
+        messages: counts.messages,
         ok: counts.ok,
         failed: counts.failed,
         refused: counts.refused,
@@ -79,6 +82,7 @@ pub(super) fn write(story: &Story, out: &mut dyn Write) -> io::Result<()> {
                 p95_ms: used.p95_ms(),
             })
             .collect(),
+        costs: story.costs(),
         refusals: counted(story.refusals()),
         observed: counted(story.observed()),
         steps: &story.calls,

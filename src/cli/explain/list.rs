@@ -7,7 +7,7 @@ use chrono::DateTime;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::events::{self, Event, Kind};
+use crate::cli::events::{self, AfterEnd, Event, Kind};
 use crate::cli::explain::{EventsFrom, Trouble, conclude};
 use crate::cli::report::Exit;
 use crate::cli::terminal::{Output, Paint, Tone, count, duration, fit};
@@ -138,12 +138,16 @@ impl Rows {
     fn take(&mut self, event: &Event) {
         let Some(run_id) = &event.run_id else { return };
         let known = self.current.get(run_id).and_then(|order| self.by_order.get(order));
-        let ended = known.and_then(|row| row.ended_ms);
-        if known.is_none() || ended.is_some_and(|end| event.begins_anew(end)) {
+        let after =
+            known.and_then(|row| Some(event.after_end(row.ended_ms?, row.stop_reason.as_deref())));
+        if known.is_none() || after == Some(AfterEnd::Anew) {
             self.begin(run_id, event.ts_ms);
         }
         let order = self.current.get(run_id);
         if let Some(row) = order.and_then(|order| self.by_order.get_mut(order)) {
+            if after == Some(AfterEnd::GoesOn) {
+                (row.status, row.stop_reason, row.ended_ms) = ("live", None, None);
+            }
             row.take(event);
         }
     }
@@ -180,16 +184,18 @@ impl Row {
         let since_start = event.ts_ms.saturating_sub(self.started_ms) as f64;
         match event.kind {
             Kind::Call => {
-                self.calls = self.calls.saturating_add(1);
-                self.refused = self.refused.saturating_add(u64::from(event.is_refused()));
-                self.failed = self.failed.saturating_add(u64::from(event.is_failed()));
+                if !event.is_message() {
+                    self.calls = self.calls.saturating_add(1);
+                    self.refused = self.refused.saturating_add(u64::from(event.is_refused()));
+                    self.failed = self.failed.saturating_add(u64::from(event.is_failed()));
+                }
                 self.started_ms = self.started_ms.min(event.ts_ms);
                 let end = since_start + event.duration_ms.unwrap_or_default();
                 self.duration_ms = self.duration_ms.max(end);
             }
             Kind::Stop => {
                 let reason = event.stop_reason.as_deref().unwrap_or_default();
-                let ended = matches!(reason, "idle" | "evicted" | "shutdown");
+                let ended = matches!(reason, "completed" | "idle" | "evicted" | "shutdown");
                 self.status = if ended { "ended" } else { "stopped" };
                 self.stop_reason.clone_from(&event.stop_reason);
                 self.rule.clone_from(&event.rule);

@@ -139,6 +139,7 @@ fn explain(
             writeln!(out, "{}\n", sentence::sentence(&story))?;
             waterfall::write(&story, args.rows, paint, out)?;
             table::time(&story, paint, out)?;
+            table::money(&story, paint, out)?;
             table::refusals(&story, paint, out)?;
         }
     }

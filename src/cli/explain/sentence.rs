@@ -1,5 +1,7 @@
 //! The one sentence: what the run did and why it stopped.
 
+use std::collections::BTreeSet;
+
 use crate::cli::events::Event;
 use crate::cli::explain::story::Story;
 use crate::cli::terminal::{count, duration, fit};
@@ -11,7 +13,9 @@ const NAME_LIMIT: usize = 128;
 pub(super) fn sentence(story: &Story) -> String {
     let counts = story.counts();
     let tools = story.tools();
-    let named = tools.keys().filter(|name| !name.is_empty()).count() as u64;
+    let called = story.calls.iter().filter(|call| !call.is_message());
+    let named: BTreeSet<&str> = called.filter_map(|call| call.tool.as_deref()).collect();
+    let named = named.len() as u64;
     let mut text = format!(
         "Run {} made {} in {} to {}",
         fit(&story.run_id, NAME_LIMIT),
@@ -25,12 +29,25 @@ pub(super) fn sentence(story: &Story) -> String {
     {
         text.push_str(&format!(" (mostly {}: {})", fit(tool, NAME_LIMIT), used.calls));
     }
+    if counts.messages > 0 {
+        let messages = count(counts.messages, "message");
+        text.push_str(&format!(", with {messages} of the protocol around them"));
+    }
+    let paid = story.costs().iter().fold(0.0, |sum, cost| sum + cost.usd);
+    if paid > 0.0 {
+        text.push_str(&format!(", for {}", usd(paid)));
+    }
     text.push_str("; ");
     text.push_str(&fates(story));
     text.push_str("; ");
     text.push_str(&end(story));
     text.push('.');
     text
+}
+
+/// US dollars, as far as they are worth telling.
+pub(super) fn usd(amount: f64) -> String {
+    if amount < 0.00005 { "less than 0.0001 USD".to_owned() } else { format!("{amount:.4} USD") }
 }
 
 fn fates(story: &Story) -> String {
@@ -69,6 +86,7 @@ fn end(story: &Story) -> String {
         return "no end of it is recorded, so it may still be going on".to_owned();
     };
     match stop.stop_reason.as_deref().unwrap_or_default() {
+        "completed" => "it completed: its model wanted no more tools".to_owned(),
         "idle" => "it ended by falling silent".to_owned(),
         "evicted" => "it was forgotten to make room for newer runs".to_owned(),
         "shutdown" => "it was still open when the gate was shut down".to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::cli::events::{self, Event, EventsError, Kind};
+use crate::cli::events::{self, AfterEnd, Event, EventsError, Kind};
 
 /// Calls of a run that are kept; of a longer run the later ones are only counted.
 const CALL_LIMIT: usize = 50_000;
@@ -26,11 +26,24 @@ pub(super) struct Story {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub calls: u64,
+    /// Messages of a protocol around them, which are no calls.
+    pub messages: u64,
     pub ok: u64,
     pub failed: u64,
     pub refused: u64,
     /// Of the refused ones those that came after the run had been stopped.
     pub after_stop: u64,
+}
+
+/// What calls to one tool, and one model of it, cost.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub(super) struct Cost<'a> {
+    pub tool: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub model: &'a str,
+    pub calls: u64,
+    pub tokens: u64,
+    pub usd: f64,
 }
 
 /// What one tool was used for.
@@ -56,11 +69,19 @@ impl Story {
         if event.run_id.as_deref() != Some(&self.run_id) {
             return;
         }
-        if self.stop.as_ref().is_some_and(|stop| event.begins_anew(stop.ts_ms)) {
-            self.earlier_lives = self.earlier_lives.saturating_add(1);
-            self.calls.clear();
-            self.stop = None;
-            self.unkept = 0;
+        let after = self.stop.as_ref().map(|stop| {
+            let reason = stop.stop_reason.as_deref();
+            event.after_end(stop.ts_ms, reason)
+        });
+        match after {
+            None | Some(AfterEnd::Nothing) => {}
+            Some(AfterEnd::GoesOn) => self.stop = None,
+            Some(AfterEnd::Anew) => {
+                self.earlier_lives = self.earlier_lives.saturating_add(1);
+                self.calls.clear();
+                self.stop = None;
+                self.unkept = 0;
+            }
         }
         match event.kind {
             Kind::Call if self.calls.len() < CALL_LIMIT => self.calls.push(event),
@@ -74,6 +95,10 @@ impl Story {
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for call in &self.calls {
+            if call.is_message() {
+                counts.messages += 1;
+                continue;
+            }
             counts.calls += 1;
             match (call.is_refused(), call.is_failed()) {
                 (true, _) => counts.refused += 1,
@@ -119,6 +144,34 @@ impl Story {
             tool.durations.sort_by(f64::total_cmp);
         }
         tools
+    }
+
+    /// What was paid for, in US dollars and tokens, by tool and model; the dearest first.
+    pub fn costs(&self) -> Vec<Cost<'_>> {
+        let mut by_model: BTreeMap<(&str, &str), Cost<'_>> = BTreeMap::new();
+        for call in &self.calls {
+            let tokens =
+                call.tokens_input.unwrap_or(0).saturating_add(call.tokens_output.unwrap_or(0));
+            let usd = call.cost_usd.unwrap_or_default();
+            if tokens == 0 && usd <= 0.0 {
+                continue;
+            }
+            let key = (
+                call.tool.as_deref().unwrap_or_default(),
+                call.model.as_deref().unwrap_or_default(),
+            );
+            let cost = by_model.entry(key).or_insert(Cost {
+                tool: key.0,
+                model: key.1,
+                ..Cost::default()
+            });
+            cost.calls += 1;
+            cost.usd += usd;
+            cost.tokens = cost.tokens.saturating_add(tokens);
+        }
+        let mut costs: Vec<Cost<'_>> = by_model.into_values().collect();
+        costs.sort_by(|one, other| other.usd.total_cmp(&one.usd));
+        costs
     }
 
     /// Refusals by rule (or, without one, by stop reason) and stop reason; the most frequent first.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::cli::explain::sentence::usd;
 use crate::cli::explain::story::Story;
 use crate::cli::terminal::{Paint, Tone, duration, fit};
 
@@ -44,6 +45,31 @@ pub(super) fn time(story: &Story, paint: Paint, out: &mut dyn Write) -> io::Resu
             share(ms, total)
         );
         writeln!(out, "{}", paint.tone(Tone::Faint, line.trim_end()))?;
+    }
+    Ok(())
+}
+
+/// Writes the money by tool and model, where any was paid or any tokens were used.
+pub(super) fn money(story: &Story, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let costs = story.costs();
+    if costs.is_empty() {
+        return Ok(());
+    }
+    let head = format!(
+        "\n{:<NAME_WIDTH$} {:>7} {:>12} {:>22}",
+        "where the money went", "calls", "tokens", "cost"
+    );
+    writeln!(out, "{}", paint.tone(Tone::Faint, &head))?;
+    for cost in costs {
+        let name = match cost.model {
+            "" => cost.tool.to_owned(),
+            model => format!("{} ({model})", cost.tool),
+        };
+        let tokens = or_blank(cost.tokens);
+        let paid = if cost.usd > 0.0 { usd(cost.usd) } else { String::new() };
+        let name = fit(&name, NAME_WIDTH);
+        let line = format!("{name:<NAME_WIDTH$} {:>7} {tokens:>12} {paid:>22}", cost.calls);
+        writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }

@@ -194,3 +194,49 @@ fn names_cannot_control_the_terminal() {
     let told = explain(&[&evil], Some("run_b2"), Output::Text);
     assert!(!told.out.contains('\u{1b}') && !told.out.contains('\u{7}'), "{:?}", told.out);
 }
+
+const MODELS: &str = r#"{"ts_ms":1000,"kind":"call","run_id":"m","tool":"pay.mcp:tools/list","status":"ok","duration_ms":5.0}
+{"ts_ms":1010,"kind":"call","run_id":"m","step_id":1,"tool":"openai.chat","model":"gpt-5","status":"ok","tokens_input":900,"tokens_output":100,"cost_usd":0.02,"duration_ms":500.0}
+{"ts_ms":1600,"kind":"call","run_id":"m","step_id":2,"tool":"pay.refund","status":"ok","cost_usd":0.01,"duration_ms":9.0}
+{"ts_ms":1700,"kind":"call","run_id":"m","step_id":3,"tool":"openai.chat","model":"gpt-5","status":"ok","tokens_input":900,"tokens_output":100,"cost_usd":0.02,"duration_ms":500.0}
+{"ts_ms":62200,"kind":"stop","run_id":"m","stop_reason":"completed","duration_ms":1200.0}
+{"ts_ms":70000,"kind":"call","run_id":"m","tool":"pay.mcp:ping","status":"ok","duration_ms":1.0}
+"#;
+
+fn listed(files: &[&str]) -> String {
+    let (_folder, events) = folder(files);
+    let from = EventsFrom { events, config: PathBuf::new() };
+    let args = RunsArgs { from, limit: 20, refused: false, output: Output::Text };
+    let mut out = Vec::new();
+    assert_eq!(runs(&args, false, &mut out, &mut Vec::new()), Exit::Ok);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_run_that_completed_is_told_with_its_money() {
+    let told = explain(&[MODELS], Some("m"), Output::Text);
+    let (sentence, rest) = told.out.split_once('\n').unwrap();
+    assert_eq!(
+        sentence,
+        "Run m made 3 calls in 1m 09s to 2 tools, with 2 messages of the protocol around them, for \
+         0.0500 USD; all succeeded; it completed: its model wanted no more tools."
+    );
+    let money: Vec<&str> = rest.lines().skip_while(|line| !line.contains("money")).collect();
+    let words = |row: usize| money[row].split_whitespace().collect::<Vec<_>>();
+    assert_eq!(words(1), ["openai.chat", "(gpt-5)", "2", "2000", "0.0400", "USD"]);
+    assert_eq!(words(2), ["pay.refund", "1", "0.0100", "USD"]);
+    let listed = listed(&[MODELS]);
+    assert!(listed.lines().nth(1).unwrap().ends_with("ended: completed"), "{listed}");
+}
+
+#[test]
+fn a_completed_run_that_goes_on_is_the_same_life() {
+    let on = r#"{"ts_ms":80000,"kind":"call","run_id":"m","step_id":4,"tool":"pay.refund","status":"ok","duration_ms":9.0}"#;
+    let told = explain(&[MODELS, on], Some("m"), Output::Text);
+    assert!(told.out.starts_with("Run m made 4 calls"), "{}", told.out);
+    assert!(!told.err.contains("used before") && told.out.contains("still be going on"));
+    assert!(listed(&[MODELS, on]).lines().nth(1).unwrap().ends_with("live"));
+    let anew = on.replace("\"step_id\":4", "\"step_id\":1");
+    let told = explain(&[MODELS, &anew], Some("m"), Output::Text);
+    assert!(told.out.starts_with("Run m made 1 call ") && told.err.contains("used before"));
+}

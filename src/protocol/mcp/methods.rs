@@ -13,9 +13,6 @@ pub const TOOLS_CALL: &str = "tools/call";
 /// The method that names the tools.
 pub const TOOLS_LIST: &str = "tools/list";
 
-/// Begins the operation's name of a message that is no tool call: `server.mcp:tools/list`.
-pub const OPERATION_PREFIX: &str = "mcp:";
-
 /// What the protocol says of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {

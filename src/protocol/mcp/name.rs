@@ -1,6 +1,6 @@
 //! Names of tools as servers give them, and whether a name may be part of ours.
 
-use super::methods::OPERATION_PREFIX;
+use crate::call::PROTOCOL_PREFIX;
 
 /// Longest name of a tool, in bytes (the specification's "Tool Names" advises the same).
 pub const NAME_LIMIT_BYTES: usize = 128;
@@ -12,7 +12,7 @@ pub enum NameFault {
     Length,
     #[error("a tool's name holds a blank, a control character or one that cannot be seen")]
     Character,
-    #[error("a tool's name begins with `{OPERATION_PREFIX}`")]
+    #[error("a tool's name begins with `{PROTOCOL_PREFIX}`")]
     Reserved,
     /// It may look like another tool's.
     #[error("a tool's name holds letters beyond ASCII and is not one that the server listed")]
@@ -31,7 +31,7 @@ pub fn check(name: &str, is_listed: impl FnOnce() -> bool) -> Result<(), NameFau
     if name.chars().any(is_unseen) {
         return Err(NameFault::Character);
     }
-    if name.starts_with(OPERATION_PREFIX) {
+    if name.starts_with(PROTOCOL_PREFIX) {
         return Err(NameFault::Reserved);
     }
     if !name.is_ascii() && !is_listed() {
