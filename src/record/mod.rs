@@ -5,6 +5,7 @@
 //! went away or by a panic, as what it was.
 
 mod event;
+mod export;
 mod ids;
 mod journal;
 mod metrics;
@@ -24,6 +25,7 @@ use crate::contract::Drift;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
+pub use export::{Collector, DropReason, ExportError, Exporter, Parcel, Protocol, Tally};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
 pub use page::Page;
