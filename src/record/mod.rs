@@ -56,6 +56,8 @@ pub struct Recorder {
 pub struct Spans {
     pub keeping: Keeping,
     pub sink: Arc<dyn Sink>,
+    /// What the sink counts.
+    pub tally: Tally,
 }
 
 impl Recorder {
@@ -76,12 +78,13 @@ impl Recorder {
         destination: &Destination,
         spans: Option<Spans>,
     ) -> Result<Arc<Self>, JournalError> {
+        let tally = spans.as_ref().map(|spans| spans.tally.clone()).unwrap_or_default();
         Ok(Arc::new(Self {
             clock,
             journal: Journal::start(destination)?,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
-            shelf: spans.map(|Spans { keeping, sink }| Shelf::new(keeping, sink)),
+            shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
         }))
     }
 

@@ -19,7 +19,7 @@ use crate::admin;
 use crate::call::RunId;
 use crate::cli::report::Exit;
 use crate::cli::serving::{
-    self, FLUSH_TIME, bind, calls_closed, open_admin, plural, report, sweep,
+    self, Assembled, FLUSH_TIME, bind, calls_closed, open_admin, plural, report, sweep,
 };
 use crate::clock::Clock;
 use crate::config::settings::{Events, Settings};
@@ -144,6 +144,7 @@ fn taken(read: Result<Candidate, Vec<Diagnostic>>) -> Result<Candidate, Exit> {
 
 /// A gate for one program, and the program's run.
 struct Shelter {
+    assembled: Assembled,
     gate: Arc<Gate>,
     tally: Arc<Tally>,
     run: RunId,
@@ -169,7 +170,8 @@ impl Shelter {
             counted
         };
         let clock = Clock::system();
-        let gate = serving::assemble(&settings, policies, clock, &destination, counts)?;
+        let assembled = serving::assemble(&settings, policies, clock, &destination, counts)?;
+        let gate = Arc::clone(&assembled.gate);
         let now = gate.clock.now();
         let millis = u64::try_from(now.wall_ms).unwrap_or_default();
         let random = u128::from(fastrand::u64(..)) << 16 | u128::from(fastrand::u16(..));
@@ -179,7 +181,7 @@ impl Shelter {
         let (token, _) = minted.map_err(|error| error.to_string())?;
         tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
         let admin = if admin_asked { admin_side(&gate, &settings).await } else { None };
-        Ok((Self { gate, tally, run, token, _admin: admin }, settings))
+        Ok((Self { assembled, gate, tally, run, token, _admin: admin }, settings))
     }
 
     /// What stands in front of the paths of calls that belong to the run.
@@ -192,7 +194,7 @@ impl Shelter {
         let closed = calls_closed(&self.gate.recorder);
         let _ = tokio::time::timeout(LAST_CALLS_TIME, closed).await;
         self.gate.snapshot().shutdown().await;
-        self.gate.ledger.end_all();
+        self.assembled.end_runs().await;
         let mut err = io::stderr();
         // Nobody may be reading standard error.
         let _ = self.tally.write(&self.run, &mut err);
