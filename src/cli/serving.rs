@@ -12,6 +12,7 @@ use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
+use crate::evaluate::{Evaluations, Evaluator};
 use crate::ledger::{Bounds, Ledger, RunEnds};
 use crate::pipeline::Gate;
 use crate::policy::set::{Modes, PolicySet};
@@ -39,6 +40,7 @@ pub(super) fn assemble(
 ) -> Result<Arc<Gate>, String> {
     let recorder =
         Recorder::start(clock.clone(), destination).map_err(|error| error.to_string())?;
+    evaluate(settings, &clock, &recorder)?;
     let snapshot = Snapshot::build(settings, policies, None).map_err(|error| error.to_string())?;
     let bounds =
         Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
@@ -49,6 +51,15 @@ pub(super) fn assemble(
     admin::restore_pins(&ledger, &folder).map_err(|error| error.to_string())?;
     tokio::spawn(admin::keep_pins(Arc::clone(&ledger), folder));
     Ok(Arc::new(Gate::new(clock, ledger, recorder, Arc::new(snapshot))))
+}
+
+/// Has ended runs judged, where that is configured.
+fn evaluate(settings: &Settings, clock: &Clock, recorder: &Arc<Recorder>) -> Result<(), String> {
+    let Some(plan) = settings.evaluate.clone() else { return Ok(()) };
+    let recorded: Arc<dyn Evaluations> = Arc::<Recorder>::clone(recorder);
+    let evaluator = Evaluator::start(plan, clock.clone(), Arc::downgrade(&recorded));
+    recorder.evaluate_with(evaluator.map_err(|error| error.to_string())?);
+    Ok(())
 }
 
 fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError> {

@@ -1,6 +1,7 @@
 //! `toolgate.yaml` as it is written. The comments are what editors show.
 
 mod command;
+mod evaluate;
 pub mod resilience;
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use crate::yaml::{ByteSize, Either, Entries, Field, Period, Shape, Text, Tree};
 
 pub use self::command::Command;
+pub use self::evaluate::{Budget, Evaluate};
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,6 +52,8 @@ pub struct Config {
     pub reload: Option<Reload>,
     /// What is recorded, and where.
     pub record: Option<Record>,
+    /// A judge that is asked about ended runs.
+    pub evaluate: Option<Field<Evaluate>>,
     /// Labels of all calls on this listener.
     pub caller: Option<Caller>,
     /// How arguments and results are digested.
@@ -377,6 +381,7 @@ pub const SHAPE: Shape = Shape {
         ("Tool", &["name"]),
         ("Command", &["command"]),
         ("Output", &["max_bytes"]),
+        ("Evaluate", &["judge", "model", "rubrics"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
     ],

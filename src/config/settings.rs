@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
 use crate::contract::OnBreach;
+use crate::evaluate;
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub runs: Runs,
     pub reload: Reload,
     pub events: Events,
+    /// What is asked about ended runs.
+    pub evaluate: Option<evaluate::Plan>,
     pub caller: Caller,
     /// Makes digests an HMAC.
     pub digest_key: Option<SecretString>,
