@@ -2,6 +2,7 @@
 
 mod command;
 mod evaluate;
+mod export;
 pub mod resilience;
 
 use schemars::JsonSchema;
@@ -11,6 +12,7 @@ use crate::yaml::{ByteSize, Either, Entries, Field, Period, Shape, Text, Tree};
 
 pub use self::command::Command;
 pub use self::evaluate::{Budget, Evaluate};
+pub use self::export::{Export, Protocol};
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -54,6 +56,8 @@ pub struct Config {
     pub record: Option<Record>,
     /// A judge that is asked about ended runs.
     pub evaluate: Option<Field<Evaluate>>,
+    /// Where spans of runs and their calls are sent, and which.
+    pub export: Option<Export>,
     /// Labels of all calls on this listener.
     pub caller: Option<Caller>,
     /// How arguments and results are digested.
@@ -118,6 +122,9 @@ pub struct Upstream {
     /// Tags of all its tools, for `tag:NAME` in policies.
     #[serde(default)]
     pub tags: Vec<Field<String>>,
+    /// The members of a request's `baggage` that it is given, by name: `[session.id]`. Default: all;
+    /// with the tag `untrusted` none.
+    pub baggage: Option<Field<Vec<Field<String>>>>,
     /// How long to wait for the head of an answer; short for `timeouts: { response: … }`.
     pub timeout: Option<Field<Period>>,
     /// How long to wait for what.
@@ -384,9 +391,10 @@ pub const SHAPE: Shape = Shape {
         ("Evaluate", &["judge", "model", "rubrics"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
+        ("Export", &["otlp"]),
     ],
     planned: &[
-        ("Config", &["export", "approvals", "ledger", "tls", "schema"]),
+        ("Config", &["approvals", "ledger", "tls", "schema"]),
         ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
