@@ -18,7 +18,7 @@ const ORDER: [&[&str]; 14] = [
     &["guard"],
     &["forward"],
     &["review"],
-    &["classify"],
+    &["classify", "evaluate"],
     &["respond", "record"],
     &["config", "snapshot"],
     &["pipeline"],
