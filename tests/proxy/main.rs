@@ -19,6 +19,7 @@ mod contracts;
 mod costs;
 mod evaluate;
 mod exec;
+mod export;
 mod exporter;
 mod faults;
 mod input;
