@@ -7,16 +7,18 @@ mod language;
 pub mod plan;
 pub mod prices;
 mod tokens;
+pub mod trace;
 pub mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::attempt::{Attempt, Attempts};
+pub use self::attempt::{Attempt, Attempts, Came, UnderWay};
 pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
+use self::trace::TraceContext;
 use crate::json::Digest;
 use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;
@@ -132,9 +134,8 @@ pub struct Known {
     pub parent_run: Option<RunId>,
     /// The call's position in its run, from 1.
     pub step: Option<u64>,
-    pub trace_id: String,
-    pub span_id: String,
-    pub parent_span_id: String,
+    /// The call's place in a trace.
+    pub trace: Option<TraceContext>,
     pub tool: Option<Arc<ToolFacts>>,
     /// Digest of the canonical arguments, and their size in bytes.
     pub args: Option<(Digest, u64)>,
@@ -157,6 +158,8 @@ pub struct Known {
     pub breaker: Option<&'static str>,
     /// What came of each attempt to reach the tool.
     pub attempts: Attempts,
+    /// The attempt of which nothing has come yet.
+    pub under_way: Option<UnderWay>,
     /// The approval that the call waits for or has used up.
     pub approval: Option<Arc<str>>,
     /// Values taken out of the arguments or the result by `redact`.

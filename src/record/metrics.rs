@@ -21,6 +21,7 @@ use self::costs::Costs;
 use self::intents::Intents;
 use crate::call::{Caller, ErrorClass, Observed, StopReason, Tokens, Verdict};
 use crate::ledger::BreakerState;
+use crate::record::export::Tally;
 use crate::record::rules::{RuleCount, RuleCounts};
 
 /// Series of tool durations; calls to tools beyond them are counted under `other`, because tool
@@ -200,7 +201,7 @@ impl Levels {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub fn new(spans: &Tally) -> Self {
         let mut registry = Registry::default();
         let decisions = Family::<DecisionLabels, Counter>::default();
         let redactions = Family::<RuleLabels, Counter>::default();
@@ -251,6 +252,7 @@ impl Metrics {
             .clone();
         let reloads = reloads(&mut registry);
         let intents = Intents::registered(&mut registry);
+        spans.register(&mut registry);
         Self {
             intents,
             registry,
