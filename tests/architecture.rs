@@ -19,7 +19,7 @@ const ORDER: [&[&str]; 15] = [
     &["guard"],
     &["forward"],
     &["review"],
-    &["classify"],
+    &["classify", "evaluate"],
     &["respond", "record"],
     &["config", "snapshot"],
     &["pipeline"],

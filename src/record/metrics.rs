@@ -1,6 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
 mod costs;
+mod evaluations;
 mod intents;
 
 use std::collections::hash_map::RandomState;
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 pub(super) use self::costs::Asked;
 use self::costs::Costs;
+use self::evaluations::EvaluationCounts;
 use self::intents::Intents;
 use crate::call::{Caller, ErrorClass, Observed, StopReason, Tokens, Verdict};
 use crate::ledger::BreakerState;
@@ -92,6 +94,7 @@ struct AgentLabels {
 
 pub(super) struct Metrics {
     registry: Registry,
+    evaluations: EvaluationCounts,
     intents: Intents,
     decisions: Family<DecisionLabels, Counter>,
     redactions: Family<RuleLabels, Counter>,
@@ -253,7 +256,9 @@ impl Metrics {
         let reloads = reloads(&mut registry);
         let intents = Intents::registered(&mut registry);
         spans.register(&mut registry);
+        let evaluations = EvaluationCounts::registered(&mut registry);
         Self {
+            evaluations,
             intents,
             registry,
             decisions,
@@ -347,6 +352,11 @@ impl Metrics {
             self.tool_series.insert(key, series.clone());
         }
         series
+    }
+
+    /// Counts an evaluation of a run, or a failed check of an answer.
+    pub fn evaluated(&self, name: &str, label: &str) {
+        self.evaluations.count(name, label);
     }
 
     /// Counts a forwarded call by what the model had to do with it.

@@ -4,6 +4,7 @@
 //! is written once: closed with an outcome or a refusal, or, when it is dropped by a client that
 //! went away or by a panic, as what it was.
 
+mod evaluations;
 mod event;
 mod export;
 mod ids;
@@ -18,13 +19,14 @@ mod told;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::call::{Caller, Intended, Language, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
+use crate::evaluate::Evaluator;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
@@ -51,6 +53,8 @@ pub struct Recorder {
     sequence: AtomicU64,
     /// Where spans are wanted.
     shelf: Option<Shelf>,
+    /// Where runs are judged.
+    evaluator: OnceLock<Evaluator>,
 }
 
 /// Where spans go, and which.
@@ -86,6 +90,7 @@ impl Recorder {
             metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
             shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
+            evaluator: OnceLock::new(),
         }))
     }
 
@@ -100,6 +105,7 @@ impl Recorder {
     fn closed(&self, told: Told, digests: &Digests) {
         self.count(&told);
         self.tell_intent(&told, digests);
+        self.evaluate_call(&told, digests);
         if let Some(shelf) = &self.shelf {
             let interest = told.interest();
             shelf.put(told, interest);
@@ -267,6 +273,7 @@ impl RunEnds for Recorder {
         self.metrics.run_cost(news.cost_usd.dollars());
         self.metrics.run_ended(end.name(), &caller.agent, news.calls, *duration);
         self.journal.append(&event);
+        self.evaluate_run(&run);
         if let Some(shelf) = &self.shelf {
             shelf.run_ended(run, now);
         }

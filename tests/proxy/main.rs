@@ -17,6 +17,7 @@ mod alias;
 mod approvals;
 mod contracts;
 mod costs;
+mod evaluate;
 mod exec;
 mod export;
 mod exporter;
