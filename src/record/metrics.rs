@@ -36,10 +36,12 @@ use self::levels::Levels;
 use self::names::Names;
 use self::runs::{Ended, Runs};
 use self::telemetry::Reloads;
+use crate::call::trace::TraceContext;
 use crate::call::{Language, ToolFacts};
 use crate::clock::Now;
 use crate::ledger::{EndedRun, Models};
 use crate::record::error_type::ErrorType;
+use crate::record::export::Tally;
 use crate::record::rules::RuleCount;
 use crate::record::told::Told;
 
@@ -61,9 +63,11 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    /// `spans`: what becomes of spans, which others count.
+    pub fn new(spans: &Tally) -> Self {
         let mut registry = Registry::default();
         let names = Arc::new(Names::default());
+        spans.register(&mut registry);
         Self {
             decisions: Decisions::registered(&mut registry, &names),
             calls: Calls::registered(&mut registry, &names),
@@ -142,8 +146,8 @@ impl Metrics {
     /// Counts a run that has ended, without what was counted with an earlier end of it.
     pub fn run_ended(&self, run: &EndedRun, now: Now) {
         let news = run.unreported();
-        let seen = Seen::new(None, now.wall_ms);
-        let EndedRun { caller, end, duration, usage, .. } = run;
+        let EndedRun { caller, end, duration, usage, root, .. } = run;
+        let seen = Seen::new(root.as_ref().map(|root| trace_of(&root.context)), now.wall_ms);
         let model = Arc::clone(match &usage.models {
             Models::None => &self.none,
             Models::One(model) => model,
@@ -189,11 +193,13 @@ impl Metrics {
 
 /// The call that observations are of.
 fn seen(told: &Told) -> Seen {
-    let trace = told.known.trace.as_ref().map(|trace| {
-        let span = trace.span();
-        Trace { trace: span.trace(), span: span.id() }
-    });
+    let trace = told.known.trace.as_ref().map(trace_of);
     Seen::new(trace, told.ended.wall_ms)
+}
+
+fn trace_of(context: &TraceContext) -> Trace {
+    let span = context.span();
+    Trace { trace: span.trace(), span: span.id() }
 }
 
 impl Told {

@@ -7,6 +7,7 @@
 mod conventions;
 mod error_type;
 mod event;
+mod export;
 mod ids;
 mod journal;
 mod metrics;
@@ -29,6 +30,7 @@ use crate::contract::Drift;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
+pub use export::{Collector, DropReason, ExportError, Exporter, Parcel, Protocol, Tally};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
 pub use outgoing::{Kept, Outgoing, RunTold, Sink, Why};
@@ -37,6 +39,7 @@ pub use rules::RuleCount;
 pub use shelf::Keeping;
 pub use told::{Close, Told};
 
+use event::{Hex64, Hex128};
 use journal::Journal;
 use metrics::Metrics;
 use shelf::Shelf;
@@ -56,6 +59,8 @@ pub struct Recorder {
 pub struct Spans {
     pub keeping: Keeping,
     pub sink: Arc<dyn Sink>,
+    /// What the sink counts.
+    pub tally: Tally,
 }
 
 impl Recorder {
@@ -76,12 +81,13 @@ impl Recorder {
         destination: &Destination,
         spans: Option<Spans>,
     ) -> Result<Arc<Self>, JournalError> {
+        let tally = spans.as_ref().map(|spans| spans.tally.clone()).unwrap_or_default();
         Ok(Arc::new(Self {
             clock,
             journal: Journal::start(destination)?,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
-            shelf: spans.map(|Spans { keeping, sink }| Shelf::new(keeping, sink)),
+            shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
         }))
     }
 
@@ -201,7 +207,7 @@ impl Recorder {
 
 impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
-        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _ } =
+        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _, root } =
             &run;
         let now = self.clock.now();
         let verdict = match end {
@@ -213,6 +219,12 @@ impl RunEnds for Recorder {
             kind: Kind::Stop,
             run_id: Some(&id.0),
             run_id_source: Some(*id_source),
+            trace_id: root.as_ref().map(|root| Hex128(root.context.span().trace())),
+            span_id: root.as_ref().map(|root| Hex64(root.context.span().id())),
+            parent_span_id: root
+                .as_ref()
+                .and_then(|root| root.context.parent())
+                .map(|parent| Hex64(parent.id())),
             parent_run_id: parent.as_ref().map(|parent| &*parent.0),
             tenant: event::given(&caller.tenant),
             project: event::given(&caller.project),

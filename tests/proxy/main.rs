@@ -18,6 +18,8 @@ mod approvals;
 mod contracts;
 mod costs;
 mod exec;
+mod export;
+mod exporter;
 mod faults;
 mod input;
 mod intent;
