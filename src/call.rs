@@ -7,6 +7,7 @@ mod language;
 pub mod plan;
 pub mod prices;
 mod tokens;
+pub mod trace;
 pub mod usage;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
+use self::trace::TraceContext;
 use crate::json::Digest;
 use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;
@@ -132,9 +134,8 @@ pub struct Known {
     pub parent_run: Option<RunId>,
     /// The call's position in its run, from 1.
     pub step: Option<u64>,
-    pub trace_id: String,
-    pub span_id: String,
-    pub parent_span_id: String,
+    /// The call's place in a trace.
+    pub trace: Option<TraceContext>,
     pub tool: Option<Arc<ToolFacts>>,
     /// Digest of the canonical arguments, and their size in bytes.
     pub args: Option<(Digest, u64)>,

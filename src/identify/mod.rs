@@ -25,6 +25,7 @@ use ::http::{HeaderMap, HeaderName, Method, Request};
 use bytes::Bytes;
 use hyper::body::Incoming;
 
+use crate::call::trace::TraceContext;
 use crate::call::{
     Caller, Known, Language, Llm, Plan, Provider, Refusal, RunId, Standing, ToolFacts,
 };
@@ -36,13 +37,13 @@ use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
 use crate::protocol::llm::Order;
 
+use self::baggage::Pass;
 pub use self::body::{Room, Share};
 use self::head::Head;
 pub(crate) use self::head::Target;
 pub use self::llm::ModelApi;
 pub use self::rewritten::RewriteFault;
 use self::run_id::RunIdSource;
-use self::trace::TraceContext;
 
 /// A request as it arrived; nothing in it has been believed yet.
 pub struct Received {
@@ -132,12 +133,19 @@ pub struct Terms {
     pub digest_key: Option<HmacKey>,
     /// Operations that more than one of the tools has whose names are in the config.
     pub shared_operations: HashSet<Arc<str>>,
+    /// What upstreams are given of baggage, by name; all others are given all of it.
+    pub baggage: HashMap<Arc<str>, Pass>,
 }
 
 impl Terms {
     /// The largest body of a request to an upstream, in bytes.
     pub fn body_limit(&self, upstream: &str) -> usize {
         self.body_limits.get(upstream).copied().unwrap_or(self.body_limit_bytes)
+    }
+
+    /// What an upstream is given of the baggage of requests.
+    fn baggage(&self, upstream: &str) -> &Pass {
+        self.baggage.get(upstream).unwrap_or(&Pass::All)
     }
 }
 
