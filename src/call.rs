@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod budget;
+mod check;
 mod intended;
 mod language;
 pub mod plan;
@@ -13,7 +14,8 @@ pub mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::attempt::{Attempt, Attempts};
+pub use self::attempt::{Attempt, Attempts, Came, UnderWay};
+pub use self::check::{CheckFailure, FailedCheck};
 pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::plan::Plan;
@@ -146,6 +148,8 @@ pub struct Known {
     pub warned_by: Option<Arc<str>>,
     /// Rules and limits in observe mode that would have acted.
     pub observed: Vec<Observed>,
+    /// Rules over its answer that did not hold, in whatever mode.
+    pub failed_checks: Vec<FailedCheck>,
     /// What is left of the budgets that the call draws on.
     pub budgets: Vec<budget::Budget>,
     /// The request may have reached the tool.
@@ -158,6 +162,8 @@ pub struct Known {
     pub breaker: Option<&'static str>,
     /// What came of each attempt to reach the tool.
     pub attempts: Attempts,
+    /// The attempt of which nothing has come yet.
+    pub under_way: Option<UnderWay>,
     /// The approval that the call waits for or has used up.
     pub approval: Option<Arc<str>>,
     /// Values taken out of the arguments or the result by `redact`.

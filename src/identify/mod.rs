@@ -11,6 +11,7 @@ mod mcp;
 pub mod path;
 mod percent;
 mod place;
+mod propagate;
 pub mod query;
 mod rewritten;
 pub mod run_id;
@@ -40,6 +41,7 @@ use crate::protocol::llm::Order;
 use self::baggage::Pass;
 pub use self::body::{Room, Share};
 use self::head::Head;
+use self::propagate::InBody;
 pub(crate) use self::head::Target;
 pub use self::llm::ModelApi;
 pub use self::rewritten::RewriteFault;
@@ -112,6 +114,8 @@ pub struct MessageFacts {
     pub turn: Option<Turn>,
     /// The run that its body names, and by what.
     pub run: Option<(RunId, &'static str)>,
+    /// What its body has of a place in a trace.
+    pub in_body: InBody,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
@@ -292,10 +296,11 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
         desk.known.language = Language::Llm(Llm { provider });
     }
     let head = head::read(&parts, peer, desk, arrived)?;
-    let read = tool_and_arguments(&head, parts, body, desk).await;
+    let mut read = tool_and_arguments(&head, parts, body, desk).await;
     let standing = read.as_ref().map_or(Standing::Tool, |call| call.standing);
     let (run, source) = place::place(head, read.as_ref().ok(), desk, arrived);
     let visit = desk.ledger.attend(run.clone(), source, &desk.terms.caller, standing, arrived);
+    propagate::propagate(read.as_mut().ok(), &visit, desk);
     match standing {
         Standing::Tool => desk.known.step = Some(visit.step()),
         Standing::Protocol => {}

@@ -1,6 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
 mod costs;
+mod evaluations;
 mod intents;
 
 use std::collections::hash_map::RandomState;
@@ -18,9 +19,11 @@ use prometheus_client::registry::Registry;
 
 pub(super) use self::costs::Asked;
 use self::costs::Costs;
+use self::evaluations::EvaluationCounts;
 use self::intents::Intents;
 use crate::call::{Caller, ErrorClass, Observed, StopReason, Tokens, Verdict};
 use crate::ledger::BreakerState;
+use crate::record::export::Tally;
 use crate::record::rules::{RuleCount, RuleCounts};
 
 /// Series of tool durations; calls to tools beyond them are counted under `other`, because tool
@@ -91,6 +94,7 @@ struct AgentLabels {
 
 pub(super) struct Metrics {
     registry: Registry,
+    evaluations: EvaluationCounts,
     intents: Intents,
     decisions: Family<DecisionLabels, Counter>,
     redactions: Family<RuleLabels, Counter>,
@@ -200,7 +204,7 @@ impl Levels {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub fn new(spans: &Tally) -> Self {
         let mut registry = Registry::default();
         let decisions = Family::<DecisionLabels, Counter>::default();
         let redactions = Family::<RuleLabels, Counter>::default();
@@ -251,7 +255,10 @@ impl Metrics {
             .clone();
         let reloads = reloads(&mut registry);
         let intents = Intents::registered(&mut registry);
+        spans.register(&mut registry);
+        let evaluations = EvaluationCounts::registered(&mut registry);
         Self {
+            evaluations,
             intents,
             registry,
             decisions,
@@ -345,6 +352,11 @@ impl Metrics {
             self.tool_series.insert(key, series.clone());
         }
         series
+    }
+
+    /// Counts an evaluation of a run, or a failed check of an answer.
+    pub fn evaluated(&self, name: &str, label: &str) {
+        self.evaluations.count(name, label);
     }
 
     /// Counts a forwarded call by what the model had to do with it.

@@ -4,6 +4,7 @@
 //! is written once: closed with an outcome or a refusal, or, when it is dropped by a client that
 //! went away or by a panic, as what it was.
 
+mod evaluations;
 mod event;
 mod export;
 mod ids;
@@ -18,13 +19,14 @@ mod told;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::call::{Caller, Intended, Language, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
+use crate::evaluate::Evaluator;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
@@ -37,6 +39,7 @@ pub use rules::RuleCount;
 pub use shelf::Keeping;
 pub use told::{Close, Told};
 
+use event::{Hex64, Hex128};
 use journal::Journal;
 use metrics::{Asked, Metrics, Observation};
 use shelf::Shelf;
@@ -50,12 +53,16 @@ pub struct Recorder {
     sequence: AtomicU64,
     /// Where spans are wanted.
     shelf: Option<Shelf>,
+    /// Where runs are judged.
+    evaluator: OnceLock<Evaluator>,
 }
 
 /// Where spans go, and which.
 pub struct Spans {
     pub keeping: Keeping,
     pub sink: Arc<dyn Sink>,
+    /// What the sink counts.
+    pub tally: Tally,
 }
 
 impl Recorder {
@@ -76,12 +83,14 @@ impl Recorder {
         destination: &Destination,
         spans: Option<Spans>,
     ) -> Result<Arc<Self>, JournalError> {
+        let tally = spans.as_ref().map(|spans| spans.tally.clone()).unwrap_or_default();
         Ok(Arc::new(Self {
             clock,
             journal: Journal::start(destination)?,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
-            shelf: spans.map(|Spans { keeping, sink }| Shelf::new(keeping, sink)),
+            shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
+            evaluator: OnceLock::new(),
         }))
     }
 
@@ -96,6 +105,7 @@ impl Recorder {
     fn closed(&self, told: Told, digests: &Digests) {
         self.count(&told);
         self.tell_intent(&told, digests);
+        self.evaluate_call(&told, digests);
         if let Some(shelf) = &self.shelf {
             let interest = told.interest();
             shelf.put(told, interest);
@@ -229,7 +239,7 @@ impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
         // What was counted with an earlier end of the run is not counted again.
         let news = run.unreported();
-        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _ } =
+        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _, root } =
             &run;
         let now = self.clock.now();
         let verdict = match end {
@@ -241,6 +251,12 @@ impl RunEnds for Recorder {
             kind: Kind::Stop,
             run_id: Some(&id.0),
             run_id_source: Some(*id_source),
+            trace_id: root.as_ref().map(|root| Hex128(root.context.span().trace())),
+            span_id: root.as_ref().map(|root| Hex64(root.context.span().id())),
+            parent_span_id: root
+                .as_ref()
+                .and_then(|root| root.context.parent())
+                .map(|parent| Hex64(parent.id())),
             parent_run_id: parent.as_ref().map(|parent| &*parent.0),
             tenant: event::given(&caller.tenant),
             project: event::given(&caller.project),
@@ -257,6 +273,7 @@ impl RunEnds for Recorder {
         self.metrics.run_cost(news.cost_usd.dollars());
         self.metrics.run_ended(end.name(), &caller.agent, news.calls, *duration);
         self.journal.append(&event);
+        self.evaluate_run(&run);
         if let Some(shelf) = &self.shelf {
             shelf.run_ended(run, now);
         }
