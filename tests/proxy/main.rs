@@ -44,5 +44,5 @@ mod stdio_host;
 mod stops;
 mod streaming;
 mod tls;
-mod trace;
 mod tracesafe;
+mod tracing;

@@ -50,7 +50,7 @@ pub fn carried(document: &Document) -> Carried<'_> {
 }
 
 /// What becomes of a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Member<'m> {
     /// It has this value.
     Is(&'m str),
@@ -116,12 +116,10 @@ mod tests {
         );
         let text =
             r#"{"params":{"_meta":{"traceparent":"00-a", "baggage":"s=1","tracestate":"z=1"}}}"#;
-        let written = with_members(text, &[ours, [("baggage", Member::Gone), ("x", Member::Gone)]].concat());
+        let written =
+            with_members(text, &[ours, [("baggage", Member::Gone), ("x", Member::Gone)]].concat());
         let written = written.unwrap();
-        assert_eq!(
-            written,
-            r#"{"params":{"_meta":{"traceparent":"00-x","tracestate":"k=v"}}}"#
-        );
+        assert_eq!(written, r#"{"params":{"_meta":{"traceparent":"00-x","tracestate":"k=v"}}}"#);
         let document = Document::from_text(&written).unwrap();
         let carried = carried(&document);
         assert_eq!((carried.traceparent, carried.baggage), (Some("00-x"), Carry::None));
@@ -134,10 +132,14 @@ mod tests {
 
     #[test]
     fn baggage_that_is_no_text_is_seen() {
-        let of = |text| carried(&Document::from_text(text).unwrap()).baggage.clone();
-        assert_eq!(of(r#"{"params":{"_meta":{"baggage":"a=1"}}}"#), Carry::Text("a=1"));
-        assert_eq!(of(r#"{"params":{"_meta":{"baggage":["a=1"]}}}"#), Carry::Unreadable);
-        assert_eq!(of(r#"{"params":{"_meta":{}}}"#), Carry::None);
-        assert_eq!(of(r#"{"params":{}}"#), Carry::None);
+        for (text, expected) in [
+            (r#"{"params":{"_meta":{"baggage":"a=1"}}}"#, Carry::Text("a=1")),
+            (r#"{"params":{"_meta":{"baggage":["a=1"]}}}"#, Carry::Unreadable),
+            (r#"{"params":{"_meta":{}}}"#, Carry::None),
+            (r#"{"params":{}}"#, Carry::None),
+        ] {
+            let document = Document::from_text(text).unwrap();
+            assert_eq!(carried(&document).baggage, expected, "{text}");
+        }
     }
 }
