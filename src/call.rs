@@ -8,6 +8,7 @@ mod particulars;
 pub mod plan;
 pub mod prices;
 mod tokens;
+pub mod trace;
 pub mod usage;
 mod wire;
 
@@ -20,7 +21,11 @@ pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::particulars::{Content, ContentPlace, Contents, Particulars};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
+<<<<<<< HEAD
 pub use self::wire::{Transport, Wire};
+=======
+use self::trace::TraceContext;
+>>>>>>> 392b1c6
 use crate::json::Digest;
 use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;
@@ -136,9 +141,8 @@ pub struct Known {
     pub parent_run: Option<RunId>,
     /// The call's position in its run, from 1.
     pub step: Option<u64>,
-    pub trace_id: String,
-    pub span_id: String,
-    pub parent_span_id: String,
+    /// The call's place in a trace.
+    pub trace: Option<TraceContext>,
     pub tool: Option<Arc<ToolFacts>>,
     /// Digest of the canonical arguments, and their size in bytes.
     pub args: Option<(Digest, u64)>,

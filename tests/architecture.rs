@@ -31,8 +31,9 @@ const NOT_IN_GUARD: [&str; 6] =
     ["http::", "hyper", "tokio", "crate::record", "crate::config", "std::fs"];
 
 /// Crates that only one module may name.
-const OWNED: [(&str, &[&str]); 5] = [
+const OWNED: [(&str, &[&str]); 6] = [
     ("rustls", &["forward", "server", "main"]),
+    ("opentelemetry", &["record"]),
     ("prometheus_client", &["record"]),
     ("cel", &["policy"]),
     ("notify", &["config"]),

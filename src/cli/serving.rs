@@ -147,6 +147,7 @@ pub(super) async fn sweep(gate: Arc<Gate>, idle_end: Duration) {
     loop {
         ticks.tick().await;
         gate.ledger.sweep(gate.clock.now());
+        gate.recorder.tend();
     }
 }
 

@@ -6,12 +6,13 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, TRANSFER_ENCODIN
 use http::request::Parts;
 use http::{HeaderName, Method, Version};
 
+use crate::call::trace::TraceContext;
 use crate::call::{Refusal, RunId, StatusHint, StopReason};
 use crate::clock::Now;
 use crate::identify::path::{self, CanonicalPath};
 use crate::identify::query::{self, Query};
 use crate::identify::run_id::{self, RunIdSource};
-use crate::identify::trace::{self, TraceContext};
+use crate::identify::trace;
 use crate::identify::{Desk, fresh_run};
 
 /// Carries the token of a run that was made here.
@@ -54,9 +55,7 @@ pub(super) fn read(
 ) -> Result<Head, Refusal> {
     let incoming = trace::incoming(&parts.headers);
     let trace = TraceContext::child_of(incoming.as_ref());
-    desk.known.trace_id = trace.trace_id();
-    desk.known.span_id = trace.span_id();
-    desk.known.parent_span_id = trace.parent_span_id().unwrap_or_default();
+    desk.known.trace = Some(trace.clone());
     let in_path = run_in_path(parts.uri.path());
     let terms = desk.terms;
     let by_token = by_token(parts, desk, now)?;

@@ -9,12 +9,12 @@ use ::http::{Method, Request};
 use bytes::Bytes;
 use hyper::body::Incoming;
 
+use crate::call::trace::{TraceContext, TraceParent, TraceState};
 use crate::call::{
     Effect, Era, Language, Mcp, Plan, Refusal, RunId, Standing, StatusHint, StopReason, ToolFacts,
 };
 use crate::identify::head::{Head, malformed};
 use crate::identify::run_id::{RunIdSource, is_run_id};
-use crate::identify::trace::{TraceContext, TraceParent, TraceState};
 use crate::identify::{Call, Desk, Identity, MessageFacts, Share, Target, baggage, body};
 use crate::json::{ArgumentsBuilder, Document, JSON_DEPTH_LIMIT, Object, Value, splice};
 use crate::ledger::{PinStanding, PinnedDefinition, Turn};
@@ -336,9 +336,7 @@ fn placed(
     let Some(parent) = parent else { return (run, head.trace.clone()) };
     let state = carried.tracestate.and_then(|state| TraceState::parse([state]));
     let trace = TraceContext::child_of(Some(&(parent, state.unwrap_or_default())));
-    desk.known.trace_id = trace.trace_id();
-    desk.known.span_id = trace.span_id();
-    desk.known.parent_span_id = trace.parent_span_id().unwrap_or_default();
+    desk.known.trace = Some(trace.clone());
     (run, trace)
 }
 

@@ -25,6 +25,7 @@ use ::http::{HeaderMap, HeaderName, Method, Request};
 use bytes::Bytes;
 use hyper::body::Incoming;
 
+use crate::call::trace::TraceContext;
 use crate::call::{
     Caller, Known, Language, Llm, Plan, Provider, Refusal, RunId, Standing, ToolFacts,
 };
@@ -42,7 +43,6 @@ pub(crate) use self::head::Target;
 pub use self::llm::ModelApi;
 pub use self::rewritten::RewriteFault;
 use self::run_id::RunIdSource;
-use self::trace::TraceContext;
 
 /// A request as it arrived; nothing in it has been believed yet.
 pub struct Received {

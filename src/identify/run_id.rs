@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
+use crate::call::trace::TraceParent;
 use crate::identify::baggage;
-use crate::identify::trace::TraceParent;
 use crate::json::Hasher;
 
 /// Longest run id, in characters.

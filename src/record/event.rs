@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::call::{Attempt, Observed, StopReason};
 use crate::ledger::Usage;
@@ -46,11 +46,11 @@ pub struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_id: Option<&'a str>,
+    pub trace_id: Option<Hex128>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub span_id: Option<&'a str>,
+    pub span_id: Option<Hex64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parent_span_id: Option<&'a str>,
+    pub parent_span_id: Option<Hex64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -166,6 +166,26 @@ pub struct Event<'a> {
     /// Who did it, of kinds that an operator brings about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<&'a str>,
+}
+
+/// A trace's id: 32 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hex128(pub u128);
+
+/// A span's id: 16 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hex64(pub u64);
+
+impl Serialize for Hex128 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", self.0))
+    }
+}
+
+impl Serialize for Hex64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", self.0))
+    }
 }
 
 /// What a rule or limit in observe mode would have done.

@@ -9,8 +9,11 @@ mod event;
 mod ids;
 mod journal;
 mod metrics;
+mod outgoing;
 mod page;
 mod rules;
+mod shelf;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::call::{Caller, RunEnd};
+use crate::call::{Caller, Intended, Language, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
@@ -27,11 +30,16 @@ use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
+pub use outgoing::{Kept, Outgoing, RunTold, Sink, Why};
 pub use page::Page;
 pub use rules::RuleCount;
+pub use shelf::Keeping;
+pub use told::{Close, Told};
 
 use journal::Journal;
-use metrics::Metrics;
+use metrics::{Asked, Metrics, Observation};
+use shelf::Shelf;
+use told::Digests;
 
 /// Emits events and metrics of one gate.
 pub struct Recorder {
@@ -39,6 +47,14 @@ pub struct Recorder {
     journal: Journal,
     metrics: Metrics,
     sequence: AtomicU64,
+    /// Where spans are wanted.
+    shelf: Option<Shelf>,
+}
+
+/// Where spans go, and which.
+pub struct Spans {
+    pub keeping: Keeping,
+    pub sink: Arc<dyn Sink>,
 }
 
 impl Recorder {
@@ -47,12 +63,76 @@ impl Recorder {
     /// # Errors
     /// When the events file cannot be opened for appending.
     pub fn start(clock: Clock, destination: &Destination) -> Result<Arc<Self>, JournalError> {
+        Self::with_spans(clock, destination, None)
+    }
+
+    /// The same; with `spans`, calls and runs are told of as spans as well.
+    ///
+    /// # Errors
+    /// When the events file cannot be opened for appending.
+    pub fn with_spans(
+        clock: Clock,
+        destination: &Destination,
+        spans: Option<Spans>,
+    ) -> Result<Arc<Self>, JournalError> {
         Ok(Arc::new(Self {
             clock,
             journal: Journal::start(destination)?,
             metrics: Metrics::new(),
             sequence: AtomicU64::new(0),
+            shelf: spans.map(|Spans { keeping, sink }| Shelf::new(keeping, sink)),
         }))
+    }
+
+    /// Decides over what has waited for too long. To be called now and then.
+    pub fn tend(&self) {
+        if let Some(shelf) = &self.shelf {
+            shelf.tend(self.clock.now());
+        }
+    }
+
+    /// Counts a closed call and hands it on.
+    fn closed(&self, told: Told, digests: &Digests) {
+        self.count(&told);
+        self.tell_intent(&told, digests);
+        if let Some(shelf) = &self.shelf {
+            let interest = told.interest();
+            shelf.put(told, interest);
+        }
+    }
+
+    fn count(&self, told: &Told) {
+        let Told { known, close, caller, .. } = told;
+        self.metrics.closed(&Observation {
+            verdict: close.verdict,
+            rule: close.rule.as_deref().unwrap_or_default(),
+            stop_reason: close.stop_reason,
+            observed: &known.observed,
+            redacted: &known.redacted_by,
+            forwarded: match (told.was_forwarded(), known.tool.as_deref()) {
+                (true, Some(tool)) => Some((&tool.name, &caller.agent, told.duration())),
+                (true, None) | (false, _) => None,
+            },
+            error_class: close.outcome.error_class,
+            gate: told.gate(),
+        });
+        let model = known.model.as_deref();
+        self.metrics.call_cost(caller, model.unwrap_or_default(), close.cost_usd);
+        if let (Some(tokens), Language::Llm(message)) = (close.tokens, &known.language) {
+            let operation = known.tool.as_deref().map_or("", |tool| &*tool.operation);
+            let asked = Asked { operation, provider: message.provider, model };
+            self.metrics.tokens(asked, tokens);
+        }
+    }
+
+    /// Counts a forwarded call by what the model had to do with it, and tells of one that it did not
+    /// ask for.
+    fn tell_intent(&self, told: &Told, digests: &Digests) {
+        let Some(intended) = told.known.intended.filter(|_| told.known.sent) else { return };
+        self.metrics.executed(intended.name());
+        if let Some(detail) = Intended::mismatch(intended) {
+            self.note(&told.mismatch(digests, detail));
+        }
     }
 
     /// Opens the record of a call. `None` when so many records wait to be written that this
@@ -148,7 +228,8 @@ impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
         // What was counted with an earlier end of the run is not counted again.
         let news = run.unreported();
-        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _ } = run;
+        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _ } =
+            &run;
         let now = self.clock.now();
         let verdict = match end {
             RunEnd::Stopped(_) => Some("stop"),
@@ -158,23 +239,26 @@ impl RunEnds for Recorder {
             ts_ms: now.wall_ms,
             kind: Kind::Stop,
             run_id: Some(&id.0),
-            run_id_source: Some(id_source),
+            run_id_source: Some(*id_source),
             parent_run_id: parent.as_ref().map(|parent| &*parent.0),
             tenant: event::given(&caller.tenant),
             project: event::given(&caller.project),
             user: event::given(&caller.user),
             agent: event::given(&caller.agent),
-            duration_ms: Some(event::millis(duration)),
+            duration_ms: Some(event::millis(*duration)),
             upstream_ms: Some(event::millis(Duration::from_micros(usage.upstream_us))),
             verdict,
             rule: rule.as_deref(),
             stop_reason: Some(end.name()),
-            usage: Some(UsageTotals::from(&usage)),
+            usage: Some(UsageTotals::from(usage)),
             ..Event::default()
         };
         self.metrics.run_cost(news.cost_usd.dollars());
-        self.metrics.run_ended(end.name(), &caller.agent, news.calls, duration);
+        self.metrics.run_ended(end.name(), &caller.agent, news.calls, *duration);
         self.journal.append(&event);
+        if let Some(shelf) = &self.shelf {
+            shelf.run_ended(run, now);
+        }
     }
 
     fn approval_changed(&self, change: &ApprovalChange) {

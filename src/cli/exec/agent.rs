@@ -15,12 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::call::Provider;
+use crate::call::trace::TraceContext;
 use crate::cli::exec::{ExecArgs, Shelter, USUAL_CONFIG, failed, taken};
 use crate::cli::report::Exit;
 use crate::cli::serving::server_bounds;
 use crate::config::reads::Reads;
 use crate::config::settings::{Kind, Settings};
-use crate::identify::trace::TraceContext;
 use crate::ledger::RunBudget;
 use crate::reload::Candidate;
 use crate::server;

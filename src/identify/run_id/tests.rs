@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Resolved, RunIdError, RunIdSource, is_run_id, resolve};
-use crate::identify::trace::TraceParent;
+use crate::call::trace::TraceParent;
 
 const TRACE: &str = "12345678901234567890123456789012";
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{TraceContext, TraceParent, TraceState, incoming};
+use super::incoming;
+use crate::call::trace::{TraceContext, TraceParent, TraceState};
 
 const TRACE: &str = "12345678901234567890123456789012";
 const VALID: &str = "00-12345678901234567890123456789012-1234567890123456-01";
