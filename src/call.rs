@@ -15,7 +15,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::attempt::{Attempt, Attempts};
+pub use self::attempt::{Attempt, Attempts, Came, UnderWay};
 pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::particulars::{Content, ContentPlace, Contents, Particulars};
@@ -165,6 +165,8 @@ pub struct Known {
     pub breaker: Option<&'static str>,
     /// What came of each attempt to reach the tool.
     pub attempts: Attempts,
+    /// The attempt of which nothing has come yet.
+    pub under_way: Option<UnderWay>,
     /// The approval that the call waits for or has used up.
     pub approval: Option<Arc<str>>,
     /// Values taken out of the arguments or the result by `redact`.

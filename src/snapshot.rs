@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use crate::call::{Refusal, StopReason, ToolFacts};
 use crate::config::settings::{self, Kind, Operation, Settings};
 use crate::forward::{ConnectError, Timeouts, Upstream, UpstreamSpec};
+use crate::identify::baggage::Pass;
 use crate::identify::path::{PathTemplate, TemplateError};
 use crate::identify::{ModelApi, Surface, Terms};
 use crate::json::HmacKey;
@@ -101,6 +102,7 @@ impl Snapshot {
             body_time: settings.bounds.body_time,
             digest_key,
             shared_operations: shared_operations(&tools),
+            baggage: baggage(settings),
         };
         Ok(Self { terms, policies, tools, upstreams })
     }
@@ -149,6 +151,12 @@ fn body_limits(settings: &Settings) -> HashMap<Arc<str>, usize> {
         Some((Arc::clone(&upstream.name), upstream.body_limit_bytes?))
     };
     settings.upstreams.iter().filter_map(own).collect()
+}
+
+/// What upstreams are given of baggage, where that is not all of it.
+fn baggage(settings: &Settings) -> HashMap<Arc<str>, Pass> {
+    let bounded = settings.upstreams.iter().filter(|upstream| upstream.baggage != Pass::All);
+    bounded.map(|upstream| (Arc::clone(&upstream.name), upstream.baggage.clone())).collect()
 }
 
 /// The tools that calls to an upstream name themselves.

@@ -58,7 +58,12 @@ impl TraceParent {
     /// A new span of the same trace, with the same flags.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { span_id: fastrand::u64(1..), ..*self }
+        self.with_span(fastrand::u64(1..)).unwrap_or(*self)
+    }
+
+    /// Another span of the same trace, with the same flags. `None` of zero, which is no span.
+    pub fn with_span(&self, span_id: u64) -> Option<Self> {
+        (span_id != 0).then_some(Self { span_id, ..*self })
     }
 
     /// The trace, never zero.
@@ -99,11 +104,12 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// The span of one call through the gate.
-#[derive(Clone, Debug)]
+/// A span of ours: where it stands, and what other tracing systems say of the trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     span: TraceParent,
     parent: Option<TraceParent>,
+    link: Option<TraceParent>,
     state: TraceState,
 }
 
@@ -111,11 +117,39 @@ impl TraceContext {
     /// A span below the caller's, or the first one of a new trace.
     pub fn child_of(incoming: Option<&(TraceParent, TraceState)>) -> Self {
         match incoming {
-            Some((parent, state)) => {
-                Self { span: parent.child(), parent: Some(*parent), state: state.clone() }
-            }
-            None => Self { span: TraceParent::fresh(), parent: None, state: TraceState::default() },
+            Some((parent, state)) => Self {
+                span: parent.child(),
+                parent: Some(*parent),
+                link: None,
+                state: state.clone(),
+            },
+            None => Self {
+                span: TraceParent::fresh(),
+                parent: None,
+                link: None,
+                state: TraceState::default(),
+            },
         }
+    }
+
+    /// A span below this one.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let state = self.state.clone();
+        Self { span: self.span.child(), parent: Some(self.span), link: None, state }
+    }
+
+    /// Another span where this one is: of the same trace, below the same parent.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self { span: self.span.child(), ..self.clone() }
+    }
+
+    /// The same span with a link to another, which it belongs to and is not below.
+    #[must_use]
+    pub fn linked(self, link: Option<TraceParent>) -> Self {
+        // A link to where it stands anyway would say nothing.
+        Self { link: link.filter(|link| Some(*link) != self.parent), ..self }
     }
 
     /// 32 lower-case hex digits.
@@ -128,22 +162,18 @@ impl TraceContext {
         self.span.span_id()
     }
 
-    /// The caller's span.
+    /// The caller's span, or that of the run.
     pub fn parent_span_id(&self) -> Option<String> {
         self.parent.map(|parent| parent.span_id())
     }
 
-    /// The `traceparent` to send.
-    pub fn traceparent(&self) -> String {
-        self.span.to_string()
+    /// The `tracestate` to send with [`Self::span`], or with another span of ours that is below it:
+    /// our own member, which says which span it was, and those of others.
+    pub fn tracestate(&self, sent: TraceParent) -> String {
+        self.state.with_own(sent.span_id)
     }
 
-    /// The `tracestate` to send, if there is any.
-    pub fn tracestate(&self) -> Option<&str> {
-        Some(self.state.as_str()).filter(|state| !state.is_empty())
-    }
-
-    /// Our span.
+    /// Our span: the `traceparent` to send.
     pub fn span(&self) -> TraceParent {
         self.span
     }
@@ -151,6 +181,12 @@ impl TraceContext {
     /// The span that ours is below, if there is one.
     pub fn parent(&self) -> Option<TraceParent> {
         self.parent
+    }
+
+    /// A span that ours has to do with and is not below: where the request stood, when the message
+    /// in it says that it stands elsewhere.
+    pub fn link(&self) -> Option<TraceParent> {
+        self.link
     }
 
     /// Whether the caller may have recorded the trace, or we began it.

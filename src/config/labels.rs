@@ -56,6 +56,23 @@ pub(super) fn tag(name: &str) -> Result<(), ScalarFault> {
     })
 }
 
+/// The name of a member of baggage: a token (RFC 9110, section 5.6.2).
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn baggage(name: &str) -> Result<(), ScalarFault> {
+    let holds = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    length(name)?;
+    if name.chars().all(holds) {
+        return Ok(());
+    }
+    let fault = ScalarFault::new(format!("`{name}` is not the name of a member of baggage"));
+    Err(match name.split_once('=') {
+        Some((name, _)) => fault.help(format!("names alone, without values: `{name}`")),
+        None => fault.help("letters, digits, `_`, `-` and `.`, such as `session.id`"),
+    })
+}
+
 /// A label of a caller: any text without control characters.
 ///
 /// # Errors

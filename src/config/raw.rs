@@ -114,6 +114,9 @@ pub struct Upstream {
     /// Tags of all its tools, for `tag:NAME` in policies.
     #[serde(default)]
     pub tags: Vec<Field<String>>,
+    /// The members of a request's `baggage` that it is given, by name: `[session.id]`. Default: all;
+    /// with the tag `untrusted` none.
+    pub baggage: Option<Field<Vec<Field<String>>>>,
     /// How long to wait for the head of an answer; short for `timeouts: { response: … }`.
     pub timeout: Option<Field<Period>>,
     /// How long to wait for what.

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
 use crate::contract::OnBreach;
+use crate::identify::baggage::Pass;
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
@@ -71,6 +72,8 @@ pub struct Upstream {
     pub body_limit_bytes: Option<usize>,
     pub timeouts: Timeouts,
     pub auth: Option<Auth>,
+    /// What it is given of the baggage of requests.
+    pub baggage: Pass,
     /// PEM certificates to trust instead of the public ones.
     pub ca_pem: Option<Arc<[u8]>>,
 }

@@ -18,6 +18,7 @@ use crate::call::Plan;
 use crate::call::plan::OutputPlan;
 use crate::contract::{Definition, OnBreach};
 use crate::forward::RESULT_CAPTURE_LIMIT_BYTES;
+use crate::identify::baggage::Pass;
 use crate::policy::view::Effect;
 use crate::yaml::{
     self, Diagnostic, Either, Entries, Field, Period, ScalarFault, Source, Span, Text,
@@ -32,6 +33,9 @@ const OUTPUT_RANGE_BYTES: (u64, u64) = (1, 64 << 20);
 /// Largest body that an upstream may take in place of `bounds.body`: a quarter of the memory for all
 /// bodies, so that one always finds room. Conversations with pictures are long.
 const BODY_LIMIT_BYTES: usize = 16 << 20;
+
+/// The tag of upstreams that are told no more than they have to be.
+const UNTRUSTED: &str = "untrusted";
 
 /// Allowed lengths of every timeout.
 pub(super) const TIMEOUT_RANGE: (Duration, Duration) =
@@ -135,8 +139,21 @@ fn upstream(
         body_limit_bytes: body_limit(raw, kind, check),
         timeouts,
         auth,
+        baggage: baggage(raw, check),
         ca_pem,
     })
+}
+
+/// What it is given of baggage: what is said, else all, or nothing where it is not trusted.
+fn baggage(raw: &raw::Upstream, check: &mut Check<'_>) -> Pass {
+    let Some(listed) = &raw.baggage else {
+        let is_untrusted = raw.tags.iter().any(|tag| tag.value == UNTRUSTED);
+        return if is_untrusted { Pass::Only(Arc::from([])) } else { Pass::All };
+    };
+    for field in &listed.value {
+        check.ok(codes::NAME, field.span, labels::baggage(&field.value));
+    }
+    Pass::Only(listed.value.iter().map(|field| Arc::from(field.value.as_str())).collect())
 }
 
 fn tools(

@@ -6,7 +6,7 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 
-use crate::call::{ErrorClass, Refusal};
+use crate::call::{ErrorClass, Language, Refusal};
 use crate::forward::handover::Handover;
 use crate::forward::retry::Tried;
 use crate::forward::{Upstream, headers};
@@ -37,7 +37,8 @@ impl Prepared {
         Ok(Self { uri, headers })
     }
 
-    /// Sends it. The second value says how often it was handed to a connection.
+    /// Sends it with `span` as its place in the trace. The second value says how often it was handed
+    /// to a connection.
     ///
     /// # Errors
     /// The refusal of a call that was called off before a connection had it: this attempt did not
@@ -46,8 +47,11 @@ impl Prepared {
         &self,
         admitted: &Admitted,
         upstream: &Upstream,
+        span: Option<u64>,
     ) -> Result<(Tried<Incoming>, u32), Refusal> {
         let call = admitted.call();
+        let own = call.trace.span();
+        let span = span.and_then(|span| own.with_span(span)).unwrap_or(own);
         let limit: Duration = call.plan.resilience.timeout.unwrap_or(upstream.response_timeout);
         let mut handovers = 0_u32;
         loop {
@@ -57,6 +61,7 @@ impl Prepared {
             *request.method_mut() = call.method.clone();
             *request.uri_mut() = self.uri.clone();
             *request.headers_mut() = self.headers.clone();
+            headers::place(request.headers_mut(), &call.trace, span);
             let answer = tokio::time::timeout(limit, upstream.client.request(request));
             let tried = match unless_called_off(answer, &handover, admitted).await? {
                 // Nobody asked for another protocol: what follows would be a tunnel.
@@ -80,6 +85,15 @@ impl Prepared {
             };
             return Ok((tried, handovers));
         }
+    }
+}
+
+/// The span of an attempt that begins. The call of a plain tool is more than a request, and each
+/// attempt of it is a span of its own; a message is a request, and its span is sent as it is.
+pub(super) fn span(call: &Call) -> Option<u64> {
+    match call.language {
+        Language::Http => Some(call.trace.span().child().id()),
+        Language::Mcp(_) | Language::Llm(_) => None,
     }
 }
 

@@ -8,6 +8,7 @@ use http::header::{
 };
 
 use crate::call::Language;
+use crate::call::trace::{TraceContext, TraceParent};
 use crate::forward::Upstream;
 use crate::identify::Call;
 
@@ -72,15 +73,9 @@ pub(super) fn outgoing(
     }
     remove_lookalikes(&mut headers, upstream);
     remove_ours(&mut headers);
+    // Each attempt says its own.
+    headers.remove(TRACEPARENT);
     headers.remove(TRACESTATE);
-    if let Ok(parent) = HeaderValue::from_str(&call.trace.traceparent()) {
-        headers.insert(TRACEPARENT, parent);
-    }
-    if let Some(state) = call.trace.tracestate()
-        && let Ok(state) = HeaderValue::from_str(state)
-    {
-        headers.insert(TRACESTATE, state);
-    }
     if !upstream.headers.is_empty() {
         for name in CREDENTIALS {
             headers.remove(name);
@@ -100,6 +95,16 @@ pub(super) fn outgoing(
         }
     }
     headers
+}
+
+/// Says where the request stands in a trace: as, or below, the span `sent`.
+pub(super) fn place(headers: &mut HeaderMap, trace: &TraceContext, sent: TraceParent) {
+    let said = [(TRACEPARENT, sent.to_string()), (TRACESTATE, trace.tracestate(sent))];
+    for (name, value) in said {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// Cleans the headers of a tool's answer: what we say of a call, no tool says for us.

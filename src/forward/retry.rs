@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{Response, StatusCode};
 
-use crate::call::ErrorClass;
+use crate::call::{Came, ErrorClass};
 use crate::call::plan::{RetryOn, RetryPlan};
 use crate::clock::Now;
 use crate::ledger::Health;
@@ -49,6 +49,15 @@ impl<B> Tried<B> {
                 let failed = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
                 failed.then(|| RetryOn::Status(status.as_u16()))
             }
+        }
+    }
+
+    /// The same, for the record.
+    pub fn came(&self) -> Came {
+        match self {
+            Self::Answered(response) => Came::Status(response.status().as_u16()),
+            Self::Unsent => Came::Failed(ErrorClass::Connect),
+            Self::Lost(class) => Came::Failed(*class),
         }
     }
 

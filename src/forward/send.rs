@@ -10,9 +10,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use crate::call::plan::RetryOn;
-use crate::call::{Attempt, ErrorClass, Known, Outcome, Refusal, Status};
+use crate::call::{ErrorClass, Known, Outcome, Refusal, Status, UnderWay};
 use crate::clock::{Clock, Now};
-use crate::forward::attempt::Prepared;
+use crate::forward::attempt::{self, Prepared};
 use crate::forward::content::{Content, Gathered, Held, Keeper};
 use crate::forward::remembered::{self, Question, Remembered};
 use crate::forward::retry::{self, Repeat, Tried};
@@ -66,7 +66,10 @@ pub async fn send(
     known.sent = true;
     loop {
         admitted.mark_sent(true);
-        let attempted = prepared.attempt(&admitted, upstream).await;
+        let begun = UnderWay { span: attempt::span(admitted.call()), begun: clock.now() };
+        known.under_way = Some(begun);
+        let attempted = prepared.attempt(&admitted, upstream, begun.span).await;
+        known.under_way = None;
         let now = clock.now();
         let (tried, handovers) = match attempted {
             Ok(attempted) => attempted,
@@ -78,7 +81,8 @@ pub async fn send(
                 return Err(journey.called_off(admitted, refusal, now));
             }
         };
-        journey.note(&tried, handovers, &admitted, known);
+        journey.note(&tried, handovers, &admitted);
+        known.attempts.push(begun.ended(tried.came(), now));
         if let Some(ticket) = &mut admitted.leave.ticket {
             ticket.report(tried.health(now), now);
         }
@@ -105,20 +109,9 @@ pub async fn send(
 
 impl Journey {
     /// Notes what came of an attempt.
-    fn note<B>(
-        &mut self,
-        tried: &Tried<B>,
-        handovers: u32,
-        admitted: &Admitted,
-        known: &mut Known,
-    ) {
+    fn note<B>(&mut self, tried: &Tried<B>, handovers: u32, admitted: &Admitted) {
         self.made = self.made.saturating_add(1);
         self.trip.attempts = self.trip.attempts.saturating_add(handovers);
-        known.attempts.push(match tried {
-            Tried::Answered(response) => Attempt::Status(response.status().as_u16()),
-            Tried::Unsent => Attempt::Failed(ErrorClass::Connect),
-            Tried::Lost(class) => Attempt::Failed(*class),
-        });
         match tried {
             Tried::Unsent if !self.reached => admitted.mark_sent(false),
             Tried::Unsent => {}

@@ -1,14 +1,18 @@
 //! W3C Baggage (<https://www.w3.org/TR/baggage/>), read for nothing but the ids of a session and of
-//! a conversation.
+//! a conversation, and passed on.
+
+mod pass;
 
 use std::borrow::Cow;
 
 use crate::identify::percent;
 
-/// Most members read; a longer list is ignored as a whole.
+pub use pass::{Left, Pass};
+
+/// Most members of a list; a longer one is ignored as a whole (section 3.3.2).
 const MEMBERS_LIMIT: usize = 64;
 
-/// Most bytes read, all headers together; more are ignored as a whole.
+/// Most bytes, all headers together with the commas that join them; more are ignored as a whole.
 const BAGGAGE_LIMIT_BYTES: usize = 8_192;
 
 /// Names of the ids, strongest first (OpenTelemetry semantic conventions).
@@ -28,16 +32,7 @@ pub struct Contradiction {
 pub fn session<'a>(
     headers: impl IntoIterator<Item = &'a str>,
 ) -> Result<Option<Cow<'a, str>>, Contradiction> {
-    let mut bytes = 0usize;
-    let mut members = Vec::new();
-    for header in headers {
-        bytes = bytes.saturating_add(header.len());
-        let listed = header.split(',').filter(|member| !member.trim().is_empty());
-        members.extend(listed.take(MEMBERS_LIMIT + 1));
-        if bytes > BAGGAGE_LIMIT_BYTES || members.len() > MEMBERS_LIMIT {
-            return Ok(None);
-        }
-    }
+    let Some(members) = members(headers) else { return Ok(None) };
     for name in NAMES {
         let mut values = members.iter().filter_map(|member| value_of(member, name));
         let Some(first) = values.next() else { continue };
@@ -47,6 +42,22 @@ pub fn session<'a>(
         return Ok(Some(first));
     }
     Ok(None)
+}
+
+/// The members of a list, empty ones left out. `None` when it is longer than readers have to take.
+fn members<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Vec<&'a str>> {
+    let mut bytes = 0usize;
+    let mut members = Vec::new();
+    for (place, header) in headers.into_iter().enumerate() {
+        let comma = usize::from(place > 0);
+        bytes = bytes.saturating_add(header.len()).saturating_add(comma);
+        let listed = header.split(',').filter(|member| !member.trim().is_empty());
+        members.extend(listed.take(MEMBERS_LIMIT + 1));
+        if bytes > BAGGAGE_LIMIT_BYTES || members.len() > MEMBERS_LIMIT {
+            return None;
+        }
+    }
+    Some(members)
 }
 
 /// The decoded value of a member, if it has this name and can be decoded. Properties after `;` are

@@ -37,6 +37,7 @@ pub(super) struct Head {
     pub run: Option<(RunId, &'static str)>,
     /// Whose calls without a label are one run while they follow each other.
     pub window: String,
+    /// The call's place in a trace; without a caller's span, until its run is known.
     pub trace: TraceContext,
 }
 

@@ -14,6 +14,7 @@ use crate::call::{
     Effect, Era, Language, Mcp, Plan, Refusal, RunId, Standing, StatusHint, StopReason, ToolFacts,
 };
 use crate::identify::head::{Head, malformed};
+use crate::identify::propagate::InBody;
 use crate::identify::run_id::{RunIdSource, is_run_id};
 use crate::identify::{Call, Desk, Identity, MessageFacts, Share, Target, baggage, body};
 use crate::json::{ArgumentsBuilder, Document, JSON_DEPTH_LIMIT, Object, Value, splice};
@@ -126,11 +127,11 @@ async fn posted(
     };
     let turn = turn(&parts.headers, &reading.message, tools, desk)?;
     let (run, trace) = placed(&reading.document, head, desk);
-    let body = traced(&reading, &trace, era).unwrap_or_else(|| reading.text.clone());
+    let in_body = InBody::of(&reading.document, reading.message.id().is_some(), era);
     let pinned = asked.pinned.clone();
-    let mut call = assembled(head, parts, (body, reading.share), asked, desk);
+    let mut call = assembled(head, parts, (reading.text, reading.share), asked, desk);
     call.trace = trace;
-    call.message = Some(Box::new(MessageFacts { pinned, turn, run }));
+    call.message = Some(Box::new(MessageFacts { pinned, turn, run, in_body }));
     match call.standing {
         Standing::Tool => call.keeps_to_contract()?,
         Standing::Protocol => {}
@@ -324,7 +325,7 @@ fn placed(
 ) -> (Option<(RunId, &'static str)>, TraceContext) {
     let carried = meta::carried(document);
     let parent = carried.traceparent.and_then(TraceParent::parse);
-    let session = carried.baggage.and_then(|text| baggage::session([text]).ok().flatten());
+    let session = carried.baggage.text().and_then(|text| baggage::session([text]).ok().flatten());
     let session = session.filter(|id| is_run_id(id));
     let run = match (session, &parent) {
         (Some(id), _) => Some((RunId(Arc::from(&*id)), RunIdSource::Baggage.name())),
@@ -336,19 +337,10 @@ fn placed(
     let Some(parent) = parent else { return (run, head.trace.clone()) };
     let state = carried.tracestate.and_then(|state| TraceState::parse([state]));
     let trace = TraceContext::child_of(Some(&(parent, state.unwrap_or_default())));
+    // Where the request stood, which may be a span of what is between the client and here.
+    let trace = trace.linked(head.trace.parent());
     desk.known.trace = Some(trace.clone());
     (run, trace)
-}
-
-/// The message with our place in the trace, where its revision or its sender has one in the body.
-fn traced(reading: &Reading, trace: &TraceContext, era: Era) -> Option<Bytes> {
-    let is_carried = meta::carried(&reading.document).traceparent.is_some();
-    let is_stateless = era == Era::Stateless && reading.message.id().is_some();
-    if !is_carried && !is_stateless {
-        return None;
-    }
-    let text = std::str::from_utf8(&reading.text).ok()?;
-    meta::with_trace(text, &trace.traceparent(), trace.tracestate()).map(Bytes::from)
 }
 
 fn assembled(

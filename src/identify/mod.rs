@@ -11,6 +11,7 @@ mod mcp;
 pub mod path;
 mod percent;
 mod place;
+mod propagate;
 pub mod query;
 mod rewritten;
 pub mod run_id;
@@ -37,8 +38,10 @@ use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
 use crate::protocol::llm::Order;
 
+use self::baggage::Pass;
 pub use self::body::{Room, Share};
 use self::head::Head;
+use self::propagate::InBody;
 pub(crate) use self::head::Target;
 pub use self::llm::ModelApi;
 pub use self::rewritten::RewriteFault;
@@ -111,6 +114,8 @@ pub struct MessageFacts {
     pub turn: Option<Turn>,
     /// The run that its body names, and by what.
     pub run: Option<(RunId, &'static str)>,
+    /// What its body has of a place in a trace.
+    pub in_body: InBody,
 }
 
 /// What identification goes by; fixed for as long as the settings are.
@@ -132,12 +137,19 @@ pub struct Terms {
     pub digest_key: Option<HmacKey>,
     /// Operations that more than one of the tools has whose names are in the config.
     pub shared_operations: HashSet<Arc<str>>,
+    /// What upstreams are given of baggage, by name; all others are given all of it.
+    pub baggage: HashMap<Arc<str>, Pass>,
 }
 
 impl Terms {
     /// The largest body of a request to an upstream, in bytes.
     pub fn body_limit(&self, upstream: &str) -> usize {
         self.body_limits.get(upstream).copied().unwrap_or(self.body_limit_bytes)
+    }
+
+    /// What an upstream is given of the baggage of requests.
+    fn baggage(&self, upstream: &str) -> &Pass {
+        self.baggage.get(upstream).unwrap_or(&Pass::All)
     }
 }
 
@@ -284,10 +296,11 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
         desk.known.language = Language::Llm(Llm { provider });
     }
     let head = head::read(&parts, peer, desk, arrived)?;
-    let read = tool_and_arguments(&head, parts, body, desk).await;
+    let mut read = tool_and_arguments(&head, parts, body, desk).await;
     let standing = read.as_ref().map_or(Standing::Tool, |call| call.standing);
     let (run, source) = place::place(head, read.as_ref().ok(), desk, arrived);
     let visit = desk.ledger.attend(run.clone(), source, &desk.terms.caller, standing, arrived);
+    propagate::propagate(read.as_mut().ok(), &visit, desk);
     match standing {
         Standing::Tool => desk.known.step = Some(visit.step()),
         Standing::Protocol => {}

@@ -11,7 +11,7 @@ mod place;
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub use place::{elements, place, place_in, sieve};
+pub use place::{elements, place, place_in, sieve, without};
 
 /// Nested arrays and objects that are walked; the reader allows no more.
 const DEPTH_LIMIT: usize = 128;

@@ -18,6 +18,7 @@ mod minted;
 mod outside;
 mod pins;
 mod reservation;
+mod root;
 mod run;
 mod scope;
 mod stops;
@@ -62,6 +63,7 @@ pub use pins::{
     Kept as KeptPins, Known as PinnedDefinition, NotApproved, Pin, Pins, Standing as PinStanding,
 };
 pub use reservation::{Reservation, Settlement};
+pub use root::RunSpan;
 pub use run::{EndedRun, RunEnds, Unreported, Usage};
 pub use scope::Scope;
 pub use stops::{STOPPED_LIMIT_RUNS, Stopped};

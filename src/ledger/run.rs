@@ -11,6 +11,7 @@ use crate::clock::Now;
 use crate::ledger::ApprovalChange;
 use crate::ledger::draw::Sizes;
 use crate::ledger::keys::Shared;
+use crate::ledger::root::{Root, RunSpan};
 use crate::ledger::scope::Scope;
 use crate::ledger::stops::Stop;
 use crate::policy::amount::Usd;
@@ -56,6 +57,8 @@ pub struct EndedRun {
     pub usage: Usage,
     /// What of it was reported with an earlier end, after which the run went on.
     pub before: Option<Usage>,
+    /// The span that calls without a place in a trace are below; absent when there was none.
+    pub root: Option<RunSpan>,
 }
 
 /// What a run did since an earlier end of it was reported; all of it, of most.
@@ -115,6 +118,8 @@ pub(super) struct WiderScopes {
 #[derive(Debug)]
 pub(super) struct RunState {
     pub started: Duration,
+    /// When it began, or went on after it was reported as completed.
+    pub stretch: Now,
     pub last_seen: Duration,
     /// Calls in the gate right now; a run with any is neither swept nor evicted.
     pub active: u32,
@@ -131,6 +136,8 @@ pub(super) struct RunState {
     pub answered: Option<Duration>,
     /// INVARIANT: set by whoever reports the end, under the same lock.
     pub reported: Reported,
+    /// The run's span, once there is something below it.
+    pub root: Option<Root>,
     /// Taken out of the ledger: a late arrival must look the run up again.
     pub removed: bool,
 }
@@ -163,6 +170,7 @@ impl RunCell {
     ) -> Self {
         let state = RunState {
             started: now.mono,
+            stretch: now,
             last_seen: now.mono,
             active: 0,
             working: 0,
@@ -173,6 +181,7 @@ impl RunCell {
             answered: None,
             reported: if stopped.is_some() { Reported::Finally } else { Reported::No(None) },
             stopped,
+            root: None,
             removed: false,
         };
         let wider = WiderScopes::default();
@@ -214,6 +223,7 @@ impl RunCell {
             duration: state.last_seen.saturating_sub(state.started),
             usage: state.usage.clone(),
             before,
+            root: state.span(),
         })
     }
 }
@@ -242,6 +252,7 @@ impl RunState {
         self.last_seen = now.mono;
         if let Reported::Completed(usage) = &mut self.reported {
             self.reported = Reported::No(Some(std::mem::take(usage)));
+            self.next_stretch(now);
         }
     }
 

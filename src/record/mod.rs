@@ -36,6 +36,7 @@ pub use rules::RuleCount;
 pub use shelf::Keeping;
 pub use told::{Close, Told};
 
+use event::{Hex64, Hex128};
 use journal::Journal;
 use metrics::{Asked, Metrics, Observation};
 use shelf::Shelf;
@@ -228,7 +229,7 @@ impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
         // What was counted with an earlier end of the run is not counted again.
         let news = run.unreported();
-        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _ } =
+        let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _, root } =
             &run;
         let now = self.clock.now();
         let verdict = match end {
@@ -240,6 +241,12 @@ impl RunEnds for Recorder {
             kind: Kind::Stop,
             run_id: Some(&id.0),
             run_id_source: Some(*id_source),
+            trace_id: root.as_ref().map(|root| Hex128(root.context.span().trace())),
+            span_id: root.as_ref().map(|root| Hex64(root.context.span().id())),
+            parent_span_id: root
+                .as_ref()
+                .and_then(|root| root.context.parent())
+                .map(|parent| Hex64(parent.id())),
             parent_run_id: parent.as_ref().map(|parent| &*parent.0),
             tenant: event::given(&caller.tenant),
             project: event::given(&caller.project),

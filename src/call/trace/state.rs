@@ -1,9 +1,19 @@
 //! The `tracestate` header: what other tracing systems pass along.
 
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Our own key.
+const OWN_KEY: &str = "toolgate";
+
+/// Longest member of our own, with a comma: the key and a span's id.
+const OWN_LIMIT_CHARS: usize = OWN_KEY.len() + "=0123456789abcdef,".len();
+
 /// Most members a state may have (Trace Context, section 3.3.1).
 const MEMBERS_LIMIT: usize = 32;
 
-/// How much of a state is passed on, in characters: what section 3.3.1.5 asks for at least.
+/// How much of a received state is passed on, in characters: what section 3.3.1.5 asks for at least.
+/// Our own member comes on top of it.
 const KEPT_LIMIT_CHARS: usize = 512;
 
 /// Members longer than this go first when a state is cut, in characters.
@@ -20,7 +30,7 @@ const SYSTEM_LIMIT_CHARS: usize = 14;
 
 /// A valid state: at most 32 members with distinct keys, at most 512 characters. May be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TraceState(String);
+pub struct TraceState(Option<Arc<str>>);
 
 impl TraceState {
     /// Reads the values of all `tracestate` headers in order. `None` when any member is invalid, a
@@ -44,19 +54,23 @@ impl TraceState {
 
     /// The header's value.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
-    /// This state with our own member in front, replacing an older one of the same key. `None`
-    /// when the key or the value is invalid.
-    pub fn with_own(&self, key: &str, value: &str) -> Option<Self> {
-        if !is_key(key) || !is_value(value) {
-            return None;
+    /// This state with our own member in front, in place of an older one of ours, and the last one
+    /// left out where there would be too many.
+    pub fn with_own(&self, span_id: u64) -> String {
+        let state = self.as_str();
+        let mut sent = String::with_capacity(OWN_LIMIT_CHARS.saturating_add(state.len()));
+        // Writing to a `String` does not fail.
+        let _ = write!(sent, "{OWN_KEY}={span_id:016x}");
+        let others =
+            state.split(',').filter(|member| !member.is_empty() && key_of(member) != OWN_KEY);
+        for member in others.take(MEMBERS_LIMIT - 1) {
+            sent.push(',');
+            sent.push_str(member);
         }
-        let own = format!("{key}={value}");
-        let others = self.0.split(',').filter(|member| !member.is_empty() && key_of(member) != key);
-        let members = std::iter::once(own.as_str()).chain(others).take(MEMBERS_LIMIT);
-        Some(Self::join(members.collect()))
+        sent
     }
 
     /// Joins members, dropping long ones and then the last ones where they do not fit.
@@ -67,7 +81,7 @@ impl TraceState {
         while joined_len(&members) > KEPT_LIMIT_CHARS {
             members.pop();
         }
-        Self(members.join(","))
+        Self((!members.is_empty()).then(|| Arc::from(members.join(","))))
     }
 }
 

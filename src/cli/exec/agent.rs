@@ -15,8 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::call::Provider;
-use crate::call::trace::TraceContext;
-use crate::cli::exec::{ExecArgs, Shelter, USUAL_CONFIG, failed, taken};
+use crate::cli::exec::{ExecArgs, Shelter, USUAL_CONFIG, failed, taken, trace};
 use crate::cli::report::Exit;
 use crate::cli::serving::server_bounds;
 use crate::config::reads::Reads;
@@ -78,7 +77,7 @@ fn start(
     command.env("TOOLGATE_URL", &base);
     command.env("TOOLGATE_RUN_ID", &*shelter.run.0);
     command.env("TOOLGATE_RUN_TOKEN", &shelter.token);
-    command.env("TRACEPARENT", TraceContext::child_of(None).traceparent());
+    command.envs(trace::told(&shelter.trace));
     command.envs(places(settings, &base));
     command.envs(not_by_proxy());
     command.spawn()

@@ -92,6 +92,7 @@ mod tests {
             duration: Duration::ZERO,
             usage,
             before,
+            root: None,
         };
         let tally = Tally::default();
         tally.run_ended(ended(usage(2, 10_000_000), None));

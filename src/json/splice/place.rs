@@ -1,8 +1,8 @@
-//! Where values stand in a JSON text, and texts with some elements of an array left out.
+//! Where values stand in a JSON text, and texts with a member or some elements of an array left out.
 
 use std::ops::Range;
 
-use super::{Reader, member};
+use super::{Reader, member, unquoted};
 
 /// Where the value stands that is reached through members of nested objects by these names.
 /// `None` when there is none.
@@ -18,6 +18,29 @@ pub fn place(text: &str, path: &[&str]) -> Option<Range<usize>> {
 /// Where a member's value stands of the object at `range`. `None` when there is none.
 pub fn place_in(text: &str, range: Range<usize>, name: &str) -> Option<Range<usize>> {
     member(text, range, name).0
+}
+
+/// The text of an object without the member of this name, all else as it stood. `None` when it has
+/// none.
+pub fn without(text: &str, name: &str) -> Option<String> {
+    let mut reader = Reader { text, at: 0 };
+    if !reader.takes(b'{') {
+        return None;
+    }
+    // Where the value before ends, and where what follows its comma begins.
+    let (mut end, mut begin) = (reader.at, reader.at);
+    while reader.peek() == Some(b'"') {
+        let key = reader.string();
+        reader.takes(b':');
+        let value = reader.skip_value();
+        let is_last = !reader.takes(b',');
+        if unquoted(key) == name {
+            let range = if is_last { end..value.end } else { begin..reader.at };
+            return Some([text.get(..range.start)?, text.get(range.end..)?].concat());
+        }
+        (end, begin) = (value.end, reader.at);
+    }
+    None
 }
 
 /// Where the elements of the array at `range` stand; none when it is no array.
@@ -74,7 +97,23 @@ pub fn sieve(
 
 #[cfg(test)]
 mod tests {
-    use super::{elements, place, place_in, sieve};
+    use super::{elements, place, place_in, sieve, without};
+
+    #[test]
+    fn a_member_is_left_out_and_nothing_else() {
+        for (text, left) in [
+            ("{\"a\":1}", "{}"),
+            ("{ \"a\" : 1 }", "{ }"),
+            ("{\"a\":1,\"b\":2}", "{\"b\":2}"),
+            ("{\"b\":2,\"a\":{\"a\":[1,2]}}", "{\"b\":2}"),
+            ("{\"b\":1.0 , \"\\u0061\":2, \"c\":\"a,\" }", "{\"b\":1.0 , \"c\":\"a,\" }"),
+        ] {
+            assert_eq!(without(text, "a").as_deref(), Some(left), "{text}");
+        }
+        for text in ["{}", "{\"b\":{\"a\":1}}", "[\"a\"]", "1"] {
+            assert_eq!(without(text, "a"), None, "{text}");
+        }
+    }
 
     #[test]
     fn values_are_found_by_name() {

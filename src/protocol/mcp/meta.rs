@@ -11,32 +11,71 @@ use crate::json::{Document, Object, Value, splice};
 pub struct Carried<'d> {
     pub traceparent: Option<&'d str>,
     pub tracestate: Option<&'d str>,
-    pub baggage: Option<&'d str>,
+    pub baggage: Carry<'d>,
+}
+
+/// The baggage of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carry<'d> {
+    #[default]
+    None,
+    Text(&'d str),
+    /// There is something in its place that is no text.
+    Unreadable,
+}
+
+impl<'d> Carry<'d> {
+    /// The text, if it is one.
+    pub fn text(self) -> Option<&'d str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::None | Self::Unreadable => None,
+        }
+    }
 }
 
 /// Reads it.
 pub fn carried(document: &Document) -> Carried<'_> {
     let Some(meta) = message::meta(document) else { return Carried::default() };
     let text = |name| Object::get(meta, name).and_then(Value::as_str);
+    let baggage = Object::get(meta, "baggage").map(|value| match value.as_str() {
+        Some(text) => Carry::Text(text),
+        None => Carry::Unreadable,
+    });
     Carried {
         traceparent: text("traceparent"),
         tracestate: text("tracestate"),
-        baggage: text("baggage"),
+        baggage: baggage.unwrap_or_default(),
     }
 }
 
-/// The message with another place in a trace. Nothing but members of `params._meta` changes; `None`
-/// when there is no such object.
-pub fn with_trace(text: &str, traceparent: &str, tracestate: Option<&str>) -> Option<String> {
-    let path = |name: &str| [Box::from("params"), Box::from("_meta"), Box::from(name)];
-    let written = splice::assign(text, &path("traceparent"), &splice::quoted(traceparent))?;
-    let stood = splice::place(text, &["params", "_meta", "tracestate"]).is_some();
-    match tracestate {
-        // A state without the parent that it belonged to says nothing.
-        None if stood => splice::assign(&written, &path("tracestate"), "\"\""),
-        None => Some(written),
-        Some(state) => splice::assign(&written, &path("tracestate"), &splice::quoted(state)),
+/// What becomes of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Member<'m> {
+    /// It has this value.
+    Is(&'m str),
+    /// It is left out.
+    Gone,
+}
+
+/// The message with these members of `params._meta`. Nothing else changes; `None` when there is no
+/// such object, or nothing to do.
+pub fn with_members(text: &str, members: &[(&str, Member<'_>)]) -> Option<String> {
+    let range = splice::place(text, &["params", "_meta"])?;
+    let mut meta = text.get(range.clone())?.to_owned();
+    let mut changed = false;
+    for (name, member) in members {
+        let written = match member {
+            Member::Is(value) => splice::assign(&meta, &[name], &splice::quoted(value)),
+            Member::Gone => splice::without(&meta, name),
+        };
+        if let Some(written) = written {
+            meta = written;
+            changed = true;
+        }
     }
+    let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
+    changed.then(|| [before, &meta, after].concat())
 }
 
 /// A response with what is to be known of the decision in `result._meta`. `None` when it has no
@@ -68,18 +107,37 @@ mod tests {
     }
 
     #[test]
-    fn only_the_trace_changes() {
+    fn only_what_is_written_changes() {
+        let ours = [("traceparent", Member::Is("00-x")), ("tracestate", Member::Is("k=v"))];
         let text = r#"{"params" : {"arguments":{"traceparent":1.0}, "_meta":{"a":1}},"id":1}"#;
         assert_eq!(
-            with_trace(text, "00-x", Some("k=v")).unwrap(),
+            with_members(text, &ours).unwrap(),
             r#"{"params" : {"arguments":{"traceparent":1.0}, "_meta":{"a":1,"traceparent":"00-x","tracestate":"k=v"}},"id":1}"#
         );
-        let text = r#"{"params":{"_meta":{"traceparent":"00-a","tracestate":"z=1"}}}"#;
-        let written = with_trace(text, "00-b", None).unwrap();
-        assert_eq!(written, r#"{"params":{"_meta":{"traceparent":"00-b","tracestate":""}}}"#);
+        let text =
+            r#"{"params":{"_meta":{"traceparent":"00-a", "baggage":"s=1","tracestate":"z=1"}}}"#;
+        let written = with_members(text, &[ours, [("baggage", Member::Gone), ("x", Member::Gone)]].concat());
+        let written = written.unwrap();
+        assert_eq!(
+            written,
+            r#"{"params":{"_meta":{"traceparent":"00-x","tracestate":"k=v"}}}"#
+        );
         let document = Document::from_text(&written).unwrap();
-        assert_eq!(carried(&document).traceparent, Some("00-b"));
-        assert_eq!(with_trace(r#"{"params":{}}"#, "00-b", None), None);
-        assert_eq!(with_trace("{}", "00-b", None), None);
+        let carried = carried(&document);
+        assert_eq!((carried.traceparent, carried.baggage), (Some("00-x"), Carry::None));
+        for text in [r#"{"params":{}}"#, "{}", r#"{"params":{"_meta":1}}"#] {
+            assert_eq!(with_members(text, &ours), None, "{text}");
+        }
+        let text = r#"{"params":{"_meta":{"a":1}}}"#;
+        assert_eq!(with_members(text, &[("baggage", Member::Gone)]), None);
+    }
+
+    #[test]
+    fn baggage_that_is_no_text_is_seen() {
+        let of = |text| carried(&Document::from_text(text).unwrap()).baggage.clone();
+        assert_eq!(of(r#"{"params":{"_meta":{"baggage":"a=1"}}}"#), Carry::Text("a=1"));
+        assert_eq!(of(r#"{"params":{"_meta":{"baggage":["a=1"]}}}"#), Carry::Unreadable);
+        assert_eq!(of(r#"{"params":{"_meta":{}}}"#), Carry::None);
+        assert_eq!(of(r#"{"params":{}}"#), Carry::None);
     }
 }

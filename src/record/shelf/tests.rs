@@ -104,6 +104,7 @@ fn end(shelf: &Shelf, id: &str, end: RunEnd) {
         duration: Duration::ZERO,
         usage: Usage::default(),
         before: None,
+        root: None,
     };
     shelf.run_ended(ended, at(9));
 }
