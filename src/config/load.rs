@@ -291,7 +291,9 @@ fn written_secrets(raw: &raw::Config) -> Vec<Span> {
     let key = raw.digest.iter().map(|digest| &digest.key);
     let tokens = raw.admin_tokens.iter().flat_map(|tokens| [&tokens.read, &tokens.write]);
     let written = |text: &&Text| !text.value.contains("${");
-    let texts = texts.chain(key).chain(tokens).flatten();
+    let headers = raw.export.iter().flat_map(|export| export.headers.iter());
+    let headers = headers.map(|(_, value)| value);
+    let texts = texts.chain(key).chain(tokens).flatten().chain(headers);
     texts.chain(variables(raw)).filter(written).map(|text| text.span).collect()
 }
 

@@ -11,6 +11,7 @@ pub mod codes;
 mod command;
 mod contracts;
 mod cost;
+mod export;
 pub mod fixed;
 mod kind;
 mod labels;

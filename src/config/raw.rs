@@ -1,6 +1,7 @@
 //! `toolgate.yaml` as it is written. The comments are what editors show.
 
 mod command;
+mod export;
 pub mod resilience;
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use crate::yaml::{ByteSize, Either, Entries, Field, Period, Shape, Text, Tree};
 
 pub use self::command::Command;
+pub use self::export::{Export, Protocol};
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,6 +52,8 @@ pub struct Config {
     pub reload: Option<Reload>,
     /// What is recorded, and where.
     pub record: Option<Record>,
+    /// Where spans of runs and their calls are sent, and which.
+    pub export: Option<Export>,
     /// Labels of all calls on this listener.
     pub caller: Option<Caller>,
     /// How arguments and results are digested.
@@ -382,9 +386,10 @@ pub const SHAPE: Shape = Shape {
         ("Output", &["max_bytes"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
+        ("Export", &["otlp"]),
     ],
     planned: &[
-        ("Config", &["export", "approvals", "ledger", "tls", "schema"]),
+        ("Config", &["approvals", "ledger", "tls", "schema"]),
         ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),

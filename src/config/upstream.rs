@@ -427,7 +427,7 @@ fn header(field: &Field<String>, check: &mut Check<'_>) -> Option<HeaderName> {
     check.header(field, &[])
 }
 
-fn read_certificates(path: &Path, reads: &Reads) -> Result<Arc<[u8]>, ScalarFault> {
+pub(super) fn read_certificates(path: &Path, reads: &Reads) -> Result<Arc<[u8]>, ScalarFault> {
     let shown = path.display();
     let failed =
         |error: std::io::Error| ScalarFault::new(format!("`{shown}` cannot be read: {error}"));

@@ -4,6 +4,7 @@
 mod attempt;
 mod body;
 mod connect;
+mod connector;
 mod content;
 mod handover;
 mod headers;
@@ -24,6 +25,7 @@ use crate::policy::set::Applicable;
 
 pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Sift, Tail, Wishes};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
+pub use connector::{InTime, TlsError};
 pub use content::{Content, ContentError, Held, Keeper, Over};
 pub use remembered::Remembered;
 pub use send::{Errand, send};

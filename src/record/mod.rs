@@ -6,6 +6,7 @@
 
 pub mod content;
 mod event;
+mod export;
 mod ids;
 mod journal;
 mod metrics;
@@ -28,6 +29,7 @@ use crate::contract::Drift;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
+pub use export::{Collector, DropReason, ExportError, Exporter, Parcel, Protocol, Tally};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
 pub use outgoing::{Kept, Outgoing, RunTold, Sink, Why};

@@ -18,6 +18,7 @@ mod approvals;
 mod contracts;
 mod costs;
 mod exec;
+mod exporter;
 mod faults;
 mod input;
 mod intent;

@@ -1,6 +1,7 @@
 //! What the tests stand on: a gate, tools, and clients of several degrees of politeness.
 
 mod client;
+pub mod collector;
 pub mod faulty;
 mod gate;
 pub mod model;
