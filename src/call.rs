@@ -21,11 +21,8 @@ pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::particulars::{Content, ContentPlace, Contents, Particulars};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
-<<<<<<< HEAD
-pub use self::wire::{Transport, Wire};
-=======
 use self::trace::TraceContext;
->>>>>>> 392b1c6
+pub use self::wire::{Transport, Wire};
 use crate::json::Digest;
 use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;

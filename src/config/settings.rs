@@ -19,6 +19,7 @@ use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
 use crate::protocol::llm::operation::billed_names;
 use crate::record::Collector;
+use crate::record::content::Capture;
 use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub runs: Runs,
     pub reload: Reload,
     pub events: Events,
+    /// Whether contents are recorded.
+    pub capture: Capture,
     /// Where spans go, if anywhere.
     pub export: Option<Export>,
     pub caller: Caller,

@@ -5,6 +5,7 @@
 //! went away or by a panic, as what it was.
 
 pub mod content;
+mod error_type;
 mod event;
 mod export;
 mod ids;
@@ -14,6 +15,7 @@ mod outgoing;
 mod page;
 mod rules;
 mod shelf;
+pub mod span;
 mod told;
 
 #[cfg(test)]

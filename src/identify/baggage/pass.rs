@@ -97,13 +97,9 @@ mod tests {
 
     #[test]
     fn all_of_it_goes_on_as_it_came() {
-        for values in [
-            &["a=1"][..],
-            &["a=1, b=2;p;q=3 ,c=%20"],
-            &["a=1", "b=2"],
-            &["a"],
-            &["a=1,,b=2"],
-        ] {
+        for values in
+            [&["a=1"][..], &["a=1, b=2;p;q=3 ,c=%20"], &["a=1", "b=2"], &["a"], &["a=1,,b=2"]]
+        {
             assert_eq!(passed(&Pass::All, values), values);
         }
         assert_eq!(passed(&Pass::All, &["a=é"]), [""; 0], "what is no text is no baggage");
