@@ -9,6 +9,7 @@ use opentelemetry::{Array, StringValue, Value};
 use super::draft::Draft;
 use super::{names, put_server};
 use crate::call::{Counted, Provider, Tokens};
+use crate::record::conventions;
 use crate::record::told::Told;
 
 /// What an operation of a provider's API is, in the words of the conventions.
@@ -20,13 +21,11 @@ struct Operation {
 impl Operation {
     /// By the name that the gate's own tools go by. What no model is asked by goes by its own name.
     fn of(name: &str) -> Self {
-        let (name, span_kind) = match name {
-            "chat" | "responses" | "messages" | "compact" => (Cow::Borrowed("chat"), "LLM"),
-            "completions" => (Cow::Borrowed("text_completion"), "LLM"),
-            "generate_content" => (Cow::Borrowed("generate_content"), "LLM"),
-            "embeddings" | "embed_content" => (Cow::Borrowed("embeddings"), "EMBEDDING"),
-            other => (Cow::Owned(other.to_owned()), "CHAIN"),
+        let Some(name) = conventions::operation(name) else {
+            return Self { name: Cow::Owned(name.to_owned()), span_kind: "CHAIN" };
         };
+        let span_kind = if name == "embeddings" { "EMBEDDING" } else { "LLM" };
+        let name = Cow::Borrowed(name);
         Self { name, span_kind }
     }
 }
@@ -44,7 +43,7 @@ pub(super) fn call(draft: &mut Draft, told: &Told, provider: Provider) {
     };
     draft.attributes.put(names::SPAN_KIND, span_kind);
     draft.attributes.put(names::OPERATION, name);
-    draft.attributes.put(names::PROVIDER, provider_name(provider));
+    draft.attributes.put(names::PROVIDER, conventions::provider(provider));
     draft.attributes.put_some(names::REQUEST_MODEL, particulars.request_model.clone());
     draft.attributes.put_some(names::RESPONSE_MODEL, particulars.response_model.clone());
     draft.attributes.put_some(names::FINISH_REASONS, known.finish.as_ref().map(reasons));
@@ -54,15 +53,6 @@ pub(super) fn call(draft: &mut Draft, told: &Told, provider: Provider) {
         put_tokens(draft, tokens);
     }
     put_server(draft, known);
-}
-
-/// `gen_ai.provider.name`, one of the well-known values.
-fn provider_name(provider: Provider) -> &'static str {
-    match provider {
-        Provider::OpenAi => "openai",
-        Provider::Anthropic => "anthropic",
-        Provider::Gemini => "gcp.gemini",
-    }
 }
 
 fn reasons(joined: &Arc<str>) -> Value {
