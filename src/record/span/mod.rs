@@ -22,7 +22,6 @@ use smallvec::SmallVec;
 
 use self::draft::{Draft, Timeline};
 use crate::call::{Came, ErrorClass, Known, Language};
-use crate::record::error_type::ErrorType;
 use crate::record::outgoing::{Kept, Outgoing};
 use crate::record::told::Told;
 
@@ -79,14 +78,9 @@ pub fn of_call(mut told: Told, kept: Kept) -> Spans {
 
 /// Why it failed, if it did.
 fn fail(draft: &mut Draft, told: &Told) {
-    let error = error_type(told);
+    let error = told.error_type();
     draft.failed = error.is_some();
     draft.attributes.put_some(names::ERROR_TYPE, error.map(|error| error.to_string()));
-}
-
-/// Why a call failed, as its span and its metrics say.
-fn error_type(told: &Told) -> Option<ErrorType> {
-    ErrorType::of(&told.close.outcome, told.known.particulars.rpc_code)
 }
 
 /// What came of the last attempt is not what the span tells, but that of the call.
