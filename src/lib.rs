@@ -26,6 +26,7 @@ pub mod stdio;
 pub mod forward;
 
 pub mod classify;
+pub mod evaluate;
 
 pub mod record;
 pub mod respond;

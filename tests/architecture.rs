@@ -18,7 +18,7 @@ const ORDER: [&[&str]; 14] = [
     &["guard"],
     &["forward"],
     &["review"],
-    &["classify"],
+    &["classify", "evaluate"],
     &["respond", "record"],
     &["config", "snapshot"],
     &["pipeline"],
@@ -31,9 +31,12 @@ const NOT_IN_GUARD: [&str; 6] =
     ["http::", "hyper", "tokio", "crate::record", "crate::config", "std::fs"];
 
 /// Crates that only one module may name.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 9] = [
     ("rustls", &["forward", "server", "main"]),
     ("opentelemetry", &["record"]),
+    ("opentelemetry_otlp", &["record"]),
+    ("opentelemetry_proto", &["record"]),
+    ("opentelemetry_sdk", &["record"]),
     ("prometheus_client", &["record"]),
     ("cel", &["policy"]),
     ("notify", &["config"]),

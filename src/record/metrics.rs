@@ -6,6 +6,7 @@ mod calls;
 mod capped;
 mod costs;
 mod decisions;
+mod evaluations;
 mod exemplar;
 mod intents;
 mod levels;
@@ -30,6 +31,7 @@ use self::budgets::Budgets;
 use self::calls::{Calls, ErrorLabel, Forwarded, Kind, Model, Operation};
 use self::costs::Costs;
 use self::decisions::{Decided, Decisions};
+use self::evaluations::EvaluationCounts;
 use self::exemplar::{Seen, Trace};
 use self::intents::Intents;
 use self::levels::Levels;
@@ -40,11 +42,13 @@ use crate::call::{Language, ToolFacts};
 use crate::clock::Now;
 use crate::ledger::{EndedRun, Models};
 use crate::record::error_type::ErrorType;
+use crate::record::export::Tally;
 use crate::record::rules::RuleCount;
 use crate::record::told::Told;
 
 pub(super) struct Metrics {
     registry: Registry,
+    evaluations: EvaluationCounts,
     decisions: Decisions,
     calls: Calls,
     costs: Costs,
@@ -61,10 +65,12 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub fn new(spans: &Tally) -> Self {
         let mut registry = Registry::default();
         let names = Arc::new(Names::default());
+        spans.register(&mut registry);
         Self {
+            evaluations: EvaluationCounts::registered(&mut registry),
             decisions: Decisions::registered(&mut registry, &names),
             calls: Calls::registered(&mut registry, &names),
             costs: Costs::registered(&mut registry, &names),
@@ -137,6 +143,11 @@ impl Metrics {
         if let (Some(model), Some(tokens)) = (&model, &close.tokens) {
             self.costs.of_tokens(model, error, tokens, seen);
         }
+    }
+
+    /// Counts an evaluation of a run, or a failed check of an answer.
+    pub fn evaluated(&self, name: &str, label: &str) {
+        self.evaluations.count(name, label);
     }
 
     /// Counts a run that has ended, without what was counted with an earlier end of it.

@@ -7,6 +7,7 @@
 pub mod content;
 mod conventions;
 mod error_type;
+mod evaluations;
 mod event;
 mod export;
 mod ids;
@@ -22,13 +23,14 @@ mod told;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::call::{Caller, Intended, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
+use crate::evaluate::Evaluator;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
@@ -55,12 +57,16 @@ pub struct Recorder {
     sequence: AtomicU64,
     /// Where spans are wanted.
     shelf: Option<Shelf>,
+    /// Where runs are judged.
+    evaluator: OnceLock<Evaluator>,
 }
 
 /// Where spans go, and which.
 pub struct Spans {
     pub keeping: Keeping,
     pub sink: Arc<dyn Sink>,
+    /// What the sink counts.
+    pub tally: Tally,
 }
 
 impl Recorder {
@@ -81,12 +87,14 @@ impl Recorder {
         destination: &Destination,
         spans: Option<Spans>,
     ) -> Result<Arc<Self>, JournalError> {
+        let tally = spans.as_ref().map(|spans| spans.tally.clone()).unwrap_or_default();
         Ok(Arc::new(Self {
             clock,
             journal: Journal::start(destination)?,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
-            shelf: spans.map(|Spans { keeping, sink }| Shelf::new(keeping, sink)),
+            shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
+            evaluator: OnceLock::new(),
         }))
     }
 
@@ -101,6 +109,7 @@ impl Recorder {
     fn closed(&self, told: Told, digests: &Digests) {
         self.metrics.closed(&told);
         self.tell_intent(&told, digests);
+        self.evaluate_call(&told, digests);
         if let Some(shelf) = &self.shelf {
             let interest = told.interest();
             shelf.put(told, interest);
@@ -239,6 +248,7 @@ impl RunEnds for Recorder {
         };
         self.metrics.run_ended(&run, now);
         self.journal.append(&event);
+        self.evaluate_run(&run);
         if let Some(shelf) = &self.shelf {
             shelf.run_ended(run, now);
         }

@@ -16,7 +16,8 @@ pub struct Export {
     pub otlp: Option<Text>,
     /// How it is spoken to. Default `http/protobuf`.
     pub protocol: Option<Field<Protocol>>,
-    /// Sent with every request; credentials as `${env:NAME}` or `${file:PATH}`.
+    /// Sent with every request; credentials as `${env:NAME}` or `${file:PATH}`. Those of
+    /// `OTEL_EXPORTER_OTLP_HEADERS` are sent as well.
     #[serde(default)]
     pub headers: Entries<Text>,
     /// PEM file with the certificate authorities to trust instead of the public ones.

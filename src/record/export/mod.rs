@@ -7,6 +7,7 @@
 
 mod collector;
 mod grpc;
+mod parcel;
 mod queue;
 mod tally;
 mod transport;
@@ -91,6 +92,11 @@ impl<T: Parcel> Exporter<T> {
     /// Hands a parcel over. Never waits: what finds no room is dropped and counted.
     pub fn push(&self, parcel: T) {
         self.queue.push(parcel);
+    }
+
+    /// What became of spans so far.
+    pub fn tally(&self) -> &Tally {
+        self.queue.tally()
     }
 
     /// Bytes that wait or are being sent.

@@ -28,6 +28,8 @@ pub(super) struct Level {
     /// Of what waits and of what is being sent. Written under the queue's lock.
     taken_bytes: AtomicUsize,
     closed: AtomicBool,
+    /// Told when it is closed.
+    closing: Notify,
 }
 
 pub(super) struct Queue<T> {
@@ -78,6 +80,15 @@ impl Level {
         !self.closed.load(Ordering::Relaxed) && self.taken_bytes() < self.limit_bytes / 2
     }
 
+    /// Comes once the gate ends.
+    pub async fn closed(&self) {
+        // Made before the look: what is told in between is not missed.
+        let closing = self.closing.notified();
+        if !self.closed.load(Ordering::Relaxed) {
+            closing.await;
+        }
+    }
+
     /// Called under the queue's lock.
     fn give_back(&self, bytes: usize) {
         let taken = self.taken_bytes().saturating_sub(bytes);
@@ -87,8 +98,12 @@ impl Level {
 
 impl<T: Parcel> Queue<T> {
     pub fn new(limit_bytes: usize, tally: Tally) -> Arc<Self> {
-        let level =
-            Level { limit_bytes, taken_bytes: AtomicUsize::new(0), closed: AtomicBool::new(false) };
+        let level = Level {
+            limit_bytes,
+            taken_bytes: AtomicUsize::new(0),
+            closing: Notify::new(),
+            closed: AtomicBool::new(false),
+        };
         Arc::new(Self {
             waiting: Mutex::new(Waiting { parcels: VecDeque::new(), spans: 0, bytes: 0 }),
             level: Arc::new(level),
@@ -100,6 +115,10 @@ impl<T: Parcel> Queue<T> {
 
     pub fn level(&self) -> &Arc<Level> {
         &self.level
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// Takes a parcel in, or counts it as dropped: never waits.
@@ -151,6 +170,7 @@ impl<T: Parcel> Queue<T> {
         let waiting = self.waiting.lock();
         self.level.closed.store(true, Ordering::Relaxed);
         drop(waiting);
+        self.level.closing.notify_waiters();
         self.arrived.notify_one();
         self.enough.notify_one();
     }

@@ -14,6 +14,8 @@ pub enum DropReason {
     ExportFailed,
     /// The collector took the request and not all of its spans.
     Rejected,
+    /// A call found no room where it would have waited for the end of its run.
+    HeldFull,
     /// The gate ended before it was sent.
     Shutdown,
 }
@@ -27,12 +29,13 @@ struct DropLabels {
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     exported: Counter,
+    sampled_out: Counter,
     dropped: Family<DropLabels, Counter>,
 }
 
 impl DropReason {
-    pub const ALL: [Self; 4] =
-        [Self::QueueFull, Self::ExportFailed, Self::Rejected, Self::Shutdown];
+    pub const ALL: [Self; 5] =
+        [Self::QueueFull, Self::ExportFailed, Self::Rejected, Self::HeldFull, Self::Shutdown];
 
     /// As metrics name it.
     pub fn name(self) -> &'static str {
@@ -40,36 +43,45 @@ impl DropReason {
             Self::QueueFull => "queue_full",
             Self::ExportFailed => "export_failed",
             Self::Rejected => "rejected",
+            Self::HeldFull => "held_full",
             Self::Shutdown => "shutdown",
         }
     }
 }
 
 impl Tally {
-    /// Counters that a scrape shows, there from the start.
-    pub fn registered(registry: &mut Registry) -> Self {
-        let tally = Self::default();
+    /// Lets a scrape show the counters, all of them from the start.
+    pub(in crate::record) fn register(&self, registry: &mut Registry) {
         for reason in DropReason::ALL {
-            tally.dropped(reason, 0);
+            self.dropped(reason, 0);
         }
         registry.register(
             "toolgate_telemetry_exported",
             "Spans that the collector has accepted",
-            tally.exported.clone(),
+            self.exported.clone(),
+        );
+        registry.register(
+            "toolgate_telemetry_sampled_out",
+            "Calls of runs that were not kept, by the configured share",
+            self.sampled_out.clone(),
         );
         registry.register(
             "toolgate_telemetry_dropped",
-            "Spans that were not exported, by the reason",
-            tally.dropped.clone(),
+            "Spans that were to be exported and were not, by the reason",
+            self.dropped.clone(),
         );
-        tally
     }
 
-    pub fn exported(&self, spans: u64) {
+    /// Calls whose run is not kept.
+    pub(super) fn sampled_out(&self, calls: u64) {
+        self.sampled_out.inc_by(calls);
+    }
+
+    pub(super) fn exported(&self, spans: u64) {
         self.exported.inc_by(spans);
     }
 
-    pub fn dropped(&self, reason: DropReason, spans: u64) {
+    pub(super) fn dropped(&self, reason: DropReason, spans: u64) {
         self.dropped.get_or_create(&DropLabels { reason: reason.name() }).inc_by(spans);
     }
 

@@ -32,7 +32,7 @@ fn queue() -> (Arc<Queue<Parcels>>, Tally) {
 }
 
 fn counted(tally: &Tally) -> [u64; 5] {
-    let [full, failed, rejected, shutdown] =
+    let [full, failed, rejected, _, shutdown] =
         DropReason::ALL.map(|reason| tally.count_dropped(reason));
     [tally.count_exported(), full, failed, rejected, shutdown]
 }

@@ -170,7 +170,11 @@ impl Transport {
             let Some(pause) = pause.filter(|_| self.level.is_calm()) else {
                 return Answer::Failed(failure);
             };
-            tokio::time::sleep(pause).await;
+            // At the end there is time for one more try, not for a pause.
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.level.closed() => {}
+            }
         }
         Answer::Failed(Failure::Silent)
     }

@@ -86,6 +86,7 @@ fn ended(agent: &str, usage: Usage) -> EndedRun {
         duration: Duration::from_secs(3),
         usage,
         before: None,
+        root: None,
     }
 }
 

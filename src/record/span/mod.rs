@@ -8,6 +8,7 @@
 mod contents;
 mod decision;
 mod draft;
+mod evaluation;
 mod http;
 mod mcp;
 mod model;
@@ -41,6 +42,7 @@ pub fn count(outgoing: &Outgoing) -> u64 {
             )
         }
         Outgoing::Run(run, _) => u64::from(run.ended.root.is_some()),
+        Outgoing::Evaluation(evaluation) => u64::from(evaluation.about.trace.is_some()),
     }
 }
 
@@ -49,6 +51,9 @@ pub fn of(outgoing: Outgoing) -> Spans {
     match outgoing {
         Outgoing::Call(told, kept) => of_call(*told, kept),
         Outgoing::Run(run, kept) => of_run(&run, kept).into_iter().collect(),
+        Outgoing::Evaluation(evaluation) => {
+            evaluation::of_evaluation(&evaluation).into_iter().collect()
+        }
     }
 }
 

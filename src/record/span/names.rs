@@ -102,6 +102,12 @@ pub const CONTENT_EVENT: &str = "toolgate.content";
 /// Of an event: messages of a model call ("GenAI events").
 pub const INFERENCE_EVENT: &str = "gen_ai.client.inference.operation.details";
 
+/// Of an event: what was said of a run ("GenAI events").
+pub const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
+pub const EVALUATION_NAME: &str = "gen_ai.evaluation.name";
+pub const EVALUATION_LABEL: &str = "gen_ai.evaluation.score.label";
+pub const EVALUATION_SCORE: &str = "gen_ai.evaluation.score.value";
+
 pub const EXECUTE_TOOL: &str = "execute_tool";
 pub const INVOKE_AGENT: &str = "invoke_agent";
 /// Stands for a name that is not one of few (semantic conventions, "http.request.method").
