@@ -2,23 +2,29 @@
 
 mod attempt;
 pub mod budget;
+mod check;
 mod intended;
 mod language;
+mod particulars;
 pub mod plan;
 pub mod prices;
 mod tokens;
 pub mod trace;
 pub mod usage;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::attempt::{Attempt, Attempts, Came, UnderWay};
+pub use self::check::{CheckFailure, FailedCheck};
 pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
+pub use self::particulars::{Content, ContentPlace, Contents, Particulars};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
 use self::trace::TraceContext;
+pub use self::wire::{Transport, Wire};
 use crate::json::Digest;
 use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;
@@ -146,6 +152,8 @@ pub struct Known {
     pub warned_by: Option<Arc<str>>,
     /// Rules and limits in observe mode that would have acted.
     pub observed: Vec<Observed>,
+    /// Rules over its answer that did not hold, in whatever mode.
+    pub failed_checks: Vec<FailedCheck>,
     /// What is left of the budgets that the call draws on.
     pub budgets: Vec<budget::Budget>,
     /// The request may have reached the tool.
@@ -174,6 +182,8 @@ pub struct Known {
     pub tool_call_id: Option<Arc<str>>,
     /// Why the model stopped, in its provider's words.
     pub finish: Option<Arc<str>>,
+    /// What only its span tells.
+    pub particulars: Particulars,
 }
 
 /// How an admitted call ended, for its record.
@@ -355,6 +365,7 @@ impl ErrorClass {
 impl Known {
     /// Notes the model that answered, in place of the one that was asked, and why it stopped.
     pub fn note_model(&mut self, model: Option<Arc<str>>, finish: Option<Arc<str>>) {
+        self.particulars.response_model.clone_from(&model);
         self.model = model.or_else(|| self.model.take());
         self.finish = finish;
     }

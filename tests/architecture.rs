@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order in which they may know each other: each may import those before it and
 /// those on its own line.
-const ORDER: [&[&str]; 14] = [
+const ORDER: [&[&str]; 15] = [
     &["clock", "weaken"],
     &["json", "yaml"],
     &["contract", "policy"],
     &["call"],
+    &["baseline"],
     &["ledger", "protocol", "identify", "stdio"],
     &["guard"],
     &["forward"],
     &["review"],
-    &["classify"],
+    &["classify", "evaluate"],
     &["respond", "record"],
     &["config", "snapshot"],
     &["pipeline"],
@@ -31,9 +32,12 @@ const NOT_IN_GUARD: [&str; 6] =
     ["http::", "hyper", "tokio", "crate::record", "crate::config", "std::fs"];
 
 /// Crates that only one module may name.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 9] = [
     ("rustls", &["forward", "server", "main"]),
     ("opentelemetry", &["record"]),
+    ("opentelemetry_otlp", &["record"]),
+    ("opentelemetry_proto", &["record"]),
+    ("opentelemetry_sdk", &["record"]),
     ("prometheus_client", &["record"]),
     ("cel", &["policy"]),
     ("notify", &["config"]),

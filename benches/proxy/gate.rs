@@ -25,7 +25,19 @@ pub struct Gate {
 impl Gate {
     /// Starts a gate in front of `upstream` with a policy of this text.
     pub fn start(name: &'static str, upstream: SocketAddr, policy: Option<&str>) -> Self {
-        Self::start_under(Command::new(binary()), name, upstream, policy)
+        Self::start_under(Command::new(binary()), name, upstream, policy, "")
+    }
+
+    /// The same, with the spans of so many of a hundred runs sent to a collector. Runs do not end
+    /// while it is measured: they are decided over because few calls may wait.
+    pub fn start_exporting(
+        name: &'static str,
+        upstream: SocketAddr,
+        policy: Option<&str>,
+        (collector, percent): (SocketAddr, u32),
+    ) -> Self {
+        let export = export(collector, percent);
+        Self::start_under(Command::new(binary()), name, upstream, policy, &export)
     }
 
     /// The same with a command that runs the binary its own way.
@@ -34,10 +46,11 @@ impl Gate {
         name: &'static str,
         upstream: SocketAddr,
         policy: Option<&str>,
+        export: &str,
     ) -> Self {
         let folder = TempDir::new().expect("a folder");
         let events = folder.path().join("events.jsonl");
-        let config = write_files(folder.path(), upstream, policy);
+        let config = write_files(folder.path(), upstream, policy, export);
         let clock = Clock::system();
         let child = command.arg("run").arg("--config").arg(config).stderr(Stdio::piped()).spawn();
         let mut process = Process(child.expect("it starts"));
@@ -75,7 +88,7 @@ pub fn binary() -> PathBuf {
     other.map_or_else(|| env!("CARGO_BIN_EXE_toolgate").into(), PathBuf::from)
 }
 
-fn write_files(folder: &Path, upstream: SocketAddr, policy: Option<&str>) -> PathBuf {
+fn write_files(folder: &Path, upstream: SocketAddr, policy: Option<&str>, export: &str) -> PathBuf {
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).expect("the folder is ours");
@@ -90,7 +103,7 @@ fn write_files(folder: &Path, upstream: SocketAddr, policy: Option<&str>) -> Pat
     let mut config = format!(
         "apiVersion: toolgate/v1\nkind: Config\nlisten: 127.0.0.1:0\nadmin: 127.0.0.1:0\n\
          policies: {policies}\nrecord: {{ events: events.jsonl }}\n\
-         caller: {{ tenant: acme, agent: bench }}\n\
+         caller: {{ tenant: acme, agent: bench }}\n{export}\
          upstreams:\n  api:\n    http: http://{upstream}\n    tools:\n    \
          - {{ name: refund, match: POST /refunds }}\n"
     );
@@ -112,6 +125,11 @@ fn others(policy: Option<&str>) -> String {
     "  other:\n    http: http://127.0.0.1:9\n    tools:\n    \
      - { name: \"{tool}\", match: \"POST /{tool}\" }\n"
         .to_owned()
+}
+
+/// The key that has spans of so many of a hundred runs exported.
+pub fn export(collector: SocketAddr, percent: u32) -> String {
+    format!("export: {{ otlp: \"http://{collector}\", sample: {percent}%, held: 64KiB }}\n")
 }
 
 /// Ten rules and every kind of limit.

@@ -22,8 +22,12 @@ pub fn print() {
     }
     let (_tool, upstream) = process::server(process::role(&["upstream"]));
     let mut load = Load::start();
-    println!("| body | bare | toolgate without policies | everything on | × bare |");
-    println!("|---|---|---|---|---|");
+    let (_collector, collector) = process::server(process::role(&["collector"]));
+    println!(
+        "| body | bare | toolgate without policies | everything on | × bare | all spans exported \
+         | share of export |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for body_bytes in [1_024, 65_536] {
         let mut counted = |start: &dyn Fn(Command) -> process::Endpoint| {
             let counts = [FEW, MANY].map(|calls| count(&mut load, start, body_bytes, calls));
@@ -35,16 +39,22 @@ pub fn print() {
             let (process, address) = process::server(command);
             process::Endpoint { name: "bare", address, through_gate: false, process }
         });
-        let gate = |policy: Option<String>| {
+        let gate = |policy: Option<String>, export: String| {
             move |mut command: Command| {
                 command.arg(gate::binary());
-                Gate::start_under(command, "gate", upstream, policy.as_deref()).endpoint
+                let policy = policy.as_deref();
+                Gate::start_under(command, "gate", upstream, policy, &export).endpoint
             }
         };
-        let without = counted(&gate(None));
-        let full = counted(&gate(Some(gate::policy())));
-        let ratio = full / bare;
-        println!("| {body_bytes} | {bare:.0} | {without:.0} | {full:.0} | {ratio:.2} |");
+        let without = counted(&gate(None, String::new()));
+        let full = counted(&gate(Some(gate::policy()), String::new()));
+        let export = gate::export(collector, 100);
+        let exporting = counted(&gate(Some(gate::policy()), export));
+        let (ratio, share) = (full / bare, (exporting - full) / exporting * 100.0);
+        println!(
+            "| {body_bytes} | {bare:.0} | {without:.0} | {full:.0} | {ratio:.2} | {exporting:.0} \
+             | {share:.1}% |"
+        );
     }
 }
 

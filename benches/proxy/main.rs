@@ -3,6 +3,7 @@
 //! `cargo bench --bench proxy` measures; `cargo bench --bench proxy -- instructions` counts
 //! instructions a call under callgrind, which repeats where time does not. Ratios between rounds
 //! that were run side by side say something on shared cores, absolute figures do not.
+//! `cargo bench --bench proxy -- telemetry` prints the share of a call that goes into spans.
 #![expect(
     clippy::expect_used,
     clippy::cast_precision_loss,
@@ -10,12 +11,14 @@
 )]
 
 mod bare;
+mod collector;
 mod gate;
 mod instructions;
 mod load;
 mod peers;
 mod process;
 mod report;
+mod telemetry;
 mod upstream;
 #[path = "../support/workload.rs"]
 mod workload;
@@ -40,11 +43,18 @@ fn main() {
     let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
     match words.as_slice() {
         ["upstream"] => upstream::serve(),
+        ["collector"] => collector::serve(),
+        ["silent"] => telemetry::silent(),
         ["bare", upstream] => bare::serve(address(upstream)),
         ["load"] => load::serve(),
         words if !words.contains(&"--bench") => println!("run me with `cargo bench`"),
         words if words.contains(&"instructions") => instructions::print(),
-        _ => measure(&Options::from_environment()),
+        words if words.contains(&"telemetry") => telemetry::print(&Options::from_environment()),
+        _ => {
+            let options = Options::from_environment();
+            measure(&options);
+            telemetry::print(&options);
+        }
     }
 }
 

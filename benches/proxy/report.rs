@@ -49,8 +49,16 @@ impl Cost {
 
 /// A table over rounds that were run side by side; the first row is the yardstick.
 pub fn table(title: &str, rows: &[Row]) {
+    table_against(title, "bare", rows);
+}
+
+/// The same, with another name for the yardstick.
+pub fn table_against(title: &str, yardstick: &str, rows: &[Row]) {
     println!("\n### {title}\n");
-    println!("| endpoint | CPU µs a call | CPU × bare | calls/s | calls/s × bare | peak RSS MiB |");
+    println!(
+        "| endpoint | CPU µs a call | CPU × {yardstick} | calls/s | calls/s × {yardstick} \
+         | peak RSS MiB |"
+    );
     println!("|---|---|---|---|---|---|");
     let Some(yardstick) = rows.first() else { return };
     for row in rows {

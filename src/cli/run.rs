@@ -92,10 +92,11 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
         Events::File(path) => Destination::File(path.clone()),
     };
     let as_it_is = |recorder: Arc<Recorder>| -> Arc<dyn RunEnds> { recorder };
-    let gate = match serving::assemble(settings, policies, clock, &destination, as_it_is) {
-        Ok(gate) => gate,
+    let assembled = match serving::assemble(settings, policies, clock, &destination, as_it_is) {
+        Ok(assembled) => assembled,
         Err(error) => return failed(&error),
     };
+    let gate = Arc::clone(&assembled.gate);
     let version = Arc::clone(&gate.snapshot().policies.version);
     let bound =
         (bind("listen", settings.listen).await, bind("admin", settings.admin).await, signals());
@@ -128,7 +129,7 @@ async fn serve(args: &RunArgs, candidate: Candidate, reads: &Reads, clock: Clock
     let drained = serve_until(signals, (&gate, &admin), listeners, settings).await;
     reloading.abort();
     gate.snapshot().shutdown().await;
-    gate.ledger.end_all();
+    assembled.end_runs().await;
     if !drained {
         eprintln!("toolgate: calls were still in the gate when the drain time was over");
     }

@@ -11,11 +11,12 @@ use tokio::net::TcpListener;
 use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
-use crate::config::settings::Settings;
+use crate::config::settings::{Export, Settings};
+use crate::evaluate::{Evaluations, Evaluator};
 use crate::ledger::{Bounds, Ledger, RunEnds};
 use crate::pipeline::Gate;
 use crate::policy::set::{Modes, PolicySet};
-use crate::record::{Destination, Recorder};
+use crate::record::{Destination, Exporter, Keeping, Outgoing, Recorder, Spans, Tally};
 use crate::reload::{Cause, Outcome};
 use crate::server::ServerBounds;
 use crate::snapshot::Snapshot;
@@ -28,6 +29,22 @@ const SWEEP_MIN: Duration = Duration::from_millis(50);
 /// How long the last events may take to be written at the end.
 pub(super) const FLUSH_TIME: Duration = Duration::from_secs(5);
 
+/// A gate, and its way to the collector of spans, if there is one.
+pub(super) struct Assembled {
+    pub gate: Arc<Gate>,
+    pub exporter: Option<Arc<Exporter<Outgoing>>>,
+}
+
+impl Assembled {
+    /// Ends all runs, and sends what is told of them for at most two seconds.
+    pub async fn end_runs(&self) {
+        self.gate.ledger.end_all();
+        if let Some(exporter) = &self.exporter {
+            exporter.shutdown().await;
+        }
+    }
+}
+
 /// A gate that goes by these settings and serves nobody yet. `ends` says who is told of the end of
 /// runs.
 pub(super) fn assemble(
@@ -36,9 +53,21 @@ pub(super) fn assemble(
     clock: Clock,
     destination: &Destination,
     ends: impl FnOnce(Arc<Recorder>) -> Arc<dyn RunEnds>,
-) -> Result<Arc<Gate>, String> {
-    let recorder =
-        Recorder::start(clock.clone(), destination).map_err(|error| error.to_string())?;
+) -> Result<Assembled, String> {
+    let exporter = settings.export.as_ref().map(exporter).transpose()?;
+    let spans = settings.export.as_ref().zip(exporter.clone());
+    let spans = spans.map(|(export, exporter)| Spans {
+        keeping: Keeping {
+            share: f64::from(export.sample_percent) / 100.0,
+            hold: export.hold,
+            held_limit_bytes: export.held_limit_bytes,
+        },
+        tally: exporter.tally().clone(),
+        sink: exporter,
+    });
+    let recorder = Recorder::with_spans(clock.clone(), destination, spans)
+        .map_err(|error| error.to_string())?;
+    evaluate(settings, &clock, &recorder)?;
     let snapshot = Snapshot::build(settings, policies, None).map_err(|error| error.to_string())?;
     let bounds =
         Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
@@ -48,7 +77,26 @@ pub(super) fn assemble(
     let folder = StateFolder::new(&settings.state);
     admin::restore_pins(&ledger, &folder).map_err(|error| error.to_string())?;
     tokio::spawn(admin::keep_pins(Arc::clone(&ledger), folder));
-    Ok(Arc::new(Gate::new(clock, ledger, recorder, Arc::new(snapshot))))
+    let gate = Arc::new(Gate::new(clock, ledger, recorder, Arc::new(snapshot)));
+    Ok(Assembled { gate, exporter })
+}
+
+/// The way to the collector; where it leads is said.
+fn exporter(export: &Export) -> Result<Arc<Exporter<Outgoing>>, String> {
+    let exporter = Exporter::start(&export.collector, Tally::default());
+    let exporter = exporter.map_err(|error| error.to_string())?;
+    // Nobody may be reading standard error; the gate serves all the same.
+    let _ = writeln!(io::stderr(), "toolgate: {}", export.describe());
+    Ok(Arc::new(exporter))
+}
+
+/// Has ended runs judged, where that is configured.
+fn evaluate(settings: &Settings, clock: &Clock, recorder: &Arc<Recorder>) -> Result<(), String> {
+    let Some(plan) = settings.evaluate.clone() else { return Ok(()) };
+    let recorded: Arc<dyn Evaluations> = Arc::<Recorder>::clone(recorder);
+    let evaluator = Evaluator::start(plan, clock.clone(), Arc::downgrade(&recorded));
+    recorder.evaluate_with(evaluator.map_err(|error| error.to_string())?);
+    Ok(())
 }
 
 fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError> {

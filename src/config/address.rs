@@ -34,7 +34,7 @@ pub(super) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() != 0 && a.port() == b.port() && (any || a.ip() == b.ip())
 }
 
-/// Where an upstream is.
+/// Where something that is called is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub scheme: Scheme,
@@ -43,7 +43,7 @@ pub(super) struct Target {
     pub base_path: String,
 }
 
-/// The URL of an upstream: `http` or `https`, without user information, query and fragment.
+/// The URL of something that is called: `http` or `https`, without user information, query and fragment.
 ///
 /// # Errors
 /// What is wrong and what to write.
@@ -65,7 +65,7 @@ pub(super) fn target(text: &str) -> Result<Target, ScalarFault> {
         "http" => Scheme::HTTP,
         "https" => Scheme::HTTPS,
         other => {
-            return Err(ScalarFault::new(format!("`{other}` is not a scheme of an upstream"))
+            return Err(ScalarFault::new(format!("`{other}` is not a scheme that is called"))
                 .help("`http` or `https`"));
         }
     };
@@ -73,10 +73,10 @@ pub(super) fn target(text: &str) -> Result<Target, ScalarFault> {
         return Err(ScalarFault::new("credentials do not belong in a URL").help("use `auth`"));
     }
     if url.query().is_some() {
-        return Err(ScalarFault::new("the URL of an upstream has no query").help("remove `?…`"));
+        return Err(ScalarFault::new("the URL cannot have a query").help("remove `?…`"));
     }
     if url.fragment().is_some() {
-        return Err(ScalarFault::new("the URL of an upstream has no fragment").help("remove `#…`"));
+        return Err(ScalarFault::new("the URL cannot have a fragment").help("remove `#…`"));
     }
     let no_host = || ScalarFault::new("the URL names no host");
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(no_host)?;
@@ -87,7 +87,7 @@ pub(super) fn target(text: &str) -> Result<Target, ScalarFault> {
     };
     let base_path = url.path().trim_end_matches('/');
     if base_path.contains("//") || base_path.contains('%') {
-        return Err(ScalarFault::new("the path of an upstream has no `//` and no `%`"));
+        return Err(ScalarFault::new("its path cannot have `//` or `%` in it"));
     }
     Ok(Target {
         scheme,

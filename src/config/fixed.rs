@@ -7,8 +7,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::settings::{Bounds, Events, Settings};
-use super::{codes, raw};
+use super::settings::{Bounds, Events, Export, Settings};
+use super::{codes, evaluate, raw};
 use crate::yaml::{Diagnostic, Field, Source, Span};
 
 /// The value of a key that holds until the gate is started again.
@@ -33,6 +33,7 @@ enum Value {
 /// The fixed values of a config.
 pub(super) fn fixed(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
     let mut all = places(raw, settings);
+    all.extend(export(raw.export.as_ref(), settings.export.as_ref()));
     all.extend(bounds(raw.bounds.as_ref(), &settings.bounds));
     all
 }
@@ -64,7 +65,60 @@ fn places(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
         plain("admin_hosts", admin_hosts.join(", "), span(raw.admin_hosts.first())),
         plain("state", state.display(), span(raw.state.as_ref())),
         plain("record.events", events, span(record)),
+        Fixed {
+            key: "evaluate",
+            value: Value::Secret(vec![evaluate::digest(settings.evaluate.as_ref())]),
+            span: span(raw.evaluate.as_ref()),
+        },
         plain("runs.idle_end", time(runs.idle_end), span(idle_end)),
+    ]
+}
+
+fn export(raw: Option<&raw::Export>, export: Option<&Export>) -> Vec<Fixed> {
+    let written = raw.and_then(|raw| raw.otlp.as_ref()).map(|text| text.span);
+    let shown = |show: fn(&Export) -> String| export.map(show).unwrap_or_default();
+    let digests = export.iter().flat_map(|export| &export.collector.headers);
+    let digests = digests.flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+    let digests = digests.map(|bytes| Sha256::digest(bytes).into()).collect();
+    let ca = export.and_then(|export| export.collector.ca_pem.as_ref());
+    let attributes = |export: &Export| {
+        let attributes = export.collector.resource.iter();
+        attributes.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+    };
+    vec![
+        plain("export.otlp", shown(|export| export.collector.to_string()), written),
+        Fixed { key: "export.headers", value: Value::Secret(digests), span: written },
+        Fixed {
+            key: "export.ca_file",
+            value: Value::Secret(ca.iter().map(|pem| Sha256::digest(pem).into()).collect()),
+            span: raw.and_then(|raw| span(raw.ca_file.as_ref())),
+        },
+        plain(
+            "export.timeout",
+            shown(|export| time(export.collector.timeout)),
+            raw.and_then(|raw| span(raw.timeout.as_ref())),
+        ),
+        plain(
+            "export.sample",
+            shown(|export| format!("{}%", export.sample_percent)),
+            raw.and_then(|raw| span(raw.sample.as_ref())),
+        ),
+        plain(
+            "export.queue",
+            shown(|export| export.collector.queue_limit_bytes.to_string()),
+            raw.and_then(|raw| span(raw.queue.as_ref())),
+        ),
+        plain(
+            "export.hold",
+            shown(|export| time(export.hold)),
+            raw.and_then(|raw| span(raw.hold.as_ref())),
+        ),
+        plain(
+            "export.held",
+            shown(|export| export.held_limit_bytes.to_string()),
+            raw.and_then(|raw| span(raw.held.as_ref())),
+        ),
+        plain("export.resource", shown(attributes), written),
     ]
 }
 

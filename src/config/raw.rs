@@ -1,6 +1,8 @@
 //! `toolgate.yaml` as it is written. The comments are what editors show.
 
 mod command;
+mod evaluate;
+mod export;
 pub mod resilience;
 
 use schemars::JsonSchema;
@@ -9,6 +11,8 @@ use serde::Deserialize;
 use crate::yaml::{ByteSize, Either, Entries, Field, Period, Shape, Text, Tree};
 
 pub use self::command::Command;
+pub use self::evaluate::{Budget, Evaluate};
+pub use self::export::{Export, Protocol};
 
 /// The configuration of a gate.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,6 +54,10 @@ pub struct Config {
     pub reload: Option<Reload>,
     /// What is recorded, and where.
     pub record: Option<Record>,
+    /// A judge that is asked about ended runs.
+    pub evaluate: Option<Field<Evaluate>>,
+    /// Where spans of runs and their calls are sent, and which.
+    pub export: Option<Export>,
     /// Labels of all calls on this listener.
     pub caller: Option<Caller>,
     /// How arguments and results are digested.
@@ -315,16 +323,22 @@ pub struct Reload {
 pub struct Record {
     /// `stdout`, or a file that one JSON object a call is appended to. Default `stdout`.
     pub events: Option<Field<String>>,
-    /// Whether bodies are recorded.
+    /// Whether arguments, results, prompts and completions are recorded on spans. Default `none`.
     pub bodies: Option<Field<Bodies>>,
 }
 
-/// Whether bodies are recorded.
+/// Whether contents are recorded. `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` in the
+/// environment narrows it, or chooses the place, and never widens it.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bodies {
     /// Never.
     None,
+    /// Without what detectors find, and without values whose names say that they are secret; of each
+    /// text 16 KiB.
+    Redacted,
+    /// As they are; of each text 16 KiB.
+    Full,
 }
 
 /// Labels of all calls on this listener.
@@ -380,14 +394,15 @@ pub const SHAPE: Shape = Shape {
         ("Tool", &["name"]),
         ("Command", &["command"]),
         ("Output", &["max_bytes"]),
+        ("Evaluate", &["judge", "model", "rubrics"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
+        ("Export", &["otlp"]),
     ],
     planned: &[
-        ("Config", &["export", "approvals", "ledger", "tls", "schema"]),
+        ("Config", &["approvals", "ledger", "tls", "schema"]),
         ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
-        ("Bodies", &["redacted", "full"]),
     ],
 };

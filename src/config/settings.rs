@@ -13,11 +13,14 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
 use crate::contract::OnBreach;
+use crate::evaluate;
 use crate::identify::baggage::Pass;
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
 use crate::protocol::llm::operation::billed_names;
+use crate::record::Collector;
+use crate::record::content::Capture;
 use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
@@ -36,6 +39,12 @@ pub struct Settings {
     pub runs: Runs,
     pub reload: Reload,
     pub events: Events,
+    /// Whether contents are recorded.
+    pub capture: Capture,
+    /// What is asked about ended runs.
+    pub evaluate: Option<evaluate::Plan>,
+    /// Where spans go, if anywhere.
+    pub export: Option<Export>,
     pub caller: Caller,
     /// Makes digests an HMAC.
     pub digest_key: Option<SecretString>,
@@ -194,6 +203,18 @@ pub enum Events {
     Stdout,
     /// Appended to.
     File(PathBuf),
+}
+
+/// Where spans go, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    pub collector: Collector,
+    /// Of a hundred runs of which nothing is remarkable, so many are kept: 0 to 100.
+    pub sample_percent: u32,
+    /// Longest time that calls wait for the end of their run.
+    pub hold: Duration,
+    /// Memory for calls that wait for it.
+    pub held_limit_bytes: usize,
 }
 
 /// Bounds on what is accepted.

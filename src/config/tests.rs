@@ -235,3 +235,72 @@ fn secrets_in_wrong_places_are_masked() {
     let kept = "auth: { bearer: \"${env:TOKEN}\" }\nrecord: { events: stdout }\nhttp: http://crm:8080/a@b\n";
     assert_eq!(mask(kept, &[]), kept);
 }
+
+fn exporting(export: &str, environment: &dyn Fn(&str) -> Option<String>) -> super::Loaded {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toolgate.yaml");
+    let text = format!(
+        "apiVersion: toolgate/v1\nkind: Config\nupstreams:\n  crm: {{ http: \"http://crm\", \
+         tools: [ {{ name: get, match: GET /a }} ] }}\nexport: {export}\n"
+    );
+    fs::write(&path, text).unwrap();
+    fs::write(folder.path().join("key"), "sk-canary-file\n").unwrap();
+    load_with(&path, environment).unwrap()
+}
+
+#[test]
+fn where_spans_go() {
+    let loaded = exporting("{ otlp: \"http://otel:4318\" }", &|_| None);
+    let export = loaded.settings.export.unwrap();
+    assert_eq!(export.collector.url, "http://otel:4318/v1/traces");
+    assert_eq!(export.collector.timeout, Duration::from_secs(10));
+    assert_eq!(export.collector.queue_limit_bytes, 4 << 20);
+    assert_eq!((export.hold, export.held_limit_bytes), (Duration::from_secs(600), 8 << 20));
+    assert_eq!(export.sample_percent, 10);
+    assert_eq!(
+        export.describe(),
+        "spans go to http://otel:4318/v1/traces (http/protobuf); kept are runs that failed, were \
+         refused something or stopped, outliers, and 10% of all others"
+    );
+    let text = "{ otlp: \"https://otel:4317/\", protocol: grpc, sample: 100%, headers: { x-set: a, \
+                authorization: \"Bearer ${file:./key}\" }, service_name: shop }";
+    let loaded = exporting(text, &|_| None);
+    let export = loaded.settings.export.unwrap();
+    assert_eq!(
+        export.collector.url,
+        "https://otel:4317/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+    );
+    assert!(export.describe().starts_with("spans go to https://otel:4317 (grpc);"));
+    assert!(!format!("{export:?} {:?}", loaded.fixed).contains("canary"), "{export:?}");
+    let headers = export.collector.headers.iter();
+    let headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(headers, [("x-set", &b"a"[..]), ("authorization", b"Bearer sk-canary-file")]);
+    assert_eq!(export.collector.resource, [("service.name".into(), "shop".into())]);
+}
+
+/// The config goes first, then `OTEL_SERVICE_NAME`, then the list, and a list with a fault in it is
+/// none.
+#[test]
+fn the_resource_of_spans_is_completed_from_the_environment() {
+    let set = |list: &'static str, name: &'static str| {
+        move |wanted: &str| match wanted {
+            "OTEL_RESOURCE_ATTRIBUTES" => Some(list.to_owned()),
+            "OTEL_SERVICE_NAME" => Some(name.to_owned()),
+            _ => None,
+        }
+    };
+    let resource = |export: &str, environment: &dyn Fn(&str) -> Option<String>| {
+        let attributes = exporting(export, environment).settings.export.unwrap().collector.resource;
+        let shown = attributes.iter().map(|(key, value)| format!("{key}={value}"));
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    let bare = "{ otlp: \"http://otel\" }";
+    let list = "a=1, b=x%2Cy ,service.name=listed";
+    assert_eq!(resource(bare, &set(list, "")), "a=1 b=x,y service.name=listed");
+    assert_eq!(resource(bare, &set(list, "own")), "a=1 b=x,y service.name=own");
+    let said = "{ otlp: \"http://otel\", resource: { a: 2 }, service_name: said }";
+    assert_eq!(resource(said, &set(list, "own")), "a=2 b=x,y service.name=said");
+    for broken in ["a=1,b", "a=%ff", "=1", "a="] {
+        assert_eq!(resource(bare, &set(broken, "")), "service.name=toolgate", "{broken}");
+    }
+}

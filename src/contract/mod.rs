@@ -22,6 +22,7 @@ mod drift;
 pub mod openapi;
 mod responses;
 mod schema;
+mod shape;
 mod surface;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use self::complaint::Complaint;
 pub use self::definition::{Definition, Part, Statuses};
 pub use self::drift::{Drift, drift};
 pub use self::schema::SchemaFault;
+pub use self::shape::ValueShape;
 
 use self::responses::Responses;
 use crate::json;

@@ -68,6 +68,14 @@ impl Checker {
         &self.schema
     }
 
+    /// Whether a value fits. One that would take too long to be checked does not.
+    pub fn fits(&self, value: &Value) -> bool {
+        match self.work.effort(value) {
+            Effort::Excessive => false,
+            Effort::Small | Effort::Large => self.validator.is_valid(value),
+        }
+    }
+
     /// What is wrong with a value that stands at `root`; nothing when it fits.
     pub fn complaints(&self, value: &Value, root: &str) -> Vec<Complaint> {
         let effort = self.work.effort(value);

@@ -1,25 +1,18 @@
 //! The connection to one upstream: pooled, HTTP/1.1 or HTTP/2, TLS where the config says https.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Uri};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use tower::Service;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::call::{Transport, Wire};
 use crate::forward::Timeouts;
+use crate::forward::connector::{self, InTime, TlsError};
 use crate::forward::handover::Handed;
-use crate::forward::wire::{Dialer, Wire};
+use crate::forward::wire::Dialer;
 use crate::stdio::{Host, Spec};
 
 /// Idle connections kept to one upstream.
@@ -53,32 +46,7 @@ pub struct Upstream {
     pub(super) response_timeout: Duration,
     pub(super) idle_timeout: Duration,
     host: Option<Arc<Host>>,
-}
-
-/// Connects within a limit of time, TLS included.
-#[derive(Clone)]
-pub(super) struct InTime {
-    connector: HttpsConnector<Dialer>,
-    limit: Duration,
-}
-
-/// What hyper's client wants of a connector.
-type ConnectorError = Box<dyn std::error::Error + Send + Sync>;
-type Stream = MaybeHttpsStream<TokioIo<Wire>>;
-
-impl Service<Uri> for InTime {
-    type Response = Stream;
-    type Error = ConnectorError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectorError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ConnectorError>> {
-        self.connector.poll_ready(context)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.limit, self.connector.call(uri));
-        Box::pin(async move { connecting.await.map_err(ConnectorError::from)? })
-    }
+    wire: Arc<Wire>,
 }
 
 /// An upstream that cannot be set up.
@@ -86,10 +54,8 @@ impl Service<Uri> for InTime {
 pub enum ConnectError {
     #[error("the URL of upstream `{0}` has no scheme or no host")]
     Url(Arc<str>),
-    #[error("the certificates of upstream `{0}` cannot be read")]
-    Certificates(Arc<str>),
-    #[error("TLS cannot be set up for upstream `{name}`: {reason}")]
-    Tls { name: Arc<str>, reason: String },
+    #[error("upstream `{name}`: {error}")]
+    Tls { name: Arc<str>, error: TlsError },
 }
 
 impl Upstream {
@@ -101,21 +67,13 @@ impl Upstream {
         let url_error = || ConnectError::Url(spec.name.clone());
         let scheme = spec.url.scheme().cloned().ok_or_else(url_error)?;
         let authority = spec.url.authority().cloned().ok_or_else(url_error)?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
         let host = spec.command.clone().map(Host::new);
         let dialer = match &host {
             Some(host) => Dialer::Memory(Arc::clone(host)),
-            None => Dialer::Network(tcp),
+            None => connector::network(),
         };
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(spec)?)
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(dialer);
-        let connector = InTime { connector, limit: spec.timeouts.connect };
+        let connector = InTime::new(dialer, spec.ca_pem.as_deref(), spec.timeouts.connect)
+            .map_err(|error| ConnectError::Tls { name: spec.name.clone(), error })?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -134,7 +92,13 @@ impl Upstream {
             response_timeout: spec.timeouts.response,
             idle_timeout: spec.timeouts.idle,
             host,
+            wire: Arc::new(wire(spec)),
         })
+    }
+
+    /// Where it is, for spans.
+    pub fn wire(&self) -> &Arc<Wire> {
+        &self.wire
     }
 
     /// Ends what was started for it.
@@ -157,24 +121,20 @@ impl Upstream {
     }
 }
 
-fn tls(spec: &UpstreamSpec) -> Result<ClientConfig, ConnectError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ConnectError::Tls {
-            name: spec.name.clone(),
-            reason: error.to_string(),
-        })?;
-    let Some(pem) = &spec.ca_pem else {
-        return Ok(builder.with_webpki_roots().with_no_client_auth());
-    };
-    let unreadable = || ConnectError::Certificates(spec.name.clone());
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.map_err(|_| unreadable())?).map_err(|_| unreadable())?;
+fn wire(spec: &UpstreamSpec) -> Wire {
+    if spec.command.is_some() {
+        return Wire { transport: Transport::Pipe, ..Wire::default() };
     }
-    if roots.is_empty() {
-        return Err(unreadable());
+    let (scheme, host) = (spec.url.scheme_str().unwrap_or_default(), spec.url.host());
+    let host = host.unwrap_or_default();
+    let usual = if scheme == "https" { 443 } else { 80 };
+    let port = spec.url.port_u16();
+    let shown = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let path = spec.url.path().trim_end_matches('/');
+    Wire {
+        base: format!("{scheme}://{host}{shown}{path}").into(),
+        host: host.trim_matches(['[', ']']).into(),
+        port: port.or(Some(usual)),
+        transport: Transport::Tcp,
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -18,13 +18,13 @@ use crate::stdio::Host;
 
 /// Opens connections to one upstream.
 #[derive(Clone)]
-pub(super) enum Dialer {
+pub enum Dialer {
     Network(HttpConnector),
     Memory(Arc<Host>),
 }
 
 /// A connection.
-pub(super) enum Wire {
+pub enum Wire {
     Network(TcpStream),
     Memory(DuplexStream),
 }

@@ -9,6 +9,7 @@ mod measures;
 mod names;
 mod rewrites;
 mod rules;
+mod schema;
 mod tools;
 
 use std::collections::{HashMap, HashSet};

@@ -151,6 +151,10 @@ fn fires(rule: &Rule, env: &Env<'_>) -> Result<bool, EvalError> {
     {
         return Ok(false);
     }
+    if let Some(schema) = &rule.schema {
+        // Without an answer there is nothing that satisfies it.
+        return Ok(env.answer.is_none_or(|answer| !schema.fits(answer.result)));
+    }
     Ok(rule.requires.is_empty() || rule.requires.iter().any(|required| !is_met(required, env)))
 }
 

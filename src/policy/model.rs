@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::contract::ValueShape;
 use crate::policy::amount::{Amount, Usd};
 use crate::policy::expr::Program;
 use crate::policy::glob::Glob;
@@ -57,7 +58,8 @@ pub enum Mode {
     Off,
 }
 
-/// One rule: fires when `when` holds and, if it has `requires`, one of them is missing.
+/// One rule: fires when `when` holds and, if it has `requires`, one of them is missing or, if it has
+/// a `schema`, the result does not satisfy it.
 #[derive(Debug)]
 pub struct Rule {
     pub id: Arc<str>,
@@ -69,6 +71,8 @@ pub struct Rule {
     /// Absent means always.
     pub when: Option<Program>,
     pub requires: Vec<Requirement>,
+    /// What the result must be like, of a rule of `phase: result`.
+    pub schema: Option<ValueShape>,
     pub then: Verb,
     pub message: Message,
     pub mode: Mode,
@@ -198,7 +202,7 @@ pub enum Maximum {
 }
 
 /// A measure's name; cheap to copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Measure {
     Fixed(&'static str),
     /// With an expression: `sum(args.amount)`.

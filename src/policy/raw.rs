@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
-use crate::yaml::{Entries, Field, Period, Shape, Text};
+use crate::yaml::{Entries, Field, Period, Shape, Text, Tree};
 
 /// What the types of a policy file do not say.
 pub const SHAPE: Shape = Shape {
@@ -83,7 +83,8 @@ pub enum RawDefault {
     Deny,
 }
 
-/// Fires when `when` holds and, if there are `requires`, one of them is missing.
+/// Fires when `when` holds and, if there are `requires`, one of them is missing or, if there is a
+/// `schema`, the result does not satisfy it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawRule {
@@ -97,6 +98,9 @@ pub struct RawRule {
     pub when: Option<Text>,
     /// Calls that must have completed successfully earlier in this run.
     pub requires: Option<Field<Vec<RawRequirement>>>,
+    /// With `phase: result`: a JSON Schema that the result must satisfy; the rule fires on one that
+    /// does not. An answer that is not JSON is text.
+    pub schema: Option<Tree>,
     /// What the rule does when it fires. A rule has `then`, or `set`, `redact` or both.
     pub then: Option<Field<RawVerb>>,
     /// New values of arguments, by path: `args.limit: "100"`. Each is a CEL expression.

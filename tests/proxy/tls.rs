@@ -13,15 +13,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::harness::{Setup, Tool, get, post};
 
-type Issuer = CertifiedIssuer<'static, KeyPair>;
+pub type Issuer = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Issuer {
+pub fn authority() -> Issuer {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
 
-fn acceptor(issuer: &Issuer, name: &str, alpn: &[&str]) -> TlsAcceptor {
+pub fn acceptor(issuer: &Issuer, name: &str, alpn: &[&str]) -> TlsAcceptor {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
     let certificate = params.signed_by(&key, issuer).expect("a certificate");

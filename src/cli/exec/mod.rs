@@ -21,7 +21,7 @@ use crate::call::RunId;
 use crate::call::trace::TraceContext;
 use crate::cli::report::Exit;
 use crate::cli::serving::{
-    self, FLUSH_TIME, bind, calls_closed, open_admin, plural, report, sweep,
+    self, Assembled, FLUSH_TIME, bind, calls_closed, open_admin, plural, report, sweep,
 };
 use crate::clock::Clock;
 use crate::config::settings::{Events, Settings};
@@ -146,6 +146,7 @@ fn taken(read: Result<Candidate, Vec<Diagnostic>>) -> Result<Candidate, Exit> {
 
 /// A gate for one program, and the program's run.
 struct Shelter {
+    assembled: Assembled,
     gate: Arc<Gate>,
     tally: Arc<Tally>,
     run: RunId,
@@ -173,7 +174,8 @@ impl Shelter {
             counted
         };
         let clock = Clock::system();
-        let gate = serving::assemble(&settings, policies, clock, &destination, counts)?;
+        let assembled = serving::assemble(&settings, policies, clock, &destination, counts)?;
+        let gate = Arc::clone(&assembled.gate);
         let now = gate.clock.now();
         let millis = u64::try_from(now.wall_ms).unwrap_or_default();
         let random = u128::from(fastrand::u64(..)) << 16 | u128::from(fastrand::u16(..));
@@ -184,7 +186,7 @@ impl Shelter {
         let trace = gate.ledger.lead(&run, trace::started_in().as_ref());
         tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
         let admin = if admin_asked { admin_side(&gate, &settings).await } else { None };
-        Ok((Self { gate, tally, run, token, trace, _admin: admin }, settings))
+        Ok((Self { assembled, gate, tally, run, token, trace, _admin: admin }, settings))
     }
 
     /// What stands in front of the paths of calls that belong to the run.
@@ -197,7 +199,7 @@ impl Shelter {
         let closed = calls_closed(&self.gate.recorder);
         let _ = tokio::time::timeout(LAST_CALLS_TIME, closed).await;
         self.gate.snapshot().shutdown().await;
-        self.gate.ledger.end_all();
+        self.assembled.end_runs().await;
         let mut err = io::stderr();
         // Nobody may be reading standard error.
         let _ = self.tally.write(&self.run, &mut err);

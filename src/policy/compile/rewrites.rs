@@ -110,6 +110,7 @@ impl Compiler<'_> {
         let other = [
             raw.then.as_ref().map(|field| ("then", field.span)),
             raw.requires.as_ref().map(|field| ("requires", field.span)),
+            raw.schema.as_ref().map(|tree| ("schema", tree.span)),
             raw.explain.as_ref().map(|field| ("explain", field.span)),
             raw.conceal.as_ref().map(|field| ("conceal", field.span)),
         ];

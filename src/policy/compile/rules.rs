@@ -25,6 +25,7 @@ impl Compiler<'_> {
         let when =
             raw.when.as_ref().and_then(|text| self.condition(file, text, sites(phase).0, never));
         let requires = self.requirements(file, raw);
+        let schema = self.schema(file, raw, phase);
         let message = raw.message.as_ref().map(|text| self.message_at(file, text, sites(phase).1));
         let then = raw.then.map(|then| Verb::from(then.value));
         if file.is_whole(place) {
@@ -48,6 +49,7 @@ impl Compiler<'_> {
             tools,
             when,
             requires,
+            schema,
             then,
             message: message.unwrap_or_default(),
             mode,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 use regex::RegexBuilder;
 
+use super::json_path::{JsonPath, PathFault};
 use super::lower::{Lowering, Typed};
 use super::program::{Constant, Function, Node, ZoneOf};
 use super::signatures::{LATER_FUNCTIONS, MACROS, SIGNATURES, Signature};
@@ -28,10 +29,13 @@ impl Lowering {
         let span = self.places.function(expr.id);
         let name = call.func_name.trim_start_matches('.');
         let Some(target) = call.target.as_deref() else {
-            if name == "matches" {
-                return self.matches(&call.args.iter().collect::<Vec<_>>(), span);
+            let args: Vec<_> = call.args.iter().collect();
+            match name {
+                "matches" => return self.matches(&args, span),
+                "jsonpath" => return self.json_path(&args, span),
+                _ => {}
             }
-            return self.function(name, false, &call.args.iter().collect::<Vec<_>>(), span);
+            return self.function(name, false, &args, span);
         };
         if let Expr::Ident(owner) = &target.expr
             && self.variable(owner).is_none()
@@ -126,7 +130,7 @@ impl Lowering {
             let known = SIGNATURES.iter().map(|one| one.name);
             let macros = MACROS.iter().map(|(known, _)| *known);
             let parts = TIME_PARTS.iter().map(|(known, _)| *known);
-            let known = known.chain(macros).chain(parts).chain(["matches"]);
+            let known = known.chain(macros).chain(parts).chain(["matches", "jsonpath"]);
             closest(name, known).map(|near| format!("did you mean `{near}`?"))
         };
         self.fail_with("TG203", format!("`{name}` is not a function"), span, help)
@@ -160,6 +164,28 @@ impl Lowering {
                 let reason = reason.lines().last().unwrap_or_default();
                 let reason = reason.strip_prefix("error: ").unwrap_or(reason);
                 self.fail("TG204", format!("this is not a pattern: {reason}"), place)
+            }
+        }
+    }
+
+    /// `jsonpath` reads its path now, as `matches` does its pattern.
+    fn json_path(&mut self, args: &[&IdedExpr], span: Range<usize>) -> Typed {
+        let [of, path] = args else {
+            return self.fail("TG204", "`jsonpath` takes a value and a path", span);
+        };
+        let (node, of) = self.lower(of);
+        let place = self.places.extent(path);
+        if !matches!(of, Type::Dyn | Type::List(_) | Type::Map(_)) {
+            return self.fail("TG204", format!("`jsonpath` takes JSON, this is {of}"), span);
+        }
+        let Some(text) = literal_text(path) else {
+            return self.fail("TG204", "the path of `jsonpath` must be text in quotes", place);
+        };
+        match JsonPath::parse(text) {
+            Ok(path) => (Node::JsonPath(Box::new(node), Box::new(path)), Type::list(Type::Dyn)),
+            Err(PathFault { message, help }) => {
+                let message = format!("this is not a path: {message}");
+                self.fail_with("TG204", message, place, Some(help.to_owned()))
             }
         }
     }

@@ -86,6 +86,10 @@ impl<'a> Machine<'a> {
             Node::Map(entries) => self.map(entries),
             Node::Comprehension(comprehension) => self.comprehension(comprehension),
             Node::TimePart(part, of, zone) => self.time_part(*part, of, zone),
+            Node::JsonPath(of, path) => {
+                let of = self.eval(of)?;
+                path.select(of, &mut self.budget).map(Value::list)
+            }
             Node::Call(function, args) => self.call(*function, args),
             Node::HasArgument(_)
             | Node::Has(..)

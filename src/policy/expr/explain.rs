@@ -165,6 +165,7 @@ impl<'a> Explanation<'a> {
             | Node::Map(_)
             | Node::Comprehension(_)
             | Node::Matches(..)
+            | Node::JsonPath(..)
             | Node::TimePart(..) => {}
         }
     }

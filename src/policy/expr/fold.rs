@@ -100,6 +100,8 @@ fn is_constant(node: &Node) -> bool {
         | Node::LastStep(_)
         | Node::PriorSteps(_)
         | Node::Tally(_)
+        // Its values are borrowed from what it reads.
+        | Node::JsonPath(..)
         | Node::And(_)
         | Node::Or(_)
         | Node::Conditional(_)

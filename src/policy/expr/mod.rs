@@ -19,6 +19,7 @@ mod figures;
 mod fold;
 mod functions;
 mod history;
+mod json_path;
 mod lists;
 mod lower;
 mod nesting;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use regex::Regex;
 
 use super::facts::Fact;
+use super::json_path::JsonPath;
 use super::time::{TimePart, Zone};
 use crate::policy::builtins::net::Cidr;
 use crate::policy::glob::Glob;
@@ -76,6 +77,8 @@ pub enum Node {
     Map(Box<[(Node, Node)]>),
     Comprehension(Box<Comprehension>),
     Matches(Box<Node>, Box<Regex>),
+    /// The values at a path, as a list.
+    JsonPath(Box<Node>, Box<JsonPath>),
     TimePart(TimePart, Box<Node>, ZoneOf),
     Call(Function, Box<[Node]>),
 }

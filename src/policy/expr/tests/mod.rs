@@ -6,6 +6,7 @@ mod errors;
 mod explain;
 mod history;
 mod hostile;
+mod json_path;
 mod oracle;
 
 use std::sync::Arc;

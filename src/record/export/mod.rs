@@ -1,0 +1,193 @@
+//! Sends spans to a collector: handed over without waiting, encoded and sent by one task, and every
+//! one of them counted.
+//!
+//! OpenTelemetry's own processors are not used: they drop what was not sampled when it began, bound
+//! spans and not bytes, and wait for a collector that hangs. What is kept is decided before spans
+//! come here.
+
+mod collector;
+mod grpc;
+mod parcel;
+mod queue;
+mod tally;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::{
+    ExporterBuildError, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
+};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+
+pub use self::collector::{Collector, Protocol};
+pub use self::tally::{DropReason, Tally};
+
+use self::queue::Queue;
+use self::transport::{Answer, Failure, LastAnswer, Transport};
+use crate::forward::TlsError;
+
+/// How long the end of the gate waits for what is still to be sent: with what comes after it, less
+/// than two seconds.
+const SHUTDOWN_TIME: Duration = Duration::from_millis(1_800);
+
+/// Something that spans are made of, later and elsewhere.
+pub trait Parcel: Send + 'static {
+    /// What it takes of memory, in bytes.
+    fn weight_bytes(&self) -> usize;
+    /// How many spans it becomes.
+    fn spans(&self) -> u64;
+    /// Becomes those spans.
+    fn unpack(self, spans: &mut Vec<SpanData>);
+}
+
+/// The way to one collector.
+pub struct Exporter<T: Parcel> {
+    queue: Arc<Queue<T>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// An exporter that cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error("export: {0}")]
+    Tls(#[from] TlsError),
+    #[error("export: {0}")]
+    Build(#[from] ExporterBuildError),
+}
+
+impl<T: Parcel> Exporter<T> {
+    /// Starts the task that sends; connects nowhere yet. To be called within a runtime.
+    ///
+    /// # Errors
+    /// When the collector's certificates do not load.
+    pub fn start(collector: &Collector, tally: Tally) -> Result<Self, ExportError> {
+        let queue = Queue::new(collector.queue_limit_bytes, tally);
+        let last = LastAnswer::default();
+        let transport = Transport::new(collector, Arc::clone(queue.level()), last.clone())?;
+        let mut exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(transport)
+            // Of gRPC the transport makes what it is.
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .with_endpoint(collector.url.to_string())
+            .with_timeout(collector.timeout)
+            // Tries are the transport's: it knows whether there is time for them.
+            .with_retry_policy(RetryPolicy::disabled())
+            .build()?;
+        exporter.set_resource(&resource(collector));
+        let sender = Sender { exporter, last, collector: collector.to_string(), trouble: None };
+        let task = tokio::spawn(sender.send_all(Arc::clone(&queue)));
+        Ok(Self { queue, task: Mutex::new(Some(task)) })
+    }
+
+    /// Hands a parcel over. Never waits: what finds no room is dropped and counted.
+    pub fn push(&self, parcel: T) {
+        self.queue.push(parcel);
+    }
+
+    /// What became of spans so far.
+    pub fn tally(&self) -> &Tally {
+        self.queue.tally()
+    }
+
+    /// Bytes that wait or are being sent.
+    pub fn taken_bytes(&self) -> usize {
+        self.queue.level().taken_bytes()
+    }
+
+    /// Sends what still waits, for less than two seconds whatever the collector does, and counts the
+    /// rest as dropped.
+    pub async fn shutdown(&self) {
+        self.queue.close();
+        let task = self.task.lock().take();
+        if let Some(mut task) = task
+            && tokio::time::timeout(SHUTDOWN_TIME, &mut task).await.is_err()
+        {
+            task.abort();
+            // It has an end either way, and what it held is counted then.
+            let _ = task.await;
+        }
+        self.queue.abandon();
+    }
+}
+
+impl<T: Parcel> Drop for Exporter<T> {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// What the task has.
+struct Sender {
+    exporter: SpanExporter,
+    last: LastAnswer,
+    /// As it is told of.
+    collector: String,
+    /// What was wrong with the last batch.
+    trouble: Option<Trouble>,
+}
+
+/// Something that operators should know of a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Failed(Failure),
+    Rejects,
+}
+
+impl Sender {
+    async fn send_all<T: Parcel>(mut self, queue: Arc<Queue<T>>) {
+        while let Some(mut batch) = queue.batch().await {
+            let mut spans = Vec::new();
+            for parcel in batch.parcels() {
+                parcel.unpack(&mut spans);
+            }
+            // Its words say less than the answer does.
+            let _ = self.exporter.export(spans).await;
+            match self.last.take().unwrap_or(Answer::Failed(Failure::Unencodable)) {
+                Answer::Accepted { rejected } => {
+                    batch.accepted(rejected);
+                    self.note((rejected > 0).then_some(Trouble::Rejects));
+                }
+                Answer::Failed(failure) => {
+                    batch.failed();
+                    self.note(Some(Trouble::Failed(failure)));
+                }
+            }
+        }
+    }
+
+    /// Tells of the first failure after a success, and of one that is another than the last.
+    fn note(&mut self, trouble: Option<Trouble>) {
+        if self.trouble == trouble {
+            return;
+        }
+        self.trouble = trouble;
+        let collector = &self.collector;
+        match trouble {
+            None => tracing::warn!(%collector, "spans are exported again"),
+            Some(Trouble::Rejects) => tracing::warn!(%collector, "it does not take all spans"),
+            Some(Trouble::Failed(failure)) => {
+                tracing::warn!(%collector, %failure, "spans are not exported, but dropped");
+            }
+        }
+    }
+}
+
+/// What the spans tell of.
+fn resource(collector: &Collector) -> Resource {
+    let given = collector.resource.iter();
+    let given = given.map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Resource::builder_empty()
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes(given)
+        .build()
+}
