@@ -88,6 +88,7 @@ impl InBody {
         headers: &HeaderMap,
         pass: &Pass,
     ) -> Option<Bytes> {
+        let left = self.baggage_left(headers, pass);
         let place = match self.place {
             Place::Headers => None,
             Place::Carried | Place::Expected => {
@@ -99,7 +100,6 @@ impl InBody {
             members.push(("traceparent", Member::Is(traceparent)));
             members.push(("tracestate", Member::Is(tracestate)));
         }
-        let left = self.baggage_left(headers, pass);
         match &left {
             Left::Whole => {}
             Left::Some(text) => members.push(("baggage", Member::Is(text))),

@@ -38,6 +38,7 @@ mod results;
 mod rules;
 mod run_id;
 mod slow;
+mod span_tree;
 mod startup;
 mod stdio;
 mod stdio_front;
