@@ -27,14 +27,23 @@ pub(super) struct Root {
 }
 
 impl Ledger {
-    /// Gives a run that was made here its span before its first call, below the span of whoever started it, if that is
-    /// known: what is started for the run goes on from there.
-    pub fn lead(&self, run: &RunId, incoming: Option<&(TraceParent, TraceState)>) -> TraceContext {
-        let context = TraceContext::child_of(incoming);
+    /// Gives a run that was made here its span before its first call, below the span of whoever
+    /// started it, if that is known.
+    pub fn lead(&self, run: &RunId, incoming: Option<&(TraceParent, TraceState)>) {
         if let Some(cell) = self.runs.get(run) {
-            cell.state.lock().root = Some(Root { context: context.clone(), used: true });
+            let context = TraceContext::child_of(incoming);
+            cell.state.lock().root = Some(Root { context, used: false });
         }
-        context
+    }
+
+    /// The span of a run, for somebody who is told to stand below it. `None` of a run that is not
+    /// known.
+    pub fn hand_on(&self, run: &RunId) -> Option<TraceContext> {
+        let cell = self.runs.get(run)?;
+        let mut state = cell.state.lock();
+        let root = state.root();
+        root.used = true;
+        Some(root.context.clone())
     }
 }
 
