@@ -214,6 +214,6 @@ fn trace_of(context: &TraceContext) -> Trace {
 impl Told {
     /// Why the call failed: the same on its span and on its metrics; absent on success.
     pub(super) fn error_type(&self) -> Option<ErrorType> {
-        ErrorType::of(&self.close.outcome, None)
+        ErrorType::of(&self.close.outcome, self.known.particulars.rpc_code)
     }
 }

@@ -4,6 +4,7 @@
 //! is written once: closed with an outcome or a refusal, or, when it is dropped by a client that
 //! went away or by a panic, as what it was.
 
+pub mod content;
 mod conventions;
 mod error_type;
 mod evaluations;
@@ -16,6 +17,7 @@ mod outgoing;
 mod page;
 mod rules;
 mod shelf;
+pub mod span;
 mod told;
 
 #[cfg(test)]
