@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod budget;
+mod check;
 mod intended;
 mod language;
 pub mod plan;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::attempt::{Attempt, Attempts, Came, UnderWay};
+pub use self::check::{CheckFailure, FailedCheck};
 pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
 pub use self::plan::Plan;
@@ -146,6 +148,8 @@ pub struct Known {
     pub warned_by: Option<Arc<str>>,
     /// Rules and limits in observe mode that would have acted.
     pub observed: Vec<Observed>,
+    /// Rules over its answer that did not hold, in whatever mode.
+    pub failed_checks: Vec<FailedCheck>,
     /// What is left of the budgets that the call draws on.
     pub budgets: Vec<budget::Budget>,
     /// The request may have reached the tool.

@@ -13,6 +13,7 @@ pub mod yaml;
 pub mod contract;
 pub mod policy;
 
+pub mod baseline;
 pub mod call;
 
 pub mod identify;
@@ -26,6 +27,7 @@ pub mod stdio;
 pub mod forward;
 
 pub mod classify;
+pub mod evaluate;
 
 pub mod record;
 pub mod respond;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::config::prices::PriceFile;
 use crate::config::raw::Config;
+use crate::config::rubric::RubricFile;
 use crate::policy::raw::RawPolicy;
 use crate::rehearse::raw::RawPolicyTest;
 
@@ -22,6 +23,8 @@ pub enum SchemaKind {
     Test,
     /// A file of prices
     Prices,
+    /// A rubric that runs are judged by
+    Rubric,
 }
 
 /// The schema (JSON Schema, draft 2020-12) as indented JSON, with a line break at its end.
@@ -35,6 +38,7 @@ pub fn run(kind: SchemaKind) -> String {
             (generator.into_root_schema_for::<RawPolicyTest>(), "Toolgate policy test")
         }
         SchemaKind::Prices => (generator.into_root_schema_for::<PriceFile>(), "Toolgate prices"),
+        SchemaKind::Rubric => (generator.into_root_schema_for::<RubricFile>(), "Toolgate rubric"),
     };
     schema.insert("title".to_owned(), title.into());
     format!("{:#}\n", schema.as_value())
@@ -71,6 +75,7 @@ mod tests {
             (SchemaKind::Config, "upstreams"),
             (SchemaKind::Policy, "rules"),
             (SchemaKind::Test, "tests"),
+            (SchemaKind::Rubric, "scale"),
         ] {
             let schema: Value = serde_json::from_str(&run(kind)).unwrap();
             assert!(schema["properties"][key].is_object(), "{kind:?}: {schema:#}");

@@ -12,6 +12,7 @@ use crate::admin::{self, Admin, Opened, StateError, StateFolder};
 use crate::cli::terminal::wants_color;
 use crate::clock::Clock;
 use crate::config::settings::{Export, Settings};
+use crate::evaluate::{Evaluations, Evaluator};
 use crate::ledger::{Bounds, Ledger, RunEnds};
 use crate::pipeline::Gate;
 use crate::policy::set::{Modes, PolicySet};
@@ -66,6 +67,7 @@ pub(super) fn assemble(
     });
     let recorder = Recorder::with_spans(clock.clone(), destination, spans)
         .map_err(|error| error.to_string())?;
+    evaluate(settings, &clock, &recorder)?;
     let snapshot = Snapshot::build(settings, policies, None).map_err(|error| error.to_string())?;
     let bounds =
         Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
@@ -86,6 +88,15 @@ fn exporter(export: &Export) -> Result<Arc<Exporter<Outgoing>>, String> {
     // Nobody may be reading standard error; the gate serves all the same.
     let _ = writeln!(io::stderr(), "toolgate: {}", export.describe());
     Ok(Arc::new(exporter))
+}
+
+/// Has ended runs judged, where that is configured.
+fn evaluate(settings: &Settings, clock: &Clock, recorder: &Arc<Recorder>) -> Result<(), String> {
+    let Some(plan) = settings.evaluate.clone() else { return Ok(()) };
+    let recorded: Arc<dyn Evaluations> = Arc::<Recorder>::clone(recorder);
+    let evaluator = Evaluator::start(plan, clock.clone(), Arc::downgrade(&recorded));
+    recorder.evaluate_with(evaluator.map_err(|error| error.to_string())?);
+    Ok(())
 }
 
 fn restore_kills(ledger: &Ledger, settings: &Settings) -> Result<(), StateError> {

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::settings::{Bounds, Events, Export, Settings};
-use super::{codes, raw};
+use super::{codes, evaluate, raw};
 use crate::yaml::{Diagnostic, Field, Source, Span};
 
 /// The value of a key that holds until the gate is started again.
@@ -65,6 +65,11 @@ fn places(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
         plain("admin_hosts", admin_hosts.join(", "), span(raw.admin_hosts.first())),
         plain("state", state.display(), span(raw.state.as_ref())),
         plain("record.events", events, span(record)),
+        Fixed {
+            key: "evaluate",
+            value: Value::Secret(vec![evaluate::digest(settings.evaluate.as_ref())]),
+            span: span(raw.evaluate.as_ref()),
+        },
         plain("runs.idle_end", time(runs.idle_end), span(idle_end)),
     ]
 }

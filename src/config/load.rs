@@ -287,7 +287,8 @@ fn hide_secrets(
 fn written_secrets(raw: &raw::Config) -> Vec<Span> {
     let upstreams = raw.upstreams.iter().flat_map(|upstreams| upstreams.value.iter());
     let auths = upstreams.filter_map(|(_, upstream)| upstream.auth.as_ref());
-    let texts = auths.flat_map(|auth| [&auth.value.bearer, &auth.value.value]);
+    let judge = raw.evaluate.iter().filter_map(|evaluate| evaluate.value.auth.as_ref());
+    let texts = auths.chain(judge).flat_map(|auth| [&auth.value.bearer, &auth.value.value]);
     let key = raw.digest.iter().map(|digest| &digest.key);
     let tokens = raw.admin_tokens.iter().flat_map(|tokens| [&tokens.read, &tokens.write]);
     let written = |text: &&Text| !text.value.contains("${");

@@ -1,6 +1,7 @@
 //! `toolgate.yaml` as it is written. The comments are what editors show.
 
 mod command;
+mod evaluate;
 mod export;
 pub mod resilience;
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use crate::yaml::{ByteSize, Either, Entries, Field, Period, Shape, Text, Tree};
 
 pub use self::command::Command;
+pub use self::evaluate::{Budget, Evaluate};
 pub use self::export::{Export, Protocol};
 
 /// The configuration of a gate.
@@ -52,6 +54,8 @@ pub struct Config {
     pub reload: Option<Reload>,
     /// What is recorded, and where.
     pub record: Option<Record>,
+    /// A judge that is asked about ended runs.
+    pub evaluate: Option<Field<Evaluate>>,
     /// Where spans of runs and their calls are sent, and which.
     pub export: Option<Export>,
     /// Labels of all calls on this listener.
@@ -384,6 +388,7 @@ pub const SHAPE: Shape = Shape {
         ("Tool", &["name"]),
         ("Command", &["command"]),
         ("Output", &["max_bytes"]),
+        ("Evaluate", &["judge", "model", "rubrics"]),
         ("Fallback", &["stale_for"]),
         ("Idempotency", &["header"]),
         ("Export", &["otlp"]),

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::call::prices::Prices;
 use crate::call::{Plan, Provider};
 use crate::contract::OnBreach;
+use crate::evaluate;
 use crate::identify::baggage::Pass;
 use crate::identify::path::PathTemplate;
 use crate::policy::compile::{Catalogue, Meters};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub runs: Runs,
     pub reload: Reload,
     pub events: Events,
+    /// What is asked about ended runs.
+    pub evaluate: Option<evaluate::Plan>,
     /// Where spans go, if anywhere.
     pub export: Option<Export>,
     pub caller: Caller,

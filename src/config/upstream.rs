@@ -402,7 +402,7 @@ fn timeouts(raw: &raw::Upstream, kind: Option<Kind>, check: &mut Check<'_>) -> T
     }
 }
 
-fn auth(raw: &Field<raw::Auth>, check: &mut Check<'_>) -> Option<Auth> {
+pub(super) fn auth(raw: &Field<raw::Auth>, check: &mut Check<'_>) -> Option<Auth> {
     let raw::Auth { bearer, header, value } = &raw.value;
     let (header, text, prefix) = match (bearer, header, value) {
         (Some(bearer), None, None) => (http::header::AUTHORIZATION, bearer, "Bearer "),

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use super::raw;
 use super::secrets::Secrets;
 use super::settings::{Bounds, Events, Reload, Runs, Settings};
-use super::{address, admin, codes, export, labels, prices, upstream};
+use super::{address, admin, codes, evaluate, export, labels, prices, upstream};
 use crate::policy::view::Caller;
 use crate::yaml::{self, Diagnostic, Field, ScalarFault, Source, Span, Text};
 
@@ -138,6 +138,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
     let runs = raw.runs.as_ref().map_or_else(Runs::default, |raw| runs(raw, check));
     let reload = raw.reload.as_ref().map_or_else(Reload::default, |raw| reload(raw, check));
     let events = events(raw.record.as_ref(), check);
+    let evaluate = evaluate::plan(raw.evaluate.as_ref().map(|field| &field.value), check);
     let export = raw.export.as_ref().and_then(|raw| export::export(raw, check));
     let caller = raw.caller.as_ref().map_or_else(Caller::default, |raw| caller(raw, check));
     let bounds = raw.bounds.as_ref().map_or_else(Bounds::default, |raw| bounds(raw, check));
@@ -154,6 +155,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
         runs,
         reload,
         events,
+        evaluate,
         export,
         caller,
         digest_key,

@@ -1,6 +1,7 @@
 //! Admitted -> answer: the request as it was judged goes to the upstream that the config names,
 //! and nowhere else.
 
+mod aside;
 mod attempt;
 mod body;
 mod connect;
@@ -23,6 +24,7 @@ use crate::call::{Outcome, Plan};
 use crate::guard::Admitted;
 use crate::policy::set::Applicable;
 
+pub use aside::AsideError;
 pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Sift, Tail, Wishes};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 pub use connector::{InTime, TlsError};

@@ -28,6 +28,9 @@ pub enum Kind {
     Drift,
     /// A call was forwarded that the model of its run did not ask for as it was made.
     Intent,
+    /// Something was said of a run or of an answer: by a judge under a rubric's name, or by a rule of
+    /// `phase: result` that did not hold, as `check/POLICY/RULE`.
+    Evaluation,
 }
 
 /// One event. Absent fields are left out of the line. Contents never stand here: arguments and
@@ -160,6 +163,17 @@ pub struct Event<'a> {
     /// The provider's id of the tool call that it fulfils, differs from or repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_call_id: Option<&'a str>,
+    /// The name of an evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<&'a str>,
+    /// What it came to: a label of its rubric's; `error` when no judge answered as asked; `undecidable`
+    /// when it needs contents and none are recorded; of a check `fail`, or `error` when it could not
+    /// be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<&'a str>,
+    /// The label's score on the rubric's scale; of a check 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// What happened, of kinds that are no call: never contents, never a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,

@@ -6,6 +6,7 @@ mod calls;
 mod capped;
 mod costs;
 mod decisions;
+mod evaluations;
 mod exemplar;
 mod intents;
 mod levels;
@@ -30,6 +31,7 @@ use self::budgets::Budgets;
 use self::calls::{Calls, ErrorLabel, Forwarded, Kind, Model, Operation};
 use self::costs::Costs;
 use self::decisions::{Decided, Decisions};
+use self::evaluations::EvaluationCounts;
 use self::exemplar::{Seen, Trace};
 use self::intents::Intents;
 use self::levels::Levels;
@@ -54,6 +56,7 @@ pub(super) struct Metrics {
     levels: Levels,
     budgets: Budgets,
     intents: Intents,
+    evaluations: EvaluationCounts,
     reloads: Reloads,
     none: Arc<str>,
     /// What stands for the models of a run that asked several.
@@ -76,6 +79,7 @@ impl Metrics {
             levels: Levels::registered(&mut registry, &names),
             budgets: Budgets::registered(&mut registry, &names),
             intents: Intents::registered(&mut registry),
+            evaluations: EvaluationCounts::registered(&mut registry),
             reloads: Reloads::registered(&mut registry),
             registry,
             none: Arc::from(""),
@@ -162,6 +166,11 @@ impl Metrics {
             duration: *duration,
         };
         self.runs.ended(&ended, seen);
+    }
+
+    /// Counts an evaluation of a run, or a failed check of an answer.
+    pub fn evaluated(&self, name: &str, label: &str) {
+        self.evaluations.count(name, label);
     }
 
     /// How often each rule and limit has acted or would have.

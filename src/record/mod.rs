@@ -6,6 +6,7 @@
 
 mod conventions;
 mod error_type;
+mod evaluations;
 mod event;
 mod export;
 mod ids;
@@ -20,13 +21,14 @@ mod told;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::call::{Caller, Intended, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
+use crate::evaluate::Evaluator;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
@@ -53,6 +55,8 @@ pub struct Recorder {
     sequence: AtomicU64,
     /// Where spans are wanted.
     shelf: Option<Shelf>,
+    /// Where runs are judged.
+    evaluator: OnceLock<Evaluator>,
 }
 
 /// Where spans go, and which.
@@ -88,6 +92,7 @@ impl Recorder {
             metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
             shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
+            evaluator: OnceLock::new(),
         }))
     }
 
@@ -102,6 +107,7 @@ impl Recorder {
     fn closed(&self, told: Told, digests: &Digests) {
         self.metrics.closed(&told);
         self.tell_intent(&told, digests);
+        self.evaluate_call(&told, digests);
         if let Some(shelf) = &self.shelf {
             let interest = told.interest();
             shelf.put(told, interest);
@@ -240,6 +246,7 @@ impl RunEnds for Recorder {
         };
         self.metrics.run_ended(&run, now);
         self.journal.append(&event);
+        self.evaluate_run(&run);
         if let Some(shelf) = &self.shelf {
             shelf.run_ended(run, now);
         }

@@ -1,6 +1,7 @@
 //! What is on its way to the collector, and why.
 
 use crate::clock::Now;
+use crate::evaluate::Evaluation;
 use crate::ledger::EndedRun;
 use crate::record::told::{Interest, Told};
 
@@ -9,6 +10,8 @@ use crate::record::told::{Interest, Told};
 pub enum Outgoing {
     Call(Box<Told>, Kept),
     Run(Box<RunTold>, Kept),
+    /// What was said of an ended run: always kept, as few are made.
+    Evaluation(Box<Evaluation>),
 }
 
 /// An ended run.
@@ -67,6 +70,7 @@ impl Outgoing {
                 let rules = run.ended.usage.denials_by_rule.len();
                 size_of::<RunTold>().saturating_add(rules.saturating_mul(64))
             }
+            Self::Evaluation(evaluation) => evaluation.weight_bytes(),
         };
         own.saturating_add(size_of::<Self>())
     }

@@ -111,6 +111,11 @@ impl Shelf {
         self.finish(todo);
     }
 
+    /// Hands on what does not wait for its run.
+    pub fn tell(&self, outgoing: Outgoing) {
+        self.sink.push(outgoing);
+    }
+
     /// Decides over calls that have waited for too long.
     pub fn tend(&self, now: Now) {
         let mut todo = Todo::default();

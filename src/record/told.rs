@@ -52,6 +52,18 @@ pub(super) struct Digests {
     result: Option<String>,
 }
 
+impl Digests {
+    /// Of the arguments.
+    pub fn args(&self) -> Option<&str> {
+        self.args.as_deref()
+    }
+
+    /// Of the result.
+    pub fn result(&self) -> Option<&str> {
+        self.result.as_deref()
+    }
+}
+
 impl Told {
     /// From its arrival to the end of its answer.
     pub fn duration(&self) -> Duration {
@@ -135,6 +147,19 @@ impl Told {
     /// The event of a call that the model of its run did not ask for as it was made.
     pub(super) fn mismatch<'a>(&'a self, digests: &'a Digests, detail: &'a str) -> Event<'a> {
         Event { kind: Kind::Intent, detail: Some(detail), ..self.placed(digests) }
+    }
+
+    /// The event of a check that its answer did not pass.
+    pub(super) fn checked<'a>(
+        &'a self,
+        digests: &'a Digests,
+        name: &'a str,
+        label: &'a str,
+        score: Option<f64>,
+    ) -> Event<'a> {
+        let evaluation = Some(name);
+        let label = Some(label);
+        Event { kind: Kind::Evaluation, evaluation, label, score, ..self.placed(digests) }
     }
 
     /// What all events of a call say: whose it is, what it is, and where it stands.

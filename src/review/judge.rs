@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, ETAG, HeaderName};
 use http::response::Parts;
 
-use crate::call::{Known, Observed, Refusal, StopReason};
+use crate::call::{FailedCheck, Known, Observed, Refusal, StopReason};
 use crate::clock::Now;
 use crate::guard::{self, Admitted};
 use crate::policy::decide::{self, Finding};
@@ -121,6 +121,8 @@ pub(super) fn ruled(
     known: &mut Known,
 ) -> Result<Passed, Box<Refusal>> {
     let ruling = decide::judge_answer(applicable, env);
+    let judged = ruling.findings.iter().chain(&ruling.observed);
+    known.failed_checks.extend(judged.map(FailedCheck::from));
     let asked = rewrite::ask(&applicable.result_rewrites, env);
     let Asked { wanted, would, observed } = asked.map_err(|(rule, error)| {
         let message = format!("The rule {rule} could not be applied: {error}.");
@@ -171,6 +173,8 @@ pub(super) fn unreadable(
     why: &str,
     known: &mut Known,
 ) -> Result<Passed, Box<Refusal>> {
+    let unread = applicable.result_rules.iter();
+    known.failed_checks.extend(unread.map(|rule| FailedCheck::unevaluable(rule.name.clone())));
     let rules = applicable.result_rules.iter().map(|rule| (&rule.name, rule.mode));
     let rewrites = applicable.result_rewrites.iter().map(|rule| (&rule.name, rule.mode));
     let mut first = None;

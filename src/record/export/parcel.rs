@@ -22,14 +22,14 @@ impl Parcel for Outgoing {
     fn spans(&self) -> u64 {
         match self {
             Self::Call(told, _) => u64::from(told.known.trace.is_some()),
-            Self::Run(..) => 0,
+            Self::Run(..) | Self::Evaluation(_) => 0,
         }
     }
 
     fn unpack(self, spans: &mut Vec<SpanData>) {
         match self {
             Self::Call(told, _) => spans.extend(call(&told)),
-            Self::Run(..) => {}
+            Self::Run(..) | Self::Evaluation(_) => {}
         }
     }
 }

@@ -24,6 +24,7 @@ impl Sink for Seen {
         let shown = match outgoing {
             Outgoing::Call(told, kept) => (told.call_id.clone(), kept),
             Outgoing::Run(run, kept) => (format!("end of {}", run.ended.id), kept),
+            Outgoing::Evaluation(_) => panic!("nothing is evaluated here"),
         };
         self.pushed.lock().push(shown);
     }

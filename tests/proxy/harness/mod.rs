@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use client::{Answer, Connection, get, post, request};
 pub use gate::{Gate, Setup, of_kind};
-pub use tool::{Act, Reply, Tool};
+pub use tool::{Act, Arrived, Reply, Tool};
 pub use wire::Wire;
 
 /// How long anything may take that is expected to happen. Far longer than it takes, because the
