@@ -19,7 +19,7 @@ use crate::call::{Effect, Language, Refusal, StopReason, Verdict};
 use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
 use crate::forward::{
-    self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Over,
+    self, AnswerBody, Content, Errand, Form, Forwarded, Hearing, Held, Measure, Metered, Over,
     Remembered, Trip,
 };
 use crate::guard::{self, Admitted};
@@ -237,8 +237,11 @@ async fn answer(
     let held = body.held();
     let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
     let wishes = classify::wishes(&admitted, &gate.ledger, &gate.clock);
-    let hearing = Hearing { keep, listener, wishes, sift: None };
+    let form = gate.recorder.learns_forms().then(|| Form::of(status, &parts.headers));
+    let shape = form.and_then(|form| form.reader(keep, listener.is_some()));
+    let hearing = Hearing { keep, listener, wishes, sift: None, shape };
     let finish = move |measure: Measure| {
+        page.known.form = form.and_then(|form| form.told(&measure));
         if let Some(heard) = &measure.heard {
             page.known.note_model(heard.model.clone(), heard.finish());
         }
@@ -265,10 +268,12 @@ async fn reviewed(
     let listener = protocol::listen(&admitted.call().language, status, answer.headers());
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
+    let form = gate.recorder.learns_forms().then(|| Form::of(status, answer.headers()));
     let how = How { hasher, store: &gate.store, idle, stale: trip.stale.is_some() };
     let review = review::review(&admitted, answer, how, &gate.clock, &mut page.known).await;
     let Review { mut measure, outcome } = review;
     measure.be_heard(listener);
+    page.known.form = form.and_then(|form| form.told(&measure));
     if let Some(heard) = &measure.heard {
         page.known.note_model(heard.model.clone(), heard.finish());
     }

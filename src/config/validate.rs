@@ -139,6 +139,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
     let reload = raw.reload.as_ref().map_or_else(Reload::default, |raw| reload(raw, check));
     let events = events(raw.record.as_ref(), check);
     let evaluate = evaluate::plan(raw.evaluate.as_ref().map(|field| &field.value), check);
+    let drift = raw.drift.as_ref().and_then(|raw| raw.enabled);
     let export = raw.export.as_ref().and_then(|raw| export::export(raw, check));
     let caller = raw.caller.as_ref().map_or_else(Caller::default, |raw| caller(raw, check));
     let bounds = raw.bounds.as_ref().map_or_else(Bounds::default, |raw| bounds(raw, check));
@@ -156,6 +157,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
         reload,
         events,
         evaluate,
+        drift: drift.is_none_or(|field| field.value),
         export,
         caller,
         digest_key,

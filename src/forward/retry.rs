@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{Response, StatusCode};
 
-use crate::call::{Came, ErrorClass};
 use crate::call::plan::{RetryOn, RetryPlan};
+use crate::call::{Came, ErrorClass};
 use crate::clock::Now;
 use crate::ledger::Health;
 use crate::protocol::llm::Order;

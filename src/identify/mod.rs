@@ -41,9 +41,9 @@ use crate::protocol::llm::Order;
 use self::baggage::Pass;
 pub use self::body::{Room, Share};
 use self::head::Head;
-use self::propagate::InBody;
 pub(crate) use self::head::Target;
 pub use self::llm::ModelApi;
+use self::propagate::InBody;
 pub use self::rewritten::RewriteFault;
 use self::run_id::RunIdSource;
 

@@ -55,8 +55,8 @@ pub(super) fn propagate(call: Option<&mut Call>, visit: &Visit, desk: &mut Desk<
     let pass = desk.terms.baggage(&call.upstream);
     pass.apply(&mut call.headers);
     let in_body = call.message.as_ref().map(|message| &message.in_body);
-    let written = in_body
-        .and_then(|in_body| in_body.written(&call.body, &call.trace, &call.headers, pass));
+    let written =
+        in_body.and_then(|in_body| in_body.written(&call.body, &call.trace, &call.headers, pass));
     if let Some(body) = written {
         call.body = body;
     }

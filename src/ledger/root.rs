@@ -29,11 +29,7 @@ pub(super) struct Root {
 impl Ledger {
     /// Gives a run that was made here its span before its first call, below the span of whoever started it, if that is
     /// known: what is started for the run goes on from there.
-    pub fn lead(
-        &self,
-        run: &RunId,
-        incoming: Option<&(TraceParent, TraceState)>,
-    ) -> TraceContext {
+    pub fn lead(&self, run: &RunId, incoming: Option<&(TraceParent, TraceState)>) -> TraceContext {
         let context = TraceContext::child_of(incoming);
         if let Some(cell) = self.runs.get(run) {
             cell.state.lock().root = Some(Root { context: context.clone(), used: true });
@@ -51,10 +47,9 @@ impl Visit {
 
 impl RunState {
     fn below_root(&mut self) -> TraceContext {
-        let root = self.root.get_or_insert_with(|| Root {
-            context: TraceContext::child_of(None),
-            used: false,
-        });
+        let root = self
+            .root
+            .get_or_insert_with(|| Root { context: TraceContext::child_of(None), used: false });
         match self.reported {
             Reported::No(_) => root.used = true,
             // It was told of, or never will be.

@@ -1,6 +1,7 @@
 //! Prometheus metrics. Never labelled by run; label sets are closed or capped.
 
 mod costs;
+mod drift;
 mod evaluations;
 mod intents;
 
@@ -19,8 +20,10 @@ use prometheus_client::registry::Registry;
 
 pub(super) use self::costs::Asked;
 use self::costs::Costs;
+use self::drift::Drifts;
 use self::evaluations::EvaluationCounts;
 use self::intents::Intents;
+use crate::baseline::Signal;
 use crate::call::{Caller, ErrorClass, Observed, StopReason, Tokens, Verdict};
 use crate::ledger::BreakerState;
 use crate::record::export::Tally;
@@ -96,6 +99,7 @@ pub(super) struct Metrics {
     registry: Registry,
     evaluations: EvaluationCounts,
     intents: Intents,
+    drifts: Drifts,
     decisions: Family<DecisionLabels, Counter>,
     redactions: Family<RuleLabels, Counter>,
     rules: RuleCounts,
@@ -255,11 +259,13 @@ impl Metrics {
             .clone();
         let reloads = reloads(&mut registry);
         let intents = Intents::registered(&mut registry);
+        let drifts = Drifts::registered(&mut registry);
         spans.register(&mut registry);
         let evaluations = EvaluationCounts::registered(&mut registry);
         Self {
             evaluations,
             intents,
+            drifts,
             registry,
             decisions,
             redactions,
@@ -357,6 +363,11 @@ impl Metrics {
     /// Counts an evaluation of a run, or a failed check of an answer.
     pub fn evaluated(&self, name: &str, label: &str) {
         self.evaluations.count(name, label);
+    }
+
+    /// Counts a change of what is usual; `tool` and `agent` are empty where it is of all of them.
+    pub fn moved(&self, signal: Signal, tool: &str, agent: &str) {
+        self.drifts.moved(signal, tool, agent);
     }
 
     /// Counts a forwarded call by what the model had to do with it.

@@ -4,6 +4,7 @@
 //! is written once: closed with an outcome or a refusal, or, when it is dropped by a client that
 //! went away or by a panic, as what it was.
 
+mod drift;
 mod evaluations;
 mod event;
 mod export;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::baseline::Baselines;
 use crate::call::{Caller, Intended, Language, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
@@ -53,6 +55,8 @@ pub struct Recorder {
     sequence: AtomicU64,
     /// Where spans are wanted.
     shelf: Option<Shelf>,
+    /// What is usual, where that is learned.
+    baselines: OnceLock<Baselines>,
     /// Where runs are judged.
     evaluator: OnceLock<Evaluator>,
 }
@@ -90,6 +94,7 @@ impl Recorder {
             metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
             shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
+            baselines: OnceLock::new(),
             evaluator: OnceLock::new(),
         }))
     }
@@ -105,9 +110,9 @@ impl Recorder {
     fn closed(&self, told: Told, digests: &Digests) {
         self.count(&told);
         self.tell_intent(&told, digests);
+        let interest = self.learn_call(&told);
         self.evaluate_call(&told, digests);
         if let Some(shelf) = &self.shelf {
-            let interest = told.interest();
             shelf.put(told, interest);
         }
     }
@@ -273,9 +278,10 @@ impl RunEnds for Recorder {
         self.metrics.run_cost(news.cost_usd.dollars());
         self.metrics.run_ended(end.name(), &caller.agent, news.calls, *duration);
         self.journal.append(&event);
+        let worth = self.learn_run(&run, now);
         self.evaluate_run(&run);
         if let Some(shelf) = &self.shelf {
-            shelf.run_ended(run, now);
+            shelf.run_ended(run, worth, now);
         }
     }
 

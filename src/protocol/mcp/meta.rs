@@ -116,12 +116,10 @@ mod tests {
         );
         let text =
             r#"{"params":{"_meta":{"traceparent":"00-a", "baggage":"s=1","tracestate":"z=1"}}}"#;
-        let written = with_members(text, &[ours, [("baggage", Member::Gone), ("x", Member::Gone)]].concat());
+        let written =
+            with_members(text, &[ours, [("baggage", Member::Gone), ("x", Member::Gone)]].concat());
         let written = written.unwrap();
-        assert_eq!(
-            written,
-            r#"{"params":{"_meta":{"traceparent":"00-x","tracestate":"k=v"}}}"#
-        );
+        assert_eq!(written, r#"{"params":{"_meta":{"traceparent":"00-x","tracestate":"k=v"}}}"#);
         let document = Document::from_text(&written).unwrap();
         let carried = carried(&document);
         assert_eq!((carried.traceparent, carried.baggage), (Some("00-x"), Carry::None));
