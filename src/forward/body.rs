@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
+use crate::clock::{Clock, Now};
 use crate::forward::Content;
 use crate::json::{Digest, Hasher, Shape};
 use crate::protocol::llm::Asked;
@@ -39,6 +40,8 @@ pub struct Measure {
     pub kept: Option<Bytes>,
     /// What it says in its protocol's own words, where that is listened to.
     pub heard: Option<Heard>,
+    /// When the first piece came, where that is asked for.
+    pub first: Option<Now>,
     /// The structure of a JSON text, where it was looked at while it passed.
     pub shape: Option<u64>,
 }
@@ -85,6 +88,8 @@ pub struct Hearing {
     pub wishes: Option<Wishes>,
     /// Changes it on its way.
     pub sift: Option<Box<dyn Sift>>,
+    /// Tells when its first piece came.
+    pub clock: Option<Clock>,
     /// Looks at its structure. Nobody needs to where all of it is kept, or listened to.
     pub shape: Option<Box<Shape>>,
 }
@@ -112,6 +117,9 @@ pub struct Metered {
     afresh: Option<Hasher>,
     sift: Sifting,
     wishes: Option<Wishes>,
+    /// Until the first piece comes.
+    clock: Option<Clock>,
+    first: Option<Now>,
     shape: Option<Box<Shape>>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
@@ -141,7 +149,7 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener, wishes, sift, shape } = hearing;
+        let Hearing { keep, listener, wishes, sift, clock, shape } = hearing;
         let mut metered = Self {
             inner,
             afresh: listener.as_ref().map(|_| hasher.clone()),
@@ -151,6 +159,8 @@ impl Metered {
             listener,
             sift: sift.map_or(Sifting::Untouched, Sifting::On),
             wishes,
+            clock,
+            first: None,
             shape,
             idle,
             silence: None,
@@ -187,7 +197,8 @@ impl Metered {
             (_, _) => hasher.finish(),
         };
         let shape = self.shape.take().filter(|_| whole).and_then(|shape| shape.finish());
-        finish(Measure { tail, digest, bytes: self.bytes, kept, heard, shape });
+        let (bytes, first) = (self.bytes, self.first);
+        finish(Measure { tail, digest, bytes, kept, heard, first, shape });
     }
 
     /// What of a piece goes on. `None` for nothing.
@@ -238,6 +249,9 @@ impl Metered {
     }
 
     fn take_in(&mut self, data: &Bytes) {
+        if let Some(clock) = self.clock.take() {
+            self.first = Some(clock.now());
+        }
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         if let Some(hasher) = &mut self.hasher {
             hasher.update(data);

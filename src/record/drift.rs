@@ -62,14 +62,12 @@ impl Recorder {
     }
 
     fn tell_move(&self, moved: &Moved, now: Now) {
-        let agent = moved.agent.as_deref();
-        let tool = moved.tool.as_deref();
-        self.metrics.moved(moved.signal, tool.unwrap_or_default(), agent.unwrap_or_default());
+        self.metrics.moved(moved);
         self.note(&Event {
             ts_ms: now.wall_ms,
             kind: Kind::Drift,
-            agent: agent.and_then(event::given),
-            tool,
+            agent: moved.agent.as_deref().and_then(event::given),
+            tool: moved.tool.as_deref(),
             signal: Some(moved.signal.name()),
             detail: Some(&moved.to_string()),
             ..Event::default()

@@ -1,87 +1,61 @@
 //! Changes of what is usual, by what has changed and whose it is.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use crate::baseline::Signal;
+use super::capped::{Capped, Labels};
+use super::names::{Names, Open};
+use crate::baseline::{Moved, Signal};
 
-/// Series of changes; those of tools and agents beyond them are counted under `other`.
+/// Series of changes.
 const SERIES_LIMIT: usize = 1_024;
-
-const OTHER: &str = "other";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DriftLabels {
     signal: &'static str,
-    tool: String,
-    agent: String,
+    /// Empty of what is known by agent alone.
+    tool: Arc<str>,
+    /// Empty of what is known by tool alone.
+    agent: Arc<str>,
 }
 
+impl Labels for DriftLabels {
+    fn named(self, name: &dyn Fn(Open, Arc<str>) -> Arc<str>) -> Self {
+        let (tool, agent) = (name(Open::Tool, self.tool), name(Open::Agent, self.agent));
+        Self { signal: self.signal, tool, agent }
+    }
+}
+
+/// How often each signal has moved.
 pub(super) struct Drifts {
-    counts: Family<DriftLabels, Counter>,
-    series: AtomicUsize,
+    counts: Capped<DriftLabels, Counter>,
+    none: Arc<str>,
 }
 
 impl Drifts {
-    pub fn registered(registry: &mut Registry) -> Self {
-        let counts = Family::<DriftLabels, Counter>::default();
+    pub fn registered(registry: &mut Registry, names: &Arc<Names>) -> Self {
+        let shown =
+            ("toolgate_drift", "Changes of what is usual for a tool or an agent, once each");
+        let counts = Capped::registered(registry, shown, names, SERIES_LIMIT, Counter::default);
+        let none: Arc<str> = Arc::from("");
         for signal in Signal::ALL {
-            // There from the start, so that the first change is an increase.
-            drop(counts.get_or_create(&labels(signal, "", "")));
+            // There from the start: a query that finds no series says nothing of whether it is right.
+            let (tool, agent) = (Arc::clone(&none), Arc::clone(&none));
+            counts.with(DriftLabels { signal: signal.name(), tool, agent }, |_| {});
         }
-        let help = "Changes of what is usual for a tool or an agent, told once each";
-        registry.register("toolgate_drift", help, counts.clone());
-        Self { counts, series: AtomicUsize::new(0) }
+        Self { counts, none }
     }
 
-    /// Counts a change. `tool` and `agent` are empty where it is of all of them.
-    pub fn moved(&self, signal: Signal, tool: &str, agent: &str) {
-        let labels = labels(signal, tool, agent);
-        if let Some(count) = self.counts.get(&labels) {
+    /// Counts a change.
+    pub fn moved(&self, moved: &Moved) {
+        let name = |name: &Option<Arc<str>>| Arc::clone(name.as_ref().unwrap_or(&self.none));
+        let (tool, agent) = (name(&moved.tool), name(&moved.agent));
+        let labels = DriftLabels { signal: moved.signal.name(), tool, agent };
+        self.counts.with(labels, |count| {
             count.inc();
-            return;
-        }
-        // Two that come at once may go one over the limit, and no further.
-        if self.series.fetch_add(1, Ordering::Relaxed) < SERIES_LIMIT {
-            self.counts.get_or_create(&labels).inc();
-        } else {
-            self.series.fetch_sub(1, Ordering::Relaxed);
-            self.counts.get_or_create(&self::labels(signal, OTHER, OTHER)).inc();
-        }
-    }
-}
-
-fn labels(signal: Signal, tool: &str, agent: &str) -> DriftLabels {
-    DriftLabels { signal: signal.name(), tool: tool.to_owned(), agent: agent.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use prometheus_client::encoding::text::encode;
-
-    use super::*;
-
-    #[test]
-    fn names_beyond_the_limit_are_counted_together() {
-        let mut registry = Registry::default();
-        let drifts = Drifts::registered(&mut registry);
-        for number in 0..SERIES_LIMIT + 10 {
-            drifts.moved(Signal::Latency, &format!("t.{number}"), "");
-        }
-        drifts.moved(Signal::Latency, "t.0", "");
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        let value = |tool: &str| {
-            let line = text.lines().find(|line| line.contains(&format!("tool=\"{tool}\"")));
-            line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
-        };
-        assert_eq!(value("t.0").as_deref(), Some("2"));
-        assert_eq!(value("t.1").as_deref(), Some("1"));
-        assert_eq!(value(&format!("t.{SERIES_LIMIT}")), None);
-        assert_eq!(value(OTHER).as_deref(), Some("10"));
+        });
     }
 }
