@@ -141,7 +141,7 @@ async fn every_failed_run_is_judged_and_a_share_of_the_others() {
     let good = gate.send(get("/_run/late/svc/items")).await;
     assert_eq!(good.status, 200);
     assert_eq!(judge.count(), expected.len(), "each is asked about once");
-    let count = expected.len() as f64;
+    let count = f64::from(u32::try_from(expected.len()).expect("few"));
     assert_eq!(gate.metric("toolgate_evaluations_total", "label=\"poor\"").await, count);
     assert_eq!(gate.metric("toolgate_evaluations_total", "name=\"tool-selection\"").await, count);
 }
