@@ -1,131 +1,161 @@
-//! What calls and runs cost, what models used, and what is left of budgets. Labels are the caller's,
-//! the limits' and, capped, the models'.
+//! What calls and runs cost, and what models used.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::exponential_buckets;
 use prometheus_client::registry::Registry;
 
-use super::OTHER;
-use crate::call::{Caller, Counted, Provider, Tokens};
+use super::calls::{ErrorLabel, Model, Operation};
+use super::capped::{Capped, Labels};
+use super::exemplar::{Histogram, Seen};
+use super::names::{Names, Open};
+use crate::call::{Caller, Counted, Tokens};
+use crate::record::conventions;
 
-/// Models with series of their own; names may come from agents.
-const MODEL_LIMIT_NAMES: usize = 256;
+/// Series of costs: they have the most labels, and each is a single number.
+const COST_SERIES_LIMIT: usize = 8_192;
 
-/// Longest name of a model in a label, in bytes.
-const MODEL_LIMIT_BYTES: usize = 128;
+/// Series of tokens, and of what runs cost.
+const SERIES_LIMIT: usize = 1_024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CostLabels {
-    tenant: String,
-    project: String,
+    tenant: Arc<str>,
+    project: Arc<str>,
+    user: Arc<str>,
+    agent: Arc<str>,
+    tool: Arc<str>,
     /// Empty where no model was called.
-    model: String,
+    model: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RunLabels {
+    tenant: Arc<str>,
+    project: Arc<str>,
+    model: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TokenLabels {
-    operation: String,
+    operation: Operation,
     provider: &'static str,
-    model: String,
+    model: Arc<str>,
+    error_type: ErrorLabel,
     token_type: &'static str,
 }
 
-/// A call to a model, as metrics name it.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::record) struct Asked<'a> {
-    pub operation: &'a str,
-    pub provider: Provider,
-    pub model: Option<&'a str>,
-}
+type Dollars = Counter<f64, AtomicU64>;
 
 pub(super) struct Costs {
-    calls: Family<CostLabels, Counter<f64, AtomicU64>>,
-    tokens: Family<TokenLabels, Histogram, fn() -> Histogram>,
-    models: Mutex<HashSet<Box<str>>>,
-    runs: Histogram,
+    calls: Capped<CostLabels, Dollars>,
+    runs: Capped<RunLabels, Histogram>,
+    tokens: Capped<TokenLabels, Histogram>,
+}
+
+impl Labels for CostLabels {
+    fn named(self, name: &dyn Fn(Open, Arc<str>) -> Arc<str>) -> Self {
+        Self {
+            tenant: name(Open::Tenant, self.tenant),
+            project: name(Open::Project, self.project),
+            user: name(Open::User, self.user),
+            agent: name(Open::Agent, self.agent),
+            tool: name(Open::Tool, self.tool),
+            model: name(Open::Model, self.model),
+        }
+    }
+}
+
+impl Labels for RunLabels {
+    fn named(self, name: &dyn Fn(Open, Arc<str>) -> Arc<str>) -> Self {
+        Self {
+            tenant: name(Open::Tenant, self.tenant),
+            project: name(Open::Project, self.project),
+            model: name(Open::Model, self.model),
+        }
+    }
+}
+
+impl Labels for TokenLabels {
+    fn named(self, name: &dyn Fn(Open, Arc<str>) -> Arc<str>) -> Self {
+        Self { model: name(Open::Model, self.model), ..self }
+    }
+}
+
+/// Dollars from 0.001 to 262.144, each four times the one before.
+fn run_dollars() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 4.0, 10))
+}
+
+/// Tokens from 1 to 67,108,864, each four times the one before.
+fn token_counts() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 4.0, 14))
 }
 
 impl Costs {
-    pub fn registered(registry: &mut Registry) -> Self {
-        let costs = Self {
-            calls: Family::default(),
-            tokens: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(1.0, 4.0, 14))
-            }),
-            models: Mutex::default(),
-            runs: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
-        };
-        registry.register(
-            "toolgate_cost_usd",
-            "What calls cost, in US dollars",
-            costs.calls.clone(),
-        );
-        registry.register(
+    pub fn registered(registry: &mut Registry, names: &Arc<Names>) -> Self {
+        let calls = ("toolgate_cost_usd", "What calls cost, in US dollars");
+        let runs = ("toolgate_run_cost_usd", "What an ended run cost, in US dollars");
+        let tokens = (
             "gen_ai_client_token_usage",
-            "Tokens that calls to models used, as their providers counted them",
-            costs.tokens.clone(),
+            "Tokens that calls to models used, as their providers counted them; those of a cache \
+             are parts of input",
         );
-        registry.register(
-            "toolgate_run_cost_usd",
-            "What an ended run cost, in US dollars",
-            costs.runs.clone(),
-        );
-        costs
+        Self {
+            calls: Capped::registered(registry, calls, names, COST_SERIES_LIMIT, Dollars::default),
+            runs: Capped::registered(registry, runs, names, SERIES_LIMIT, run_dollars),
+            tokens: Capped::registered(registry, tokens, names, SERIES_LIMIT, token_counts),
+        }
     }
 
     /// Counts the cost of a call, where there is one.
-    pub fn of_call(&self, caller: &Caller, model: &str, cost_usd: Option<f64>) {
+    pub fn of_call(&self, caller: &Caller, tool: Arc<str>, model: Arc<str>, cost_usd: Option<f64>) {
         let Some(cost) = cost_usd.filter(|cost| *cost > 0.0) else { return };
         let labels = CostLabels {
-            tenant: caller.tenant.to_string(),
-            project: caller.project.to_string(),
-            model: self.model(model),
+            tenant: Arc::clone(&caller.tenant),
+            project: Arc::clone(&caller.project),
+            user: Arc::clone(&caller.user),
+            agent: Arc::clone(&caller.agent),
+            tool,
+            model,
         };
-        self.calls.get_or_create(&labels).inc_by(cost);
+        self.calls.with(labels, |dollars| {
+            dollars.inc_by(cost);
+        });
     }
 
     /// Counts what a model used. What nobody counted says nothing of it.
-    pub fn of_tokens(&self, asked: Asked<'_>, tokens: Tokens) {
+    pub fn of_tokens(&self, model: &Model, error_type: ErrorLabel, tokens: &Tokens, seen: Seen) {
         if tokens.known == Counted::Estimated {
             return;
         }
-        for (token_type, count) in [("input", tokens.input), ("output", tokens.output)] {
+        let parts = [("cache_read", tokens.cached), ("cache_creation", tokens.cache_written)];
+        let parts = parts.into_iter().filter(|(_, count)| *count > 0);
+        for (token_type, count) in
+            [("input", tokens.input), ("output", tokens.output)].into_iter().chain(parts)
+        {
             let labels = TokenLabels {
-                operation: asked.operation.to_owned(),
-                provider: asked.provider.name(),
-                model: self.model(asked.model.unwrap_or_default()),
+                operation: model.operation.clone(),
+                provider: conventions::provider(model.provider),
+                model: Arc::clone(&model.name),
+                error_type,
                 token_type,
             };
             #[expect(clippy::cast_precision_loss, reason = "a figure to show")]
-            self.tokens.get_or_create(&labels).observe(count as f64);
+            self.tokens.with(labels, |counts| seen.observe(counts, count as f64));
         }
     }
 
     /// Counts the cost of an ended run, where there is one.
-    pub fn of_run(&self, cost_usd: f64) {
-        if cost_usd > 0.0 {
-            self.runs.observe(cost_usd);
+    pub fn of_run(&self, caller: &Caller, model: Arc<str>, cost_usd: f64, seen: Seen) {
+        if cost_usd <= 0.0 {
+            return;
         }
-    }
-
-    /// The label of a model, within the cap.
-    fn model(&self, name: &str) -> String {
-        if name.len() > MODEL_LIMIT_BYTES {
-            return OTHER.to_owned();
-        }
-        let mut models = self.models.lock();
-        if !name.is_empty() && !models.contains(name) {
-            if models.len() >= MODEL_LIMIT_NAMES {
-                return OTHER.to_owned();
-            }
-            models.insert(name.into());
-        }
-        name.to_owned()
+        let (tenant, project) = (Arc::clone(&caller.tenant), Arc::clone(&caller.project));
+        let labels = RunLabels { tenant, project, model };
+        self.runs.with(labels, |dollars| seen.observe(dollars, cost_usd));
     }
 }
