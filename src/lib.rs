@@ -13,6 +13,7 @@ pub mod yaml;
 pub mod contract;
 pub mod policy;
 
+pub mod baseline;
 pub mod call;
 
 pub mod identify;

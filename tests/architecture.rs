@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 /// Modules in the order in which they may know each other: each may import those before it and
 /// those on its own line.
-const ORDER: [&[&str]; 14] = [
+const ORDER: [&[&str]; 15] = [
     &["clock", "weaken"],
     &["json", "yaml"],
     &["contract", "policy"],
     &["call"],
+    &["baseline"],
     &["ledger", "protocol", "identify", "stdio"],
     &["guard"],
     &["forward"],

@@ -35,7 +35,7 @@ use self::queue::Worker;
 use self::watched::Watched;
 use crate::call::trace::TraceParent;
 use crate::call::{Caller, RunEnd, RunId};
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::forward::{ConnectError, Upstream, UpstreamSpec};
 
 /// Runs that wait to be judged.
@@ -66,19 +66,37 @@ pub struct Evaluation {
     pub name: Arc<str>,
     pub outcome: Outcome,
     pub about: Arc<About>,
-    /// When it was known, milliseconds since the Unix epoch.
-    pub at_ms: i64,
+    pub begun: Now,
+    /// How long the judge took.
+    pub took: Duration,
 }
 
 /// What came of an evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// One of the rubric's grades, and why.
-    Graded { label: Arc<str>, score: f64, explanation: String },
+    /// One of the rubric's grades.
+    Graded {
+        label: Arc<str>,
+        score: f64,
+        /// Empty unless contents are recorded: it may repeat them.
+        explanation: String,
+    },
     /// It needs contents, and none are recorded: nobody was asked.
     Undecidable,
     /// The judge did not answer, or not as it was asked.
     Failed(Failure),
+}
+
+impl Outcome {
+    /// The same without an explanation, which may repeat what it explains.
+    fn unexplained(self) -> Self {
+        match self {
+            Self::Graded { label, score, .. } => {
+                Self::Graded { label, score, explanation: String::new() }
+            }
+            Self::Undecidable | Self::Failed(_) => self,
+        }
+    }
 }
 
 /// Why there is no answer of the judge's.
@@ -98,6 +116,20 @@ pub enum Failure {
     NotAGrade,
 }
 
+impl Failure {
+    /// The name users see as `error.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "connect",
+            Self::Timeout => "timeout",
+            Self::Status(_) => "http_status",
+            Self::TooLarge => "too_large",
+            Self::NotACompletion => "malformed_response",
+            Self::NotAGrade => "validation_failed",
+        }
+    }
+}
+
 /// Which run an evaluation is of.
 #[derive(Clone, Debug)]
 pub struct About {
@@ -107,8 +139,18 @@ pub struct About {
     pub chosen: Chosen,
     /// The last call that was seen of it; absent when it was stopped at its first.
     pub call_id: Option<Arc<str>>,
-    /// The place of that call in its trace.
+    /// The run's own span or, where it has none, that of its last call.
     pub trace: Option<TraceParent>,
+}
+
+/// A run that has ended, as whoever tells of it knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'a> {
+    pub run: &'a RunId,
+    pub id_source: &'static str,
+    pub caller: &'a Caller,
+    /// The run's own span, where it has one.
+    pub root: Option<TraceParent>,
 }
 
 impl Evaluation {
@@ -176,7 +218,8 @@ impl Evaluator {
     }
 
     /// A run has come to its end: it is judged, or forgotten. Never waits.
-    pub fn run_ended(&self, ending: Ending, run: &RunId, id_source: &'static str, caller: &Caller) {
+    pub fn run_ended(&self, ending: Ending, whose: Whose<'_>) {
+        let Whose { run, id_source, caller, root } = whose;
         // The call that stops a run is closed after the run: of a short one nothing is known yet.
         let transcript = self.watched.take(run).unwrap_or_default();
         let is_failed = ending.is_failed(&transcript);
@@ -195,7 +238,7 @@ impl Evaluator {
             caller: caller.clone(),
             chosen,
             call_id: last.map(|last| Arc::from(last.call_id.as_str())),
-            trace: last.and_then(|last| last.trace),
+            trace: root.or_else(|| last.and_then(|last| last.trace)),
         });
         let case = Case { about, transcript, ending };
         if self.queue.try_send(case).is_err() {

@@ -61,10 +61,12 @@ impl Desk {
     /// Asks by each rubric, one after the other.
     async fn judge(&self, case: &Case) {
         for rubric in &*self.plan.rubrics {
+            let begun = self.clock.now();
             let outcome = if rubric.needs_contents && !case.transcript.has_contents() {
                 Outcome::Undecidable
-            } else if self.spend.lock().take(self.clock.now()) {
-                self.ask(rubric, case).await.unwrap_or_else(Outcome::Failed)
+            } else if self.spend.lock().take(begun) {
+                let outcome = self.ask(rubric, case).await.unwrap_or_else(Outcome::Failed);
+                if case.transcript.has_contents() { outcome } else { outcome.unexplained() }
             } else {
                 if let Some(told) = self.told.upgrade() {
                     told.skipped(&rubric.name);
@@ -76,7 +78,8 @@ impl Desk {
                 name: rubric.name.clone(),
                 outcome,
                 about: Arc::clone(&case.about),
-                at_ms: self.clock.now().wall_ms,
+                begun,
+                took: self.clock.now().since(begun.mono),
             });
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{ErrorClass, Intended, StopReason, Tokens, Verdict};
-use crate::evaluate::{Ending, Evaluation, Evaluations, Evaluator, Outcome, Shown, Step};
+use crate::evaluate::{Ending, Evaluation, Evaluations, Evaluator, Outcome, Shown, Step, Whose};
 use crate::ledger::EndedRun;
 use crate::record::Recorder;
 use crate::record::event::{self, Event, Hex64, Hex128, Kind};
@@ -42,7 +42,7 @@ impl Recorder {
     /// A run that has ended is judged, if it is chosen.
     pub(super) fn evaluate_run(&self, run: &EndedRun) {
         let Some(evaluator) = self.evaluator.get() else { return };
-        let EndedRun { id, id_source, caller, end, rule, duration, usage, .. } = run;
+        let EndedRun { id, id_source, caller, end, rule, duration, usage, root, .. } = run;
         let ending = Ending {
             end: *end,
             rule: rule.clone(),
@@ -53,13 +53,14 @@ impl Recorder {
             cost_usd: usage.cost_usd.dollars(),
             tokens: usage.tokens,
         };
-        evaluator.run_ended(ending, id, id_source, caller);
+        let root = root.as_ref().map(|root| root.context.span());
+        evaluator.run_ended(ending, Whose { run: id, id_source, caller, root });
     }
 }
 
 impl Evaluations for Recorder {
     fn evaluated(&self, evaluation: Evaluation) {
-        let Evaluation { name, outcome, about, at_ms } = &evaluation;
+        let Evaluation { name, outcome, about, begun, took } = &evaluation;
         let failure;
         let (label, score, detail) = match outcome {
             Outcome::Graded { label, score, .. } => (&**label, Some(*score), about.chosen.detail()),
@@ -71,7 +72,8 @@ impl Evaluations for Recorder {
         };
         self.metrics.evaluated(name, label);
         self.note(&Event {
-            ts_ms: *at_ms,
+            ts_ms: begun.wall_ms,
+            duration_ms: Some(event::millis(*took)),
             kind: Kind::Evaluation,
             run_id: Some(&about.run.0),
             run_id_source: Some(about.id_source),

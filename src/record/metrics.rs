@@ -38,6 +38,7 @@ use self::levels::Levels;
 use self::names::Names;
 use self::runs::{Ended, Runs};
 use self::telemetry::Reloads;
+use crate::call::trace::TraceContext;
 use crate::call::{Language, ToolFacts};
 use crate::clock::Now;
 use crate::ledger::{EndedRun, Models};
@@ -56,6 +57,7 @@ pub(super) struct Metrics {
     levels: Levels,
     budgets: Budgets,
     intents: Intents,
+    evaluations: EvaluationCounts,
     reloads: Reloads,
     none: Arc<str>,
     /// What stands for the models of a run that asked several.
@@ -65,6 +67,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
+    /// `spans`: what becomes of spans, which others count.
     pub fn new(spans: &Tally) -> Self {
         let mut registry = Registry::default();
         let names = Arc::new(Names::default());
@@ -78,6 +81,7 @@ impl Metrics {
             levels: Levels::registered(&mut registry, &names),
             budgets: Budgets::registered(&mut registry, &names),
             intents: Intents::registered(&mut registry),
+            evaluations: EvaluationCounts::registered(&mut registry),
             reloads: Reloads::registered(&mut registry),
             registry,
             none: Arc::from(""),
@@ -145,16 +149,11 @@ impl Metrics {
         }
     }
 
-    /// Counts an evaluation of a run, or a failed check of an answer.
-    pub fn evaluated(&self, name: &str, label: &str) {
-        self.evaluations.count(name, label);
-    }
-
     /// Counts a run that has ended, without what was counted with an earlier end of it.
     pub fn run_ended(&self, run: &EndedRun, now: Now) {
         let news = run.unreported();
-        let seen = Seen::new(None, now.wall_ms);
-        let EndedRun { caller, end, duration, usage, .. } = run;
+        let EndedRun { caller, end, duration, usage, root, .. } = run;
+        let seen = Seen::new(root.as_ref().map(|root| trace_of(&root.context)), now.wall_ms);
         let model = Arc::clone(match &usage.models {
             Models::None => &self.none,
             Models::One(model) => model,
@@ -169,6 +168,11 @@ impl Metrics {
             duration: *duration,
         };
         self.runs.ended(&ended, seen);
+    }
+
+    /// Counts an evaluation of a run, or a failed check of an answer.
+    pub fn evaluated(&self, name: &str, label: &str) {
+        self.evaluations.count(name, label);
     }
 
     /// How often each rule and limit has acted or would have.
@@ -200,11 +204,13 @@ impl Metrics {
 
 /// The call that observations are of.
 fn seen(told: &Told) -> Seen {
-    let trace = told.known.trace.as_ref().map(|trace| {
-        let span = trace.span();
-        Trace { trace: span.trace(), span: span.id() }
-    });
+    let trace = told.known.trace.as_ref().map(trace_of);
     Seen::new(trace, told.ended.wall_ms)
+}
+
+fn trace_of(context: &TraceContext) -> Trace {
+    let span = context.span();
+    Trace { trace: span.trace(), span: span.id() }
 }
 
 impl Told {

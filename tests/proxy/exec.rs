@@ -32,6 +32,7 @@ fn folder(tool: &Tool, policy: &str) -> TempDir {
 fn exec(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
     command.arg("exec").args(arguments).current_dir(folder).kill_on_drop(true);
+    command.env_remove("TRACEPARENT").env_remove("TRACESTATE");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -77,6 +78,65 @@ async fn a_program_runs_as_one_run_and_its_exit_code_is_passed_on() {
     let events = events(folder.path());
     assert!(events.iter().all(|event| event["run_id"] == told[0]), "{events:?}");
     assert_eq!(events.iter().filter(|event| event["kind"] == "stop").count(), 1);
+}
+
+const TRACER: &str = r#"
+import os, urllib.request
+url = os.environ["TOOLGATE_SVC_URL"]
+urllib.request.urlopen(url + "/items/1")
+here = os.environ["TRACEPARENT"]
+span = here[:36] + "00000000000000aa" + here[52:]
+for number, parent in enumerate((here, span)):
+    request = urllib.request.Request(url + "/items/" + str(number + 2))
+    request.add_header("traceparent", parent)
+    request.add_header("tracestate", os.environ["TRACESTATE"])
+    urllib.request.urlopen(request)
+print(here, os.environ["TRACESTATE"])
+"#;
+
+#[tokio::test]
+async fn a_program_goes_on_in_the_trace_that_it_was_started_in() {
+    let tool = Tool::start().await;
+    let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+    for started_in in [Some(format!("00-{trace}-{span}-00")), Some("nonsense".into()), None] {
+        let folder = folder(&tool, "rules: []\n");
+        let mut command = exec(folder.path(), &["--", "python3", "-c", TRACER]);
+        if let Some(parent) = &started_in {
+            command.env("TRACEPARENT", parent).env("TRACESTATE", "a=1,b=2");
+        }
+        let is_placed = started_in.is_some_and(|parent| parent != "nonsense");
+        let before = tool.count();
+        let (output, out, err) = output(command).await;
+        assert!(output.status.success(), "{err}");
+        let (parent, state) = out.trim().split_once(' ').expect("both variables");
+        let [_, root_trace, root, flags] =
+            parent.split('-').collect::<Vec<_>>().try_into().expect("four parts");
+        let others = if is_placed { ",a=1,b=2" } else { "" };
+        assert_eq!(state, format!("toolgate={root}{others}"));
+        assert_eq!((root_trace == trace, flags == "00"), (is_placed, is_placed));
+        let events = events(folder.path());
+        let stop = events.iter().find(|event| event["kind"] == "stop").expect("it ended");
+        assert_eq!((&stop["trace_id"], &stop["span_id"]), (&root_trace.into(), &root.into()));
+        let above = stop.get("parent_span_id").and_then(Value::as_str);
+        assert_eq!(above, is_placed.then_some(span));
+        let calls: Vec<_> = events.iter().filter(|event| event["kind"] == "call").collect();
+        let parents: Vec<_> = calls.iter().map(|call| &call["parent_span_id"]).collect();
+        assert_eq!(parents, [root, root, "00000000000000aa"]);
+        for call in calls {
+            // What the gate made itself names no other run.
+            assert_eq!(
+                (&call["run_id"], &call["run_id_source"]),
+                (&stop["run_id"], &"path".into())
+            );
+            assert_eq!(call["trace_id"], root_trace);
+        }
+        for arrived in &tool.ledger()[before..] {
+            let sent = arrived.headers["traceparent"].to_str().expect("ASCII");
+            assert_eq!(sent.split('-').nth(1), Some(root_trace));
+            let state = arrived.headers["tracestate"].to_str().expect("ASCII");
+            assert_eq!(state.split_once(',').map(|(_, rest)| rest), is_placed.then_some("a=1,b=2"));
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Spans of what went through the gate, before collectors that take them and collectors that do
 //! not: no call is the worse for it.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -12,6 +15,12 @@ use crate::harness::{Act, Gate, Reply, Setup, Tool, get, post, until};
 async fn accounted(gate: &Gate) -> f64 {
     let exported = gate.metric("toolgate_telemetry_exported_total", "").await;
     exported + gate.metric("toolgate_telemetry_dropped_total", "").await
+}
+
+fn of_run(run: &str, path: &str, number: u64) -> Request<Full<Bytes>> {
+    let mut call = post(path, &json!({ "number": number }));
+    call.headers_mut().insert("toolgate-run-id", run.parse().expect("a value"));
+    call
 }
 
 fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
@@ -35,9 +44,7 @@ async fn the_spans_of_a_run_arrive() {
         };
         assert!(gate.stderr().contains(&where_to), "{}", gate.stderr());
         for number in 0..3 {
-            let mut call = post("/svc/items", &json!({ "number": number }));
-            call.headers_mut().insert("toolgate-run-id", "run-1".parse().expect("a value"));
-            assert_eq!(gate.send(call).await.status, 200);
+            assert_eq!(gate.send(of_run("run-1", "/svc/items", number)).await.status, 200);
         }
         // The run goes on, and whether it is kept is not known yet.
         assert!(collector.received().is_empty());
@@ -68,9 +75,9 @@ async fn a_failed_call_is_exported_while_its_run_goes_on() {
     let collector = Collector::start().await;
     let export = format!("export: {{ otlp: \"http://{}\", sample: 0% }}", collector.address);
     let gate = Setup::before(&tool).top(&export).start().await;
-    assert_eq!(gate.send(post("/svc/items", &json!({}))).await.status, 200);
+    assert_eq!(gate.send(of_run("run-1", "/svc/items", 1)).await.status, 200);
     tool.on("/look", Act::Reply(Reply::status(500)));
-    assert_eq!(gate.send(post("/svc/look", &json!({}))).await.status, 500);
+    assert_eq!(gate.send(of_run("run-2", "/svc/look", 2)).await.status, 500);
     let failed = until("the failed call", async || {
         let spans = collector.spans();
         (!named(&spans, "execute_tool svc.look").is_empty()).then_some(spans)

@@ -45,5 +45,5 @@ mod stdio_host;
 mod stops;
 mod streaming;
 mod tls;
-mod trace;
 mod tracesafe;
+mod tracing;

@@ -4,5 +4,5 @@ mod answers;
 mod calls;
 mod hostile;
 mod pins;
-mod server;
+pub mod server;
 mod streams;

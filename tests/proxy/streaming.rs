@@ -132,6 +132,7 @@ async fn headers_of_one_connection_stay_on_it() {
             "content-type",
             "host",
             "traceparent",
+            "tracestate",
             "user-agent",
             "x-end-to-end"
         ]

@@ -1,11 +1,12 @@
-//! Trace context, by the cases of the public W3C test suite and of the recommendation.
+//! Trace context, by the cases of the public W3C test suite and of the recommendation. Whether they
+//! hold over a connection is asked in `tests/proxy/tracing.rs`.
 
 use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::incoming;
-use crate::call::trace::{TraceContext, TraceParent, TraceState};
+use crate::call::trace::{TraceContext, TraceParent};
 
 const TRACE: &str = "12345678901234567890123456789012";
 const VALID: &str = "00-12345678901234567890123456789012-1234567890123456-01";
@@ -26,12 +27,26 @@ fn context(pairs: &[(&str, &str)]) -> TraceContext {
     TraceContext::child_of(incoming(&headers(pairs)).as_ref())
 }
 
+/// What is sent on of a state.
 fn state(states: &[&str]) -> Option<String> {
     let mut pairs = vec![("traceparent", VALID)];
     pairs.extend(states.iter().map(|state| ("tracestate", *state)));
     let context = context(&pairs);
     assert_eq!(context.trace_id(), TRACE, "a state never changes the trace");
-    context.tracestate().map(str::to_owned)
+    others(&context)
+}
+
+/// The members of others behind our own, if there are any.
+fn others(context: &TraceContext) -> Option<String> {
+    let sent = context.tracestate(context.span());
+    let own = format!("toolgate={}", context.span_id());
+    let others = sent.strip_prefix(&own).expect("our own member is the first");
+    others.strip_prefix(',').map(str::to_owned)
+}
+
+/// The `traceparent` that is sent on.
+fn sent(context: &TraceContext) -> String {
+    context.span().to_string()
 }
 
 #[test]
@@ -40,8 +55,8 @@ fn a_valid_parent_is_continued() {
     assert_eq!(context.trace_id(), TRACE);
     assert_eq!(context.parent_span_id().as_deref(), Some("1234567890123456"));
     assert_ne!(context.span_id(), "1234567890123456");
-    assert_eq!(context.traceparent(), format!("00-{TRACE}-{}-01", context.span_id()));
-    assert_eq!(context.tracestate(), None);
+    assert_eq!(sent(&context), format!("00-{TRACE}-{}-01", context.span_id()));
+    assert_eq!(others(&context), None);
 }
 
 #[test]
@@ -50,7 +65,7 @@ fn without_a_parent_a_trace_begins() {
         .map(|_| {
             let context = context(&[]);
             assert_eq!(context.parent_span_id(), None);
-            let sent = TraceParent::parse(&context.traceparent()).unwrap();
+            let sent = TraceParent::parse(&sent(&context)).unwrap();
             assert_eq!(sent, context.span());
             assert!(context.is_sampled());
             context.trace_id()
@@ -80,8 +95,8 @@ fn flags_pass_as_far_as_they_are_defined() {
     ] {
         let context = context(&[("traceparent", received)]);
         assert_eq!(context.trace_id(), TRACE);
-        assert!(context.traceparent().starts_with("00-"), "{received}");
-        assert!(context.traceparent().ends_with(sent), "{received}");
+        assert!(context.span().to_string().starts_with("00-"), "{received}");
+        assert!(context.span().to_string().ends_with(sent), "{received}");
     }
 }
 
@@ -93,6 +108,8 @@ fn parents_that_can_be_read_are_read() {
         "fe-12345678901234567890123456789012-1234567890123456-01-",
         " 00-12345678901234567890123456789012-1234567890123456-01",
         "\t00-12345678901234567890123456789012-1234567890123456-01",
+        "00-12345678901234567890123456789012-1234567890123456-01 ",
+        "00-12345678901234567890123456789012-1234567890123456-01\t",
         "\t 00-12345678901234567890123456789012-1234567890123456-01 \t",
     ] {
         assert_eq!(TraceParent::parse(header).unwrap().trace_id(), TRACE, "{header}");
@@ -140,7 +157,7 @@ fn invalid_parents_begin_a_new_trace() {
         let context = context(&[("traceparent", header), ("tracestate", "foo=1")]);
         assert_ne!(context.trace_id(), TRACE, "{header}");
         assert_eq!(context.parent_span_id(), None, "{header}");
-        assert_eq!(context.tracestate(), None, "{header}");
+        assert_eq!(others(&context), None, "{header}");
     }
 }
 
@@ -158,13 +175,25 @@ fn two_parents_are_none() {
 fn other_header_names_mean_nothing() {
     assert_ne!(context(&[("trace-parent", VALID)]).trace_id(), TRACE);
     assert_ne!(context(&[("trace.parent", VALID)]).trace_id(), TRACE);
-    let context = context(&[("traceparent", VALID), ("trace-state", "foo=1")]);
-    assert_eq!(context.tracestate(), None);
+    for name in ["trace-state", "trace.state"] {
+        let context = context(&[("traceparent", VALID), (name, "foo=1")]);
+        assert_eq!(others(&context), None);
+    }
+}
+
+#[test]
+fn a_state_without_a_parent_says_nothing() {
+    for state in ["foo=1", "foo=1,bar=2"] {
+        let context = context(&[("tracestate", state)]);
+        assert_eq!((context.parent_span_id(), others(&context)), (None, None));
+    }
+    let two = [("traceparent", VALID), ("traceparent", VALID), ("tracestate", "foo=1")];
+    assert_eq!(others(&context(&two)), None);
 }
 
 #[test]
 fn states_are_combined_and_trimmed() {
-    let cases: [(&[&str], Option<&str>); 13] = [
+    let cases: [(&[&str], Option<&str>); 17] = [
         (&["foo=1,bar=2"], Some("foo=1,bar=2")),
         (&["foo=1,bar=2", "rojo=1,congo=2", "baz=3"], Some("foo=1,bar=2,rojo=1,congo=2,baz=3")),
         (&[""], None),
@@ -172,6 +201,10 @@ fn states_are_combined_and_trimmed() {
         (&["", "foo=1"], Some("foo=1")),
         (&[" , ,\t"], None),
         (&["foo=1 \t , \t bar=2, \t baz=3"], Some("foo=1,bar=2,baz=3")),
+        (&["foo=1\t \t,\t \tbar=2,\t \tbaz=3"], Some("foo=1,bar=2,baz=3")),
+        (&["foo=1,,bar=2"], Some("foo=1,bar=2")),
+        (&["\tfoo=1 "], Some("foo=1")),
+        (&["foo= 1 "], Some("foo= 1")),
         (&["\t foo=1 \t"], Some("foo=1")),
         (&["foo= 1"], Some("foo= 1")),
         (&["foo=a b"], Some("foo=a b")),
@@ -226,8 +259,11 @@ fn sizes_are_bounded() {
     let members = |count: usize| {
         (1..=count).map(|index| format!("bar{index:02}={index:02}")).collect::<Vec<_>>().join(",")
     };
-    assert_eq!(state(&[&members(32)]), Some(members(32)));
+    let without_last = members(31);
+    assert_eq!(state(&[&members(32)]), Some(without_last), "ours is the thirty-second");
+    assert_eq!(state(&[&members(31)]), Some(members(31)));
     assert_eq!(state(&[&members(33)]), None);
+    assert_eq!(state(&[&members(32), "bar33=33"]), None);
     let with_foo = |key: &str| state(&["foo=1", &format!("{key}=1")]);
     assert!(with_foo(&"z".repeat(256)).is_some());
     assert_eq!(with_foo(&"z".repeat(257)), None);
@@ -249,16 +285,54 @@ fn long_states_lose_long_members_first_and_then_the_last() {
 }
 
 #[test]
-fn our_own_member_goes_first() {
-    let state = TraceState::parse(["foo=1,toolgate=old,bar=2"]).unwrap();
-    assert_eq!(state.with_own("toolgate", "new").unwrap().as_str(), "toolgate=new,foo=1,bar=2");
-    assert_eq!(TraceState::default().with_own("toolgate", "x").unwrap().as_str(), "toolgate=x");
-    assert_eq!(state.with_own("Toolgate", "x"), None);
-    assert_eq!(state.with_own("toolgate", "a=b"), None);
-    let full: Vec<_> = (1..=32).map(|index| format!("k{index}=v")).collect();
-    let full = TraceState::parse([full.join(",").as_str()]).unwrap();
-    let with_own = full.with_own("toolgate", "x").unwrap();
-    assert_eq!(with_own.as_str().split(',').count(), 32);
-    assert!(with_own.as_str().starts_with("toolgate=x,k1=v,"));
-    assert!(with_own.as_str().ends_with(",k31=v"));
+fn half_a_kilobyte_of_others_goes_on_whole() {
+    let member = |length: usize| format!("k{length}={}", "v".repeat(length - 5));
+    let most = [member(127), member(128), member(126), member(125)].join(",");
+    let most = format!("{most},z=1");
+    assert_eq!(most.len(), 513);
+    assert_eq!(state(&[&most]), Some(most[..509].to_owned()), "whole members only");
+    assert_eq!(state(&[&most[..509], "z="]), None);
+    let exact = [member(127), member(128), member(126), member(128)].join(",");
+    assert_eq!((exact.len(), state(&[&exact])), (512, Some(exact.clone())));
+    assert_eq!(state(&[&format!("{}=1", "z".repeat(256))]).unwrap().len(), 258, "where it fits");
+}
+
+#[test]
+fn our_own_member_goes_first_and_says_which_span_was_sent() {
+    let span = |context: &TraceContext| context.tracestate(context.span());
+    let ours = context(&[("traceparent", VALID), ("tracestate", "foo=1,toolgate=old,bar=2")]);
+    assert_eq!(span(&ours), format!("toolgate={},foo=1,bar=2", ours.span_id()));
+    let fresh = context(&[]);
+    assert_eq!(span(&fresh), format!("toolgate={}", fresh.span_id()));
+    let attempt = ours.span().with_span(0xab).unwrap();
+    assert_eq!(attempt.to_string(), format!("00-{TRACE}-00000000000000ab-01"));
+    assert_eq!(ours.tracestate(attempt), "toolgate=00000000000000ab,foo=1,bar=2");
+    assert_eq!(ours.span().with_span(0), None);
+    // One of ours among thirty-two makes room for itself.
+    let full: Vec<_> =
+        (1..=31).map(|index| format!("k{index}=v")).chain(["toolgate=x".into()]).collect();
+    let sent = span(&context(&[("traceparent", VALID), ("tracestate", &full.join(","))]));
+    assert_eq!(sent.split(',').count(), 32);
+    assert!(sent.ends_with(",k31=v"), "{sent}");
+}
+
+#[test]
+fn spans_stand_where_they_are_put() {
+    let call = context(&[("traceparent", VALID), ("tracestate", "foo=1")]);
+    let child = call.child();
+    assert_eq!((child.trace_id(), child.parent()), (call.trace_id(), Some(call.span())));
+    assert_eq!(others(&child).as_deref(), Some("foo=1"));
+    let sibling = call.sibling();
+    assert_eq!((sibling.trace_id(), sibling.parent()), (call.trace_id(), call.parent()));
+    assert_ne!(sibling.span(), call.span());
+    let other = TraceParent::parse(&VALID.replace("12-", "13-")).unwrap();
+    assert_eq!(call.clone().linked(Some(other)).link(), Some(other));
+    assert_eq!(call.clone().linked(call.parent()).link(), None, "it stands there already");
+    assert_eq!(call.clone().linked(None).link(), None);
+}
+
+#[test]
+fn an_unsampled_trace_stays_unsampled_below() {
+    let call = context(&[("traceparent", &VALID.replace("-01", "-00"))]);
+    assert!(!call.is_sampled() && !call.child().is_sampled() && !call.sibling().is_sampled());
 }

@@ -50,7 +50,7 @@ pub fn carried(document: &Document) -> Carried<'_> {
 }
 
 /// What becomes of a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Member<'m> {
     /// It has this value.
     Is(&'m str),
@@ -132,10 +132,14 @@ mod tests {
 
     #[test]
     fn baggage_that_is_no_text_is_seen() {
-        let of = |text| carried(&Document::from_text(text).unwrap()).baggage.clone();
-        assert_eq!(of(r#"{"params":{"_meta":{"baggage":"a=1"}}}"#), Carry::Text("a=1"));
-        assert_eq!(of(r#"{"params":{"_meta":{"baggage":["a=1"]}}}"#), Carry::Unreadable);
-        assert_eq!(of(r#"{"params":{"_meta":{}}}"#), Carry::None);
-        assert_eq!(of(r#"{"params":{}}"#), Carry::None);
+        for (text, expected) in [
+            (r#"{"params":{"_meta":{"baggage":"a=1"}}}"#, Carry::Text("a=1")),
+            (r#"{"params":{"_meta":{"baggage":["a=1"]}}}"#, Carry::Unreadable),
+            (r#"{"params":{"_meta":{}}}"#, Carry::None),
+            (r#"{"params":{}}"#, Carry::None),
+        ] {
+            let document = Document::from_text(text).unwrap();
+            assert_eq!(carried(&document).baggage, expected, "{text}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::clock::Now;
 use crate::ledger::{EndedRun, Models, Usage};
 use crate::policy::amount::Usd;
 use crate::policy::model::Measure;
+use crate::record::export::Tally;
 use crate::record::told::{Close, Told};
 
 const INVENTED: usize = 10_000;
@@ -129,7 +130,7 @@ fn classic(metrics: &Metrics) -> String {
 
 #[test]
 fn a_call_of_a_tool_is_none_of_a_model() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(&Tally::default());
     close(&metrics, &told(Language::Http, "get"));
     close(&metrics, &told(mcp("tools/call"), "say"));
     close(&metrics, &told(mcp("tools/list"), "mcp:tools/list"));
@@ -167,7 +168,7 @@ fn a_call_of_a_tool_is_none_of_a_model() {
 
 #[test]
 fn errors_are_named_and_success_is_not() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(&Tally::default());
     let mut late = told(Language::Http, "get");
     late.close.outcome.status = Status::Timeout;
     late.close.outcome.error_class = Some(ErrorClass::Timeout);
@@ -184,7 +185,7 @@ fn errors_are_named_and_success_is_not() {
 
 #[test]
 fn a_run_is_told_with_its_calls() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(&Tally::default());
     let usage = Usage {
         calls: 7,
         tool_calls: 4,
@@ -210,7 +211,7 @@ fn a_run_is_told_with_its_calls() {
 
 #[test]
 fn what_alerts_look_at_is_there_from_the_start() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(&Tally::default());
     let text = classic(&metrics);
     for (name, labels) in [
         (
@@ -240,7 +241,7 @@ fn what_alerts_look_at_is_there_from_the_start() {
 
 #[test]
 fn exemplars_lead_to_the_trace_and_are_left_out_of_the_classic_text() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(&Tally::default());
     let call = told(Language::Http, "get");
     let span = call.known.trace.as_ref().expect("a trace").span();
     close(&metrics, &call);
@@ -263,7 +264,7 @@ fn exemplars_lead_to_the_trace_and_are_left_out_of_the_classic_text() {
 /// All but the values of the labels that callers may make up is as it is for one call.
 #[test]
 fn ten_thousand_made_up_names_make_no_more_series_than_there_is_room_for() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::new(&Tally::default());
     for number in 0..INVENTED {
         let name: Arc<str> = format!("n{number}").into();
         close(&metrics, &told(Language::Http, &name));
