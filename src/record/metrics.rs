@@ -49,7 +49,6 @@ use crate::record::told::Told;
 
 pub(super) struct Metrics {
     registry: Registry,
-    evaluations: EvaluationCounts,
     decisions: Decisions,
     calls: Calls,
     costs: Costs,
@@ -73,7 +72,6 @@ impl Metrics {
         let names = Arc::new(Names::default());
         spans.register(&mut registry);
         Self {
-            evaluations: EvaluationCounts::registered(&mut registry),
             decisions: Decisions::registered(&mut registry, &names),
             calls: Calls::registered(&mut registry, &names),
             costs: Costs::registered(&mut registry, &names),

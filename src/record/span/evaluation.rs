@@ -2,20 +2,18 @@
 //! because that one may have been sent long before.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use opentelemetry_sdk::trace::SpanData;
 
 use super::draft::{Attributes, Draft, Timeline};
 use super::names;
 use crate::call::trace::{TraceContext, TraceState};
-use crate::clock::Now;
 use crate::evaluate::{Evaluation, Outcome};
 
 /// `evaluate {name}` with the event `gen_ai.evaluation.result`, without the judge's own words, which
 /// may repeat what it was shown. `None` where the run has no place in a trace.
 pub(super) fn of_evaluation(evaluation: &Evaluation) -> Option<SpanData> {
-    let Evaluation { name, outcome, about, at_ms } = evaluation;
+    let Evaluation { name, outcome, about, begun, took } = evaluation;
     let mut draft =
         Draft::of(&TraceContext::child_of(Some(&(about.trace?, TraceState::default()))));
     draft.name = Cow::Owned(format!("evaluate {name}"));
@@ -39,8 +37,8 @@ pub(super) fn of_evaluation(evaluation: &Evaluation) -> Option<SpanData> {
     draft.attributes.put_text(names::RUN, &about.run.0);
     draft.attributes.put_text(names::AGENT, &about.caller.agent);
     draft.attributes.put_some(names::CALL, about.call_id.clone());
-    let timeline = Timeline::new(Now { mono: Duration::ZERO, wall_ms: *at_ms });
-    let at = timeline.at(Duration::ZERO);
-    draft.event(names::EVALUATION_EVENT, at, result);
-    Some(draft.finish(at, at, false))
+    let timeline = Timeline::new(*begun);
+    let end = timeline.at(begun.mono.saturating_add(*took));
+    draft.event(names::EVALUATION_EVENT, end, result);
+    Some(draft.finish(timeline.at(begun.mono), end, false))
 }
