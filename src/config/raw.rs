@@ -323,16 +323,22 @@ pub struct Reload {
 pub struct Record {
     /// `stdout`, or a file that one JSON object a call is appended to. Default `stdout`.
     pub events: Option<Field<String>>,
-    /// Whether bodies are recorded.
+    /// Whether arguments, results, prompts and completions are recorded on spans. Default `none`.
     pub bodies: Option<Field<Bodies>>,
 }
 
-/// Whether bodies are recorded.
+/// Whether contents are recorded. `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` in the
+/// environment narrows it, or chooses the place, and never widens it.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bodies {
     /// Never.
     None,
+    /// Without what detectors find, and without values whose names say that they are secret; of each
+    /// text 16 KiB.
+    Redacted,
+    /// As they are; of each text 16 KiB.
+    Full,
 }
 
 /// Labels of all calls on this listener.
@@ -398,6 +404,5 @@ pub const SHAPE: Shape = Shape {
         ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
-        ("Bodies", &["redacted", "full"]),
     ],
 };

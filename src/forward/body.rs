@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
+use crate::clock::{Clock, Now};
 use crate::forward::Content;
 use crate::json::{Digest, Hasher};
 use crate::protocol::llm::Asked;
@@ -39,6 +40,8 @@ pub struct Measure {
     pub kept: Option<Bytes>,
     /// What it says in its protocol's own words, where that is listened to.
     pub heard: Option<Heard>,
+    /// When the first piece came, where that is asked for.
+    pub first: Option<Now>,
 }
 
 impl Measure {
@@ -83,6 +86,8 @@ pub struct Hearing {
     pub wishes: Option<Wishes>,
     /// Changes it on its way.
     pub sift: Option<Box<dyn Sift>>,
+    /// Tells when its first piece came.
+    pub clock: Option<Clock>,
 }
 
 /// Holds parts of a body back until they are judged. What it holds is bounded.
@@ -108,6 +113,9 @@ pub struct Metered {
     afresh: Option<Hasher>,
     sift: Sifting,
     wishes: Option<Wishes>,
+    /// Until the first piece comes.
+    clock: Option<Clock>,
+    first: Option<Now>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -136,7 +144,7 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener, wishes, sift } = hearing;
+        let Hearing { keep, listener, wishes, sift, clock } = hearing;
         let mut metered = Self {
             inner,
             afresh: listener.as_ref().map(|_| hasher.clone()),
@@ -146,6 +154,8 @@ impl Metered {
             listener,
             sift: sift.map_or(Sifting::Untouched, Sifting::On),
             wishes,
+            clock,
+            first: None,
             idle,
             silence: None,
             finish: Some(finish),
@@ -180,7 +190,7 @@ impl Metered {
             }
             (_, _) => hasher.finish(),
         };
-        finish(Measure { tail, digest, bytes: self.bytes, kept, heard });
+        finish(Measure { tail, digest, bytes: self.bytes, kept, heard, first: self.first });
     }
 
     /// What of a piece goes on. `None` for nothing.
@@ -231,6 +241,9 @@ impl Metered {
     }
 
     fn take_in(&mut self, data: &Bytes) {
+        if let Some(clock) = self.clock.take() {
+            self.first = Some(clock.now());
+        }
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         if let Some(hasher) = &mut self.hasher {
             hasher.update(data);

@@ -67,7 +67,8 @@ pub fn admit(
         }
     };
     let view = call.view(visit.step());
-    let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes: call.sizes() };
+    let (tool, sizes, work) = (call.tool.name.clone(), call.sizes(), call.work());
+    let asked = Asked { tool, call_key: call.key, sizes, work };
     let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
         guard::judge(view, call.key, &applicable, look, now)
     });

@@ -7,7 +7,9 @@ use crate::call::{Caller, Effect, Refusal, RunId, Status, StopReason, ToolFacts}
 use crate::clock::{Clock, ManualClock};
 use crate::guard::{Granted, Refused, judge};
 use crate::json::{Document, loop_key};
-use crate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes};
+use crate::ledger::{
+    Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes, Work,
+};
 use crate::policy::compile::{Catalogue, compile};
 use crate::policy::set::PolicySet;
 use crate::policy::view::CallView;
@@ -80,7 +82,8 @@ impl World {
             tool: &facts,
             caller: &caller,
         };
-        let asked = Asked { tool: tool.into(), call_key, sizes: Sizes::default() };
+        let asked =
+            Asked { tool: tool.into(), call_key, sizes: Sizes::default(), work: Work::Tool };
         let decided = visit.decide(asked, view, &applicable.limits, now, |look| {
             judge(view, call_key, &applicable, look, now)
         });

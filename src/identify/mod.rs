@@ -32,11 +32,13 @@ use crate::call::{
 };
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
-use crate::ledger::{ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit};
+use crate::ledger::{
+    ArgsKey, Denial, Ledger, PinnedDefinition, Sizes, ToolCall, Turn, Visit, Work,
+};
 use crate::policy::view::CallView;
 use crate::protocol::NamedTools;
 use crate::protocol::http::Routes;
-use crate::protocol::llm::Order;
+use crate::protocol::llm::{Order, shown_model};
 
 use self::baggage::Pass;
 pub use self::body::{Room, Share};
@@ -264,6 +266,17 @@ impl Call {
         // Of a model without a price, what the config says a call costs.
         let unpriced = if self.plan.cost.is_said() { fixed } else { Order::unpriced() };
         Sizes { cost: order.most_cost().unwrap_or(unpriced), tokens: order.most_tokens() }
+    }
+
+    /// What of its run it is.
+    pub fn work(&self) -> Work {
+        match &self.order {
+            None => Work::Tool,
+            Some(order) if order.is_billed() => {
+                Work::Inference(order.model().map(|name| Arc::from(shown_model(name))))
+            }
+            Some(_) => Work::Lookup,
+        }
     }
 
     /// What expressions see of it.

@@ -27,6 +27,7 @@ mod unknown;
 mod upstreams;
 mod visit;
 mod window;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,7 @@ pub use sweep::COMPLETED_AFTER;
 pub use unknown::{Doubt, UnknownWrite, UnknownWrites, Watched, Write};
 pub use upstreams::{Load, Slot, Upstreams};
 pub use visit::{Asked, Denial, Drawn, Judgement, Look, Visit};
+pub use work::{Models, Work};
 
 use keys::{ScopeKey, Scopes, Shared};
 use run::RunCell;

@@ -238,7 +238,7 @@ impl Reservation {
         let mut state = self.visit.run.state.lock();
         match self.visit.standing {
             Standing::Tool => {
-                state.usage.calls = state.usage.calls.saturating_sub(1);
+                state.usage.withdraw(&self.asked.work);
                 state.history.withdraw(self.step());
             }
             Standing::Protocol => {}

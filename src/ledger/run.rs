@@ -14,6 +14,7 @@ use crate::ledger::keys::Shared;
 use crate::ledger::root::{Root, RunSpan};
 use crate::ledger::scope::Scope;
 use crate::ledger::stops::Stop;
+use crate::ledger::work::{Models, Work};
 use crate::policy::amount::Usd;
 use crate::policy::history::History;
 use crate::policy::view::{Labels, RunView};
@@ -26,6 +27,12 @@ pub struct Usage {
     pub steps: u64,
     /// Calls admitted.
     pub calls: u64,
+    /// Of `calls`, those to tools.
+    pub tool_calls: u64,
+    /// Of `calls`, those for which a model was to answer.
+    pub inferences: u64,
+    /// Those models.
+    pub models: Models,
     pub ok: u64,
     /// Admitted calls that ended in any other way.
     pub errors: u64,
@@ -65,9 +72,38 @@ pub struct EndedRun {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unreported {
     pub calls: u64,
+    pub tool_calls: u64,
+    pub inferences: u64,
     pub errors: u64,
     pub denials: u64,
     pub cost_usd: Usd,
+}
+
+impl Usage {
+    /// Counts an admitted call.
+    pub(super) fn admit(&mut self, work: &Work) {
+        self.calls = self.calls.saturating_add(1);
+        match work {
+            Work::Tool => self.tool_calls = self.tool_calls.saturating_add(1),
+            Work::Inference(model) => {
+                self.inferences = self.inferences.saturating_add(1);
+                if let Some(model) = model {
+                    self.models.ask(model);
+                }
+            }
+            Work::Lookup => {}
+        }
+    }
+
+    /// Takes back an admitted call that was refused after all.
+    pub(super) fn withdraw(&mut self, work: &Work) {
+        self.calls = self.calls.saturating_sub(1);
+        match work {
+            Work::Tool => self.tool_calls = self.tool_calls.saturating_sub(1),
+            Work::Inference(_) => self.inferences = self.inferences.saturating_sub(1),
+            Work::Lookup => {}
+        }
+    }
 }
 
 impl EndedRun {
@@ -78,6 +114,8 @@ impl EndedRun {
         let cost = usage.cost_usd.nanos().saturating_sub(before.cost_usd.nanos());
         Unreported {
             calls: usage.calls.saturating_sub(before.calls),
+            tool_calls: usage.tool_calls.saturating_sub(before.tool_calls),
+            inferences: usage.inferences.saturating_sub(before.inferences),
             errors: usage.errors.saturating_sub(before.errors),
             denials: usage.denials.saturating_sub(before.denials),
             cost_usd: Usd::from_nanos(cost),

@@ -14,7 +14,7 @@ use crate::clock::{Clock, ManualClock, Now};
 use crate::json::Document;
 use crate::ledger::{
     Asked, Bounds, Denial, EndedRun, Judgement, Ledger, Look, MintSpec, Reservation, RunEnds,
-    STOPPED_LIMIT_RUNS, Settlement, Sizes, Stopped,
+    STOPPED_LIMIT_RUNS, Settlement, Sizes, Stopped, Work,
 };
 use crate::policy::compile::compile;
 use crate::policy::set::Applicable;
@@ -86,7 +86,7 @@ fn fits(look: &Look<'_>, now: Now) -> Judgement<(), ()> {
 }
 
 fn asked() -> Asked {
-    Asked { tool: "s.t".into(), call_key: 1, sizes: Sizes::default() }
+    Asked { tool: "s.t".into(), call_key: 1, sizes: Sizes::default(), work: Work::Tool }
 }
 
 /// A call of this caller to the tool without arguments.

@@ -15,6 +15,7 @@ use crate::ledger::reservation::Reservation;
 use crate::ledger::run::{DenialNote, EndedRun, RunCell, RunState};
 use crate::ledger::scope::Scope;
 use crate::ledger::stops::Stops;
+use crate::ledger::work::Work;
 use crate::ledger::{Execution, Intent, Intents, Kills, Ledger, ToolCall};
 use crate::policy::amount::Amount;
 use crate::policy::expr::EvalError;
@@ -73,6 +74,7 @@ pub struct Asked {
     pub call_key: u64,
     /// What is reserved for it.
     pub sizes: Sizes,
+    pub work: Work,
 }
 
 /// What the guards decided.
@@ -313,7 +315,7 @@ impl Visit {
                 }
                 match self.standing {
                     Standing::Tool => {
-                        state.usage.calls = state.usage.calls.saturating_add(1);
+                        state.usage.admit(&asked.work);
                         if !Hole::BlindToOpenCalls.is_open() {
                             state.history.open(self.step, &asked.tool, asked.call_key);
                         }

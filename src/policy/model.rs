@@ -202,7 +202,7 @@ pub enum Maximum {
 }
 
 /// A measure's name; cheap to copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Measure {
     Fixed(&'static str),
     /// With an expression: `sum(args.amount)`.

@@ -38,11 +38,9 @@ impl ErrorType {
         let said = match outcome.status {
             // What the server said is why; what the gate did about it comes after.
             Status::Error => rpc_code,
-            Status::Ok
-            | Status::Timeout
-            | Status::Denied
-            | Status::Cancelled
-            | Status::Unknown => None,
+            Status::Ok | Status::Timeout | Status::Denied | Status::Cancelled | Status::Unknown => {
+                None
+            }
         };
         let known = said.filter(|code| RESERVED_CODES.iter().any(|range| range.contains(code)));
         known.map_or(by_class, Self::Rpc)

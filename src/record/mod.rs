@@ -4,6 +4,9 @@
 //! is written once: closed with an outcome or a refusal, or, when it is dropped by a client that
 //! went away or by a panic, as what it was.
 
+pub mod content;
+mod conventions;
+mod error_type;
 mod evaluations;
 mod event;
 mod export;
@@ -14,6 +17,7 @@ mod outgoing;
 mod page;
 mod rules;
 mod shelf;
+pub mod span;
 mod told;
 
 #[cfg(test)]
@@ -23,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::call::{Caller, Intended, Language, RunEnd};
+use crate::call::{Caller, Intended, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
 use crate::evaluate::Evaluator;
@@ -41,7 +45,7 @@ pub use told::{Close, Told};
 
 use event::{Hex64, Hex128};
 use journal::Journal;
-use metrics::{Asked, Metrics, Observation};
+use metrics::Metrics;
 use shelf::Shelf;
 use told::Digests;
 
@@ -103,7 +107,7 @@ impl Recorder {
 
     /// Counts a closed call and hands it on.
     fn closed(&self, told: Told, digests: &Digests) {
-        self.count(&told);
+        self.metrics.closed(&told);
         self.tell_intent(&told, digests);
         self.evaluate_call(&told, digests);
         if let Some(shelf) = &self.shelf {
@@ -112,35 +116,9 @@ impl Recorder {
         }
     }
 
-    fn count(&self, told: &Told) {
-        let Told { known, close, caller, .. } = told;
-        self.metrics.closed(&Observation {
-            verdict: close.verdict,
-            rule: close.rule.as_deref().unwrap_or_default(),
-            stop_reason: close.stop_reason,
-            observed: &known.observed,
-            redacted: &known.redacted_by,
-            forwarded: match (told.was_forwarded(), known.tool.as_deref()) {
-                (true, Some(tool)) => Some((&tool.name, &caller.agent, told.duration())),
-                (true, None) | (false, _) => None,
-            },
-            error_class: close.outcome.error_class,
-            gate: told.gate(),
-        });
-        let model = known.model.as_deref();
-        self.metrics.call_cost(caller, model.unwrap_or_default(), close.cost_usd);
-        if let (Some(tokens), Language::Llm(message)) = (close.tokens, &known.language) {
-            let operation = known.tool.as_deref().map_or("", |tool| &*tool.operation);
-            let asked = Asked { operation, provider: message.provider, model };
-            self.metrics.tokens(asked, tokens);
-        }
-    }
-
-    /// Counts a forwarded call by what the model had to do with it, and tells of one that it did not
-    /// ask for.
+    /// Tells of a forwarded call that the model did not ask for.
     fn tell_intent(&self, told: &Told, digests: &Digests) {
         let Some(intended) = told.known.intended.filter(|_| told.known.sent) else { return };
-        self.metrics.executed(intended.name());
         if let Some(detail) = Intended::mismatch(intended) {
             self.note(&told.mismatch(digests, detail));
         }
@@ -237,8 +215,6 @@ impl Recorder {
 
 impl RunEnds for Recorder {
     fn run_ended(&self, run: EndedRun) {
-        // What was counted with an earlier end of the run is not counted again.
-        let news = run.unreported();
         let EndedRun { id, id_source, caller, parent, end, rule, duration, usage, before: _, root } =
             &run;
         let now = self.clock.now();
@@ -270,8 +246,7 @@ impl RunEnds for Recorder {
             usage: Some(UsageTotals::from(usage)),
             ..Event::default()
         };
-        self.metrics.run_cost(news.cost_usd.dollars());
-        self.metrics.run_ended(end.name(), &caller.agent, news.calls, *duration);
+        self.metrics.run_ended(&run, now);
         self.journal.append(&event);
         self.evaluate_run(&run);
         if let Some(shelf) = &self.shelf {

@@ -15,6 +15,7 @@ use crate::guard::{self, Granted, Refused};
 use crate::json;
 use crate::ledger::{
     Asked, Bounds, Denial, EndedRun, Ledger, MintSpec, Reservation, RunEnds, Settlement, Visit,
+    Work,
 };
 use crate::policy::rewrite::{self, Changed};
 use crate::policy::set::Applicable;
@@ -101,7 +102,8 @@ impl Player<'_> {
         };
         let call = self.view(step, number, sent.args.root(), sent.text.len());
         let call_key = json::loop_key::<&str>(&step.tool.name, sent.args.root(), &[]);
-        let asked = Asked { tool: step.tool.name.clone(), call_key, sizes: step.sizes };
+        let (tool, sizes) = (step.tool.name.clone(), step.sizes);
+        let asked = Asked { tool, call_key, sizes, work: Work::Tool };
         let decided = visit.decide(asked, call, &applicable.limits, now, |look| {
             guard::judge(call, call_key, &applicable, look, now)
         });

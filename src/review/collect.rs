@@ -69,7 +69,7 @@ where
     let Gathered { only, joined, bytes, over, room } = gathered;
     let kept = if joined.is_empty() { only } else { joined.freeze() };
     let kept = (!over).then_some(kept);
-    (Measure { tail, digest: hasher.finish(), bytes, kept, heard: None }, room)
+    (Measure { tail, digest: hasher.finish(), bytes, kept, heard: None, first: None }, room)
 }
 
 #[derive(Default)]

@@ -10,7 +10,7 @@ use crate::call::{Caller, Effect, RunId, Status, StopReason, ToolFacts};
 use crate::clock::{Clock, ManualClock, Now};
 use crate::json::Document;
 use crate::ledger::{
-    Asked, Bounds, EndedRun, Judgement, Ledger, Reservation, RunEnds, Settlement, Sizes,
+    Asked, Bounds, EndedRun, Judgement, Ledger, Reservation, RunEnds, Settlement, Sizes, Work,
 };
 use crate::policy::amount::Usd;
 use crate::policy::view::CallView;
@@ -80,7 +80,7 @@ fn take(ledger: &Arc<Ledger>, name: &str, sizes: Sizes) -> Result<Reservation, E
         tool: &tool,
         caller: &caller,
     };
-    let asked = Asked { tool: "s.t".into(), call_key: 1, sizes };
+    let asked = Asked { tool: "s.t".into(), call_key: 1, sizes, work: Work::Tool };
     let visit = ledger.enter(run(name), "token", &caller, NOW);
     let decided = visit.decide(asked, view, &[], NOW, |_| Judgement::Admit::<(), ()>(()));
     let ((), mut reservation) = decided.expect("nothing refuses");

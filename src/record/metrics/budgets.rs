@@ -88,8 +88,10 @@ impl Budgets {
     pub fn seen(&self, budgets: &[Budget], at: Duration) {
         let minute = at.as_secs() / 60;
         for budget in budgets {
-            let labels =
-                BudgetLabels { limit: Arc::clone(&budget.limit), measure: Measured(budget.measure.clone()) };
+            let labels = BudgetLabels {
+                limit: Arc::clone(&budget.limit),
+                measure: Measured(budget.measure.clone()),
+            };
             let share = share(budget);
             if let Some(mut lowest) = self.lowest.get_mut(&labels) {
                 lowest.note(minute, share);

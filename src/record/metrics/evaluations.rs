@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::OTHER;
+use super::names::OTHER;
 
 /// Names of evaluations with series of their own.
 const NAMES_LIMIT: usize = 1_024;

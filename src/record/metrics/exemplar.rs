@@ -53,11 +53,6 @@ impl Seen {
         Self { trace, at: UNIX_EPOCH.checked_add(since) }
     }
 
-    /// Of no call that anybody could look at.
-    pub fn untraced() -> Self {
-        Self { trace: None, at: None }
-    }
-
     /// Counts one.
     pub fn count(self, counter: &Counter) {
         self.count_all(counter, 1);

@@ -1,9 +1,11 @@
 //! Executed calls by what the model had to do with them. One label with four values.
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+
+use super::exemplar::{Counter, Seen};
+use crate::call::Intended;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct IntentLabels {
@@ -20,7 +22,8 @@ impl Intents {
         Self(calls)
     }
 
-    pub fn executed(&self, intent: &'static str) {
-        self.0.get_or_create(&IntentLabels { intent }).inc();
+    /// Counts a call that was forwarded.
+    pub fn executed(&self, intended: Intended, seen: Seen) {
+        seen.count(&self.0.get_or_create(&IntentLabels { intent: intended.name() }));
     }
 }

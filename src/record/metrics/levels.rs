@@ -47,10 +47,8 @@ impl Labels for BreakerLabels {
 
 impl Levels {
     pub fn registered(registry: &mut Registry, names: &Arc<Names>) -> Self {
-        let states = (
-            "toolgate_breaker_state",
-            "State of a tool's breaker: 0 closed, 1 open, 2 half-open",
-        );
+        let states =
+            ("toolgate_breaker_state", "State of a tool's breaker: 0 closed, 1 open, 2 half-open");
         let levels = Self {
             in_flight: Gauge::default(),
             reserved_calls: Gauge::default(),

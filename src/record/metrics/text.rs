@@ -57,10 +57,13 @@ mod tests {
     #[test]
     fn exemplars_go_and_values_that_look_like_them_stay() {
         for (open, plain) in [
-            (r#"a_bucket{le="1"} 2 # {trace_id="ab",span_id="c"} 0.5 17.2"#, r#"a_bucket{le="1"} 2"#),
+            (
+                r#"a_bucket{le="1"} 2 # {trace_id="ab",span_id="c"} 0.5 17.2"#,
+                r#"a_bucket{le="1"} 2"#,
+            ),
             (r#"a_total 2 # {trace_id="ab"} 1"#, "a_total 2"),
             (r#"a_total{tool="x # {y=\"z\"} 1"} 2"#, r#"a_total{tool="x # {y=\"z\"} 1"} 2"#),
-            (r#"a_total{tool="\\"} 2 # {t="#"} 1"#, r#"a_total{tool="\\"} 2"#),
+            (r##"a_total{tool="\\"} 2 # {t="#"} 1"##, r#"a_total{tool="\\"} 2"#),
             (r#"a_total{tool="\\\" # {"} 2 # {t="\""} 1"#, r#"a_total{tool="\\\" # {"} 2"#),
             (r#"a_total{tool="é # {"} 2"#, r#"a_total{tool="é # {"} 2"#),
             ("a 2", "a 2"),
