@@ -8,8 +8,8 @@ PLANNING_RUN = "run_meeting_in_lisbon"
 # Of the run that a model plans, in order: name, kind, status.
 PLANNED = [
     (f"invoke_agent {AGENT}", "AGENT", "UNSET"),
-    ("initialize", "UNKNOWN", "UNSET"),
-    ("tools/list", "UNKNOWN", "UNSET"),
+    ("initialize", "CHAIN", "UNSET"),
+    ("tools/list", "CHAIN", "UNSET"),
     ("chat gpt-4o", "LLM", "UNSET"),
     ("execute_tool search.hotels", "TOOL", "UNSET"),
     ("tools/call weather.forecast", "TOOL", "ERROR"),
@@ -61,9 +61,11 @@ def check_run(findings, root, trace, end):
     run = root.attributes.get("toolgate.run.id")
     findings.same(f"{run}: its span is the root", root.parent, None)
     findings.same(f"{run}: its name", root.name, f"invoke_agent {AGENT}")
+    # A run that was stopped has ended; calls that come later are refused.
+    within = [span for span in trace if span.attributes.get("toolgate.stop_reason") != "run_stopped"]
     findings.hold(f"{run}: it begins first and ends last",
-                  all(root.start <= span.start and span.end <= root.end for span in trace),
-                  [(span.name, span.start - root.start, span.end - root.end) for span in trace])
+                  all(root.start <= span.start and span.end <= root.end for span in within),
+                  [(span.name, span.start - root.start, span.end - root.end) for span in within])
     reason = STOPPED.get(run, end.get("stop_reason"))
     findings.same(f"{run}: why it ended", root.attributes.get("toolgate.stop_reason"), reason)
     findings.same(f"{run}: a run that was stopped is an error", root.status, "ERROR" if run in STOPPED else "UNSET")
@@ -72,7 +74,7 @@ def check_run(findings, root, trace, end):
 def check_call(findings, what, span, call, root):
     findings.same(f"{what}: trace", span.trace, call["trace_id"])
     findings.hold(f"{what}: it hangs below its run", root is not None and span.parent == root.id)
-    wants = "LLM" if call["protocol"] == "llm" else "TOOL" if call.get("step_id") else "UNKNOWN"
+    wants = "LLM" if call["protocol"] == "llm" else "TOOL" if call.get("step_id") else "CHAIN"
     findings.same(f"{what}: kind", span.kind, wants)
     findings.same(f"{what}: status", span.status, "UNSET" if call["status"] in ("ok", "warned") else "ERROR")
     has_type = "error.type" in span.attributes
