@@ -95,6 +95,7 @@ impl InBody {
                 Some((trace.span().to_string(), trace.tracestate(trace.span())))
             }
         };
+        let left = self.baggage_left(headers, pass);
         let mut members: SmallVec<[(&str, Member<'_>); 3]> = SmallVec::new();
         if let Some((traceparent, tracestate)) = &place {
             members.push(("traceparent", Member::Is(traceparent)));
