@@ -88,7 +88,6 @@ impl InBody {
         headers: &HeaderMap,
         pass: &Pass,
     ) -> Option<Bytes> {
-        let left = self.baggage_left(headers, pass);
         let place = match self.place {
             Place::Headers => None,
             Place::Carried | Place::Expected => {

@@ -41,7 +41,7 @@ impl Ledger {
     pub fn hand_on(&self, run: &RunId) -> Option<TraceContext> {
         let cell = self.runs.get(run)?;
         let mut state = cell.state.lock();
-        let root = state.root();
+        let root = state.root_mut();
         root.used = true;
         Some(root.context.clone())
     }
@@ -55,19 +55,19 @@ impl Visit {
 }
 
 impl RunState {
+    fn root_mut(&mut self) -> &mut Root {
+        let fresh = || Root { context: TraceContext::child_of(None), used: false };
+        self.root.get_or_insert_with(fresh)
+    }
+
     fn below_root(&mut self) -> TraceContext {
-        let root = self
-            .root
-            .get_or_insert_with(|| Root { context: TraceContext::child_of(None), used: false });
-        match self.reported {
-            Reported::No(_) => root.used = true,
-            // It was told of, or never will be.
-            Reported::Completed(_) | Reported::Finally if !root.used => {
-                return root.context.sibling();
-            }
-            Reported::Completed(_) | Reported::Finally => {}
-        }
-        root.context.child()
+        let will_be_told = match self.reported {
+            Reported::No(_) => true,
+            Reported::Completed(_) | Reported::Finally => false,
+        };
+        let root = self.root_mut();
+        root.used |= will_be_told;
+        if root.used { root.context.child() } else { root.context.sibling() }
     }
 
     /// The next stretch of a run that was reported as completed: its span is another one.
