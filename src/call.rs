@@ -5,11 +5,13 @@ pub mod budget;
 mod check;
 mod intended;
 mod language;
+mod particulars;
 pub mod plan;
 pub mod prices;
 mod tokens;
 pub mod trace;
 pub mod usage;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +20,11 @@ pub use self::attempt::{Attempt, Attempts, Came, UnderWay};
 pub use self::check::{CheckFailure, FailedCheck};
 pub use self::intended::Intended;
 pub use self::language::{Era, Language, Llm, Mcp, Provider, Standing};
+pub use self::particulars::{Content, ContentPlace, Contents, Particulars};
 pub use self::plan::Plan;
 pub use self::tokens::{Counted, Tokens};
 use self::trace::TraceContext;
+pub use self::wire::{Transport, Wire};
 use crate::json::Digest;
 use crate::policy::decide::Finding;
 use crate::policy::expr::Violation;
@@ -178,6 +182,10 @@ pub struct Known {
     pub tool_call_id: Option<Arc<str>>,
     /// Why the model stopped, in its provider's words.
     pub finish: Option<Arc<str>>,
+    /// Digest of the form of its answer, where it was looked at.
+    pub form: Option<u64>,
+    /// What only its span tells.
+    pub particulars: Particulars,
 }
 
 /// How an admitted call ended, for its record.
@@ -359,6 +367,7 @@ impl ErrorClass {
 impl Known {
     /// Notes the model that answered, in place of the one that was asked, and why it stopped.
     pub fn note_model(&mut self, model: Option<Arc<str>>, finish: Option<Arc<str>>) {
+        self.particulars.response_model.clone_from(&model);
         self.model = model.or_else(|| self.model.take());
         self.finish = finish;
     }

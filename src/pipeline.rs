@@ -10,16 +10,17 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
-use crate::call::{Effect, Language, Refusal, StopReason, Verdict};
+use crate::call::{Effect, Known, Language, Refusal, StopReason, Verdict};
 use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
 use crate::forward::{
-    self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Over,
+    self, AnswerBody, Content, Errand, Form, Forwarded, Hearing, Held, Measure, Metered, Over,
     Remembered, Trip,
 };
 use crate::guard::{self, Admitted};
@@ -172,6 +173,9 @@ async fn story(
         (charge.cost.map(Usd::dollars), charge.tokens)
     });
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
+    known.particulars.wire = Some(Arc::clone(upstream.wire()));
+    known.particulars.verb = verb(&admitted.call().method);
+    snapshot.capture.note_input(known, admitted.call().args.root());
     let errand = Errand {
         upstream,
         clock: &gate.clock,
@@ -230,18 +234,23 @@ async fn answer(
     if let Some(age) = trip.stale {
         respond::stale(&mut parts.headers, age);
     }
-    let keep = forward::keeps_result(admitted.applicable(), &admitted.call().plan);
+    let capture = snapshot.capture;
+    let keep =
+        forward::keeps_result(admitted.applicable(), &admitted.call().plan) || capture.is_open();
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let status = parts.status;
     let idle = messages::silence(&snapshot, &admitted);
     let held = body.held();
     let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
     let wishes = classify::wishes(&admitted, &gate.ledger, &gate.clock);
-    let hearing = Hearing { keep, listener, wishes, sift: None };
+    let clock = streams(&admitted, &parts.headers).then(|| gate.clock.clone());
+    let form = gate.recorder.learns_forms().then(|| Form::of(status, &parts.headers));
+    let shape = form.and_then(|form| form.reader(keep, listener.is_some()));
+    let hearing = Hearing { keep, listener, wishes, sift: None, clock, shape };
     let finish = move |measure: Measure| {
-        if let Some(heard) = &measure.heard {
-            page.known.note_model(heard.model.clone(), heard.finish());
-        }
+        note(&mut page.known, &measure, at);
+        page.known.form = form.and_then(|form| form.told(&measure));
+        capture.note_output(&mut page.known, measure.result());
         let now = gate.clock.now();
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
         remember(held.as_ref(), &completed, now);
@@ -265,16 +274,17 @@ async fn reviewed(
     let listener = protocol::listen(&admitted.call().language, status, answer.headers());
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
+    let form = gate.recorder.learns_forms().then(|| Form::of(status, answer.headers()));
     let how = How { hasher, store: &gate.store, idle, stale: trip.stale.is_some() };
     let review = review::review(&admitted, answer, how, &gate.clock, &mut page.known).await;
     let Review { mut measure, outcome } = review;
     measure.be_heard(listener);
-    if let Some(heard) = &measure.heard {
-        page.known.note_model(heard.model.clone(), heard.finish());
-    }
+    note(&mut page.known, &measure, at);
+    page.known.form = form.and_then(|form| form.told(&measure));
     let now = gate.clock.now();
     match outcome {
         review::Outcome::Pass(mut response, notes) => {
+            snapshot.capture.note_output(&mut page.known, measure.result());
             let warnings: Vec<Finding> = admitted.warnings().iter().cloned().chain(notes).collect();
             announce(response.headers_mut(), &warnings, &page);
             if let Some(age) = trip.stale {
@@ -304,6 +314,28 @@ async fn reviewed(
             response
         }
     }
+}
+
+/// Notes what an answer said of itself.
+fn note(known: &mut Known, measure: &Measure, sent: Now) {
+    if let Some(heard) = &measure.heard {
+        known.note_model(heard.model.clone(), heard.finish());
+        known.particulars.rpc_code = heard.rpc_code;
+    }
+    known.particulars.first_chunk = measure.first.map(|first| first.since(sent.mono));
+}
+
+/// Whether a model answers piece by piece.
+fn streams(admitted: &Admitted, headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    admitted.call().order.is_some()
+        && declared.is_some_and(|declared| declared.starts_with(b"text/event-stream"))
+}
+
+/// A method by the name that is told of it; of others than the usual ones none is.
+fn verb(method: &Method) -> Option<&'static str> {
+    const USUAL: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"];
+    USUAL.into_iter().find(|usual| *usual == method.as_str())
 }
 
 /// Keeps the answer of a call that succeeded for the time when the tool is down.

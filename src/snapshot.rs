@@ -17,11 +17,14 @@ use crate::json::HmacKey;
 use crate::policy::set::PolicySet;
 use crate::protocol::http::{Route, Routes, ToolName};
 use crate::protocol::{NamedTool, NamedTools};
+use crate::record::content::Capture;
 
 /// What a gate goes by until the next reload.
 pub struct Snapshot {
     pub terms: Terms,
     pub policies: PolicySet,
+    /// Whether contents of calls are captured.
+    pub capture: Capture,
     /// The tools whose names are in the config, for what changes about them to be seen.
     pub tools: Vec<ToolFacts>,
     upstreams: HashMap<Arc<str>, Placed>,
@@ -104,7 +107,7 @@ impl Snapshot {
             shared_operations: shared_operations(&tools),
             baggage: baggage(settings),
         };
-        Ok(Self { terms, policies, tools, upstreams })
+        Ok(Self { terms, policies, capture: settings.capture, tools, upstreams })
     }
 
     /// The upstream of that name.
@@ -192,6 +195,7 @@ fn route(upstream: &settings::Upstream, tool: &settings::Tool) -> Result<Route, 
     Ok(Route {
         method: tool.method.clone(),
         template,
+        written: Arc::from(&*tool.path),
         name,
         ignore_args: Arc::clone(&tool.ignore_args),
         plan: Arc::clone(&tool.plan),

@@ -173,6 +173,11 @@ impl TraceContext {
         self.state.with_own(sent.span_id)
     }
 
+    /// What other tracing systems say of the trace, as it was received.
+    pub fn state(&self) -> &TraceState {
+        &self.state
+    }
+
     /// Our span: the `traceparent` to send.
     pub fn span(&self) -> TraceParent {
         self.span

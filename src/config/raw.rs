@@ -56,6 +56,8 @@ pub struct Config {
     pub record: Option<Record>,
     /// A judge that is asked about ended runs.
     pub evaluate: Option<Field<Evaluate>>,
+    /// Whether is learned what is usual for agents and tools.
+    pub drift: Option<Drift>,
     /// Where spans of runs and their calls are sent, and which.
     pub export: Option<Export>,
     /// Labels of all calls on this listener.
@@ -317,22 +319,37 @@ pub struct Reload {
     pub poll: Option<Field<Period>>,
 }
 
+/// What is usual for agents and tools: calls and tokens per run, latencies, errors, stop reasons, the
+/// structure of answers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// Whether it is learned, and told of when something moves away from it. Default true.
+    pub enabled: Option<Field<bool>>,
+}
+
 /// What is recorded, and where.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// `stdout`, or a file that one JSON object a call is appended to. Default `stdout`.
     pub events: Option<Field<String>>,
-    /// Whether bodies are recorded.
+    /// Whether arguments, results, prompts and completions are recorded on spans. Default `none`.
     pub bodies: Option<Field<Bodies>>,
 }
 
-/// Whether bodies are recorded.
+/// Whether contents are recorded. `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` in the
+/// environment narrows it, or chooses the place, and never widens it.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bodies {
     /// Never.
     None,
+    /// Without what detectors find, and without values whose names say that they are secret; of each
+    /// text 16 KiB.
+    Redacted,
+    /// As they are; of each text 16 KiB.
+    Full,
 }
 
 /// Labels of all calls on this listener.
@@ -398,6 +415,5 @@ pub const SHAPE: Shape = Shape {
         ("Upstream", &["listen"]),
         ("Tool", &["in_flight"]),
         ("Record", &["store", "retention", "snapshots", "sample", "on"]),
-        ("Bodies", &["redacted", "full"]),
     ],
 };

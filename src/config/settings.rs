@@ -20,6 +20,7 @@ use crate::policy::compile::{Catalogue, Meters};
 use crate::policy::view::{Caller, Effect, ToolFacts};
 use crate::protocol::llm::operation::billed_names;
 use crate::record::Collector;
+use crate::record::content::Capture;
 use crate::stdio::Spec;
 
 /// A whole config. `Debug` never shows a secret.
@@ -38,8 +39,12 @@ pub struct Settings {
     pub runs: Runs,
     pub reload: Reload,
     pub events: Events,
+    /// Whether contents are recorded.
+    pub capture: Capture,
     /// What is asked about ended runs.
     pub evaluate: Option<evaluate::Plan>,
+    /// Whether is learned what is usual, and told of what moves away from it.
+    pub drift: bool,
     /// Where spans go, if anywhere.
     pub export: Option<Export>,
     pub caller: Caller,

@@ -12,6 +12,7 @@ use super::secrets::Secrets;
 use super::settings::{Bounds, Events, Reload, Runs, Settings};
 use super::{address, admin, codes, evaluate, export, labels, prices, upstream};
 use crate::policy::view::Caller;
+use crate::record::content::{Bodies, CAPTURE_VARIABLE, Capture};
 use crate::yaml::{self, Diagnostic, Field, ScalarFault, Source, Span, Text};
 
 const DEFAULT_LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 4100);
@@ -138,7 +139,9 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
     let runs = raw.runs.as_ref().map_or_else(Runs::default, |raw| runs(raw, check));
     let reload = raw.reload.as_ref().map_or_else(Reload::default, |raw| reload(raw, check));
     let events = events(raw.record.as_ref(), check);
+    let capture = capture(raw.record.as_ref(), check);
     let evaluate = evaluate::plan(raw.evaluate.as_ref().map(|field| &field.value), check);
+    let drift = raw.drift.as_ref().and_then(|raw| raw.enabled);
     let export = raw.export.as_ref().and_then(|raw| export::export(raw, check));
     let caller = raw.caller.as_ref().map_or_else(Caller::default, |raw| caller(raw, check));
     let bounds = raw.bounds.as_ref().map_or_else(Bounds::default, |raw| bounds(raw, check));
@@ -155,7 +158,9 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
         runs,
         reload,
         events,
+        capture,
         evaluate,
+        drift: drift.is_none_or(|field| field.value),
         export,
         caller,
         digest_key,
@@ -212,6 +217,15 @@ fn events(raw: Option<&raw::Record>, check: &mut Check<'_>) -> Events {
         check.fault(codes::FILE, field.span, ScalarFault::new(text).help("make it first"));
     }
     Events::File(path)
+}
+
+fn capture(raw: Option<&raw::Record>, check: &Check<'_>) -> Capture {
+    let bodies = match raw.and_then(|record| record.bodies.as_ref()).map(|bodies| bodies.value) {
+        None | Some(raw::Bodies::None) => Bodies::None,
+        Some(raw::Bodies::Redacted) => Bodies::Redacted,
+        Some(raw::Bodies::Full) => Bodies::Full,
+    };
+    Capture::new(bodies, (check.secrets.environment)(CAPTURE_VARIABLE).as_deref())
 }
 
 fn caller(raw: &raw::Caller, check: &mut Check<'_>) -> Caller {

@@ -10,8 +10,9 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
+use crate::clock::{Clock, Now};
 use crate::forward::Content;
-use crate::json::{Digest, Hasher};
+use crate::json::{Digest, Hasher, Shape};
 use crate::protocol::llm::Asked;
 use crate::protocol::{Heard, Listen};
 
@@ -39,6 +40,10 @@ pub struct Measure {
     pub kept: Option<Bytes>,
     /// What it says in its protocol's own words, where that is listened to.
     pub heard: Option<Heard>,
+    /// When the first piece came, where that is asked for.
+    pub first: Option<Now>,
+    /// The structure of a JSON text, where it was looked at while it passed.
+    pub shape: Option<u64>,
 }
 
 impl Measure {
@@ -83,6 +88,10 @@ pub struct Hearing {
     pub wishes: Option<Wishes>,
     /// Changes it on its way.
     pub sift: Option<Box<dyn Sift>>,
+    /// Tells when its first piece came.
+    pub clock: Option<Clock>,
+    /// Looks at its structure. Nobody needs to where all of it is kept, or listened to.
+    pub shape: Option<Box<Shape>>,
 }
 
 /// Holds parts of a body back until they are judged. What it holds is bounded.
@@ -108,6 +117,10 @@ pub struct Metered {
     afresh: Option<Hasher>,
     sift: Sifting,
     wishes: Option<Wishes>,
+    /// Until the first piece comes.
+    clock: Option<Clock>,
+    first: Option<Now>,
+    shape: Option<Box<Shape>>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -136,7 +149,7 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener, wishes, sift } = hearing;
+        let Hearing { keep, listener, wishes, sift, clock, shape } = hearing;
         let mut metered = Self {
             inner,
             afresh: listener.as_ref().map(|_| hasher.clone()),
@@ -146,6 +159,9 @@ impl Metered {
             listener,
             sift: sift.map_or(Sifting::Untouched, Sifting::On),
             wishes,
+            clock,
+            first: None,
+            shape,
             idle,
             silence: None,
             finish: Some(finish),
@@ -180,7 +196,9 @@ impl Metered {
             }
             (_, _) => hasher.finish(),
         };
-        finish(Measure { tail, digest, bytes: self.bytes, kept, heard });
+        let shape = self.shape.take().filter(|_| whole).and_then(|shape| shape.finish());
+        let (bytes, first) = (self.bytes, self.first);
+        finish(Measure { tail, digest, bytes, kept, heard, first, shape });
     }
 
     /// What of a piece goes on. `None` for nothing.
@@ -231,9 +249,15 @@ impl Metered {
     }
 
     fn take_in(&mut self, data: &Bytes) {
+        if let Some(clock) = self.clock.take() {
+            self.first = Some(clock.now());
+        }
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         if let Some(hasher) = &mut self.hasher {
             hasher.update(data);
+        }
+        if let Some(shape) = &mut self.shape {
+            shape.read(data);
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);

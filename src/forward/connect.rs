@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::call::{Transport, Wire};
 use crate::forward::Timeouts;
 use crate::forward::connector::{self, InTime, TlsError};
 use crate::forward::handover::Handed;
@@ -45,6 +46,7 @@ pub struct Upstream {
     pub(super) response_timeout: Duration,
     pub(super) idle_timeout: Duration,
     host: Option<Arc<Host>>,
+    wire: Arc<Wire>,
 }
 
 /// An upstream that cannot be set up.
@@ -90,7 +92,13 @@ impl Upstream {
             response_timeout: spec.timeouts.response,
             idle_timeout: spec.timeouts.idle,
             host,
+            wire: Arc::new(wire(spec)),
         })
+    }
+
+    /// Where it is, for spans.
+    pub fn wire(&self) -> &Arc<Wire> {
+        &self.wire
     }
 
     /// Ends what was started for it.
@@ -110,5 +118,23 @@ impl Upstream {
     /// Longest wait between two pieces of an answer's body.
     pub fn idle_timeout(&self) -> Duration {
         self.idle_timeout
+    }
+}
+
+fn wire(spec: &UpstreamSpec) -> Wire {
+    if spec.command.is_some() {
+        return Wire { transport: Transport::Pipe, ..Wire::default() };
+    }
+    let (scheme, host) = (spec.url.scheme_str().unwrap_or_default(), spec.url.host());
+    let host = host.unwrap_or_default();
+    let usual = if scheme == "https" { 443 } else { 80 };
+    let port = spec.url.port_u16();
+    let shown = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let path = spec.url.path().trim_end_matches('/');
+    Wire {
+        base: format!("{scheme}://{host}{shown}{path}").into(),
+        host: host.trim_matches(['[', ']']).into(),
+        port: port.or(Some(usual)),
+        transport: Transport::Tcp,
     }
 }

@@ -18,11 +18,12 @@ pub(super) async fn call(
 ) -> Result<Call, Refusal> {
     let terms = desk.terms;
     let (parts, body) = request.into_parts();
-    let Routed { tool, upstream, path, parameters, ignored, plan } =
+    let Routed { tool, upstream, path, parameters, ignored, plan, template } =
         terms.routes.find(&parts.method, target).inspect_err(|_| {
             desk.known.path = Some(target.path.shown());
         })?;
     desk.known.tool = Some(Arc::clone(&tool));
+    desk.known.particulars.template = Some(template);
     let limit = desk.terms.body_limit(&upstream);
     let (bytes, share) = body::collect(&parts, body, limit, (terms, desk.room)).await?;
     let args = body::arguments(&bytes, &parameters, &target.query)?;

@@ -62,6 +62,7 @@ pub(super) async fn call(
     let order =
         Order::new(*provider, operation, (model, is_deployment), args.root(), Arc::clone(prices));
     desk.known.model = order.model().map(shown_model).map(Arc::from);
+    desk.known.particulars.request_model.clone_from(&desk.known.model);
     let Identity { digest: args_digest, bytes: args_bytes, key } =
         Identity::of(&args, &found.facts, &found.ignored, terms, bytes.len());
     desk.known.args = Some((args_digest, args_bytes));

@@ -17,7 +17,7 @@ use crate::identify::head::{Head, malformed};
 use crate::identify::propagate::InBody;
 use crate::identify::run_id::{RunIdSource, is_run_id};
 use crate::identify::{Call, Desk, Identity, MessageFacts, Share, Target, baggage, body};
-use crate::json::{ArgumentsBuilder, Document, JSON_DEPTH_LIMIT, Object, Value, splice};
+use crate::json::{ArgumentsBuilder, Document, Hasher, JSON_DEPTH_LIMIT, Object, Value, splice};
 use crate::ledger::{PinStanding, PinnedDefinition, Turn};
 use crate::protocol::mcp::message::{self, Message, Unread};
 use crate::protocol::mcp::methods::{self, Kind, TOOLS_CALL};
@@ -100,6 +100,7 @@ async fn posted(
     tools: &NamedTools,
     desk: &mut Desk<'_>,
 ) -> Result<Call, Refusal> {
+    note_session(&parts.headers, desk);
     let limit = desk.terms.body_limit(tools.upstream());
     let (bytes, share) = body::collect(&parts, incoming, limit, (desk.terms, desk.room)).await?;
     let reading = read(bytes, share, desk)?;
@@ -137,6 +138,17 @@ async fn posted(
         Standing::Protocol => {}
     }
     Ok(call)
+}
+
+/// Notes which session and which revision a message says it is of.
+fn note_session(fields: &HeaderMap, desk: &mut Desk<'_>) {
+    let particulars = &mut desk.known.particulars;
+    particulars.revision = headers::revision(fields);
+    particulars.session = fields.get(SESSION_HEADER).map(|session| {
+        let mut hasher = Hasher::new(desk.terms.digest_key.as_ref());
+        hasher.update(session.as_bytes());
+        hasher.finish()
+    });
 }
 
 fn note(desk: &mut Desk<'_>, message: Mcp) {

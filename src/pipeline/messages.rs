@@ -9,11 +9,11 @@ use http_body::Body;
 use http_body_util::Either;
 use parking_lot::Mutex;
 
-use super::{Gate, Whole, about, announce, remember};
+use super::{Gate, Whole, about, announce, note, remember};
 use crate::call::{ErrorClass, Language, Mcp, Outcome, Refusal, Status, StopReason, budget};
 use crate::classify::Completed;
 use crate::contract::OnBreach;
-use crate::forward::{self, AnswerBody, Content, Hearing, Measure, Metered};
+use crate::forward::{self, AnswerBody, Content, Form, Hearing, Measure, Metered};
 use crate::guard::Admitted;
 use crate::identify::Surface;
 use crate::json::{Document, Hasher, Object, splice};
@@ -149,11 +149,13 @@ pub(super) fn pass(
     let held = body.held();
     let errand = errand(&admitted);
     let limit = limit_bytes(errand, &admitted);
-    let keep = forward::keeps_result(admitted.applicable(), &call.plan);
+    let capture = snapshot.capture;
+    let keep = forward::keeps_result(admitted.applicable(), &call.plan) || capture.is_open();
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
     let idle = silence(&snapshot, &admitted);
     let listener = protocol::listen(&call.language, parts.status, &parts.headers);
     let status = parts.status;
+    let outline = gate.recorder.learns_forms().then(|| Form::of(status, &parts.headers));
     review::forget_body(&mut parts.headers);
     let case = Case { gate, snapshot, admitted, page, status, withheld: None };
     let case = Arc::new(Mutex::new(Some(case)));
@@ -165,10 +167,15 @@ pub(super) fn pass(
     let sift = Some(Box::new(Sieve::new(form, limit, Box::new(judge))) as Box<dyn forward::Sift>);
     let finish = move |mut measure: Measure| {
         let Some(case) = case.lock().take() else { return };
-        let Case { gate, admitted, page, withheld, snapshot: _, status: _ } = case;
+        let Case { gate, admitted, mut page, withheld, snapshot: _, status: _ } = case;
+        page.known.form = outline.and_then(|outline| outline.told(&measure));
         let now = gate.clock.now();
         if let Some(Withheld::Malformed) = withheld {
             measure.heard.get_or_insert_default().failure = Some(ErrorClass::MalformedResponse);
+        }
+        note(&mut page.known, &measure, at);
+        if withheld.is_none() {
+            capture.note_output(&mut page.known, measure.result());
         }
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
         match withheld {
@@ -180,7 +187,7 @@ pub(super) fn pass(
             }
         }
     };
-    let hearing = Hearing { keep, listener, wishes: None, sift };
+    let hearing = Hearing { keep, listener, wishes: None, sift, clock: None, shape: None };
     let body = Metered::new(body, hasher, hearing, idle, Box::new(finish));
     Response::from_parts(parts, Either::Left(body))
 }

@@ -21,6 +21,8 @@ pub struct Heard {
     pub is_settled: bool,
     /// It says that the call failed, whatever its status.
     pub failure: Option<ErrorClass>,
+    /// The code of the JSON-RPC error that it is.
+    pub rpc_code: Option<i64>,
     /// The model that answered.
     pub model: Option<Arc<str>>,
     /// What the model used.

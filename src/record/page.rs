@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{
-    Caller, Ending, ErrorClass, Known, Outcome, Refusal, Status, StopReason, Verdict,
+    Caller, Came, Ending, ErrorClass, Known, Outcome, Refusal, Status, StopReason, Verdict,
 };
 use crate::clock::Now;
 use crate::record::journal::Slot;
@@ -148,6 +148,10 @@ impl Drop for Page {
             (Status::Cancelled, ErrorClass::Cancelled)
         };
         let outcome = Outcome { status, error_class: Some(class), http_status: None };
+        if let Some(under_way) = self.known.under_way.take() {
+            let now = self.recorder.clock.now();
+            self.known.attempts.push(under_way.ended(Came::Failed(class), now));
+        }
         let warned_by = self.known.warned_by.clone();
         // What it held was charged in full when it was dropped.
         let unanswered = self.known.unanswered.filter(|_| self.known.sent);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::call::{
-    Attempt, Caller, Counted, ErrorClass, Intended, Known, Outcome, RetryScope, Status, StopReason,
-    Tokens, Verdict,
+    Attempt, Caller, Contents, Counted, ErrorClass, Intended, Known, Outcome, RetryScope, Status,
+    StopReason, Tokens, Verdict,
 };
 use crate::clock::Now;
 use crate::json::Digest;
@@ -88,7 +88,9 @@ impl Told {
             .saturating_add(size_of_val(&**budgets))
             .saturating_add(size_of_val(&**redacted_by));
         let own = size_of::<Self>().saturating_add(self.call_id.len());
-        own.saturating_add(text).saturating_add(lists)
+        let contents = self.known.particulars.contents.as_deref();
+        let contents = contents.map_or(0, Contents::weight_bytes);
+        own.saturating_add(text).saturating_add(lists).saturating_add(contents)
     }
 
     pub(super) fn digests(&self) -> Digests {
@@ -219,6 +221,5 @@ pub(super) enum Interest {
     /// It ended in another way than well.
     Failed,
     /// It took far longer than calls of its tool do.
-    #[cfg_attr(not(test), expect(dead_code, reason = "told by baselines"))]
     Outlier,
 }

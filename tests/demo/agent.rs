@@ -2,13 +2,16 @@
 //! with any HTTP client does.
 
 use bytes::Bytes;
+use http::request::Builder;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::ext::ReasonPhrase;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::scripted::{REVISION, SESSION};
 
 /// An agent at work on one task.
 pub struct Agent {
@@ -36,15 +39,38 @@ impl Agent {
 
     /// Calls a tool; without a body when `args` is null.
     pub async fn call(&self, method: Method, path: &str, args: &Value) -> Result<Reply, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("{method} {path}: {error}");
-        let body = if args.is_null() { String::new() } else { args.to_string() };
-        let request = Request::builder()
-            .method(method.clone())
-            .uri(format!("{}{path}", self.base))
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        self.send(request, args).await
+    }
+
+    /// Sends an MCP server a request; what comes back is the result in its answer.
+    pub async fn ask(&self, server: &str, method: &str, params: &Value) -> Result<Reply, String> {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}{server}", self.base))
+            .header("accept", "application/json, text/event-stream");
+        // The session begins with the answer to the first message.
+        if method != "initialize" {
+            request =
+                request.header("mcp-protocol-version", REVISION).header("mcp-session-id", SESSION);
+        }
+        let mut reply = self.send(request, &message).await?;
+        if let Some(result) = reply.body.get_mut("result").map(Value::take) {
+            reply.body = result;
+        }
+        Ok(reply)
+    }
+
+    async fn send(&self, request: Builder, body: &Value) -> Result<Reply, String> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = request
             .header("toolgate-run-id", self.run)
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| error.to_string())?;
+        let called = format!("{} {}", request.method(), request.uri().path());
+        let failed = |error: &dyn std::fmt::Display| format!("{called}: {error}");
         let response = self.client.request(request).await.map_err(|error| failed(&error))?;
         let status = response.status();
         let phrase = match response.extensions().get::<ReasonPhrase>() {

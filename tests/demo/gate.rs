@@ -20,21 +20,21 @@ pub struct Gate {
     /// Where the agent calls.
     pub url: String,
     pub events: PathBuf,
-    /// Where the operator's commands go.
-    admin: String,
+    /// Where the operator's commands go, and metrics are.
+    pub admin: String,
     config: PathBuf,
     program: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Gate {
-    /// Starts the gate in front of the services.
-    pub async fn start(services: [SocketAddr; 4]) -> Result<Self, String> {
+    /// Starts the gate in front of the services; `more` is added to its config.
+    pub async fn start(services: [SocketAddr; 6], more: &str) -> Result<Self, String> {
         let program = program()?;
         let folder =
             tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
         let config = folder.path().join("toolgate.yaml");
-        std::fs::write(&config, config_for(services)?)
+        std::fs::write(&config, config_for(services)? + more)
             .map_err(|error| format!("cannot write the config: {error}"))?;
         let mut child = Command::new(&program)
             .args(["run".as_ref(), "--config".as_ref(), config.as_os_str()])
@@ -123,10 +123,10 @@ fn program() -> Result<PathBuf, String> {
 }
 
 /// The config beside this file, with free ports, the services' own, and policies where they lie.
-fn config_for(services: [SocketAddr; 4]) -> Result<String, String> {
+fn config_for(services: [SocketAddr; 6]) -> Result<String, String> {
     let mut config = include_str!("toolgate.yaml").to_owned();
-    let [booking, payments, search, rates] = services;
-    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let [booking, payments, search, rates, weather, model] = services;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let changes = [
         ("127.0.0.1:4100", "127.0.0.1:0".to_owned()),
         ("127.0.0.1:4101", "127.0.0.1:0".to_owned()),
@@ -134,7 +134,10 @@ fn config_for(services: [SocketAddr; 4]) -> Result<String, String> {
         ("127.0.0.1:9302", payments.to_string()),
         ("127.0.0.1:9303", search.to_string()),
         ("127.0.0.1:9304", rates.to_string()),
-        ("../../policies", policies.display().to_string()),
+        ("127.0.0.1:9305", weather.to_string()),
+        ("127.0.0.1:9306", model.to_string()),
+        ("../../policies", root.join("policies").display().to_string()),
+        ("./prices.yaml", root.join("tests/demo/prices.yaml").display().to_string()),
     ];
     for (written, meant) in changes {
         if !config.contains(written) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::Services;
 use crate::agent::Agent;
 use crate::gate::Gate;
+use crate::planning::PLANNING_RUN;
 use crate::stage::Stage;
 
 /// The task in which the agent books, confirms and cancels.
@@ -172,11 +173,12 @@ pub async fn repetition(url: &str, services: &Services, stage: &mut Stage) -> Re
     Ok(())
 }
 
-/// Both runs, explained from what the gate recorded.
+/// Three runs, explained from what the gate recorded.
 pub fn explained(gate: &Gate, stage: &mut Stage) -> Result<(), String> {
     for (run, wanted) in [
         (BOOKING_RUN, "3 were refused"),
         (LOOP_RUN, "it was stopped by run-budget/denial-spiral (loop_detected)"),
+        (PLANNING_RUN, "openai.chat (gpt-4o)"),
     ] {
         stage.scene(&format!("toolgate explain {run}"));
         let told = gate.explain(run)?;

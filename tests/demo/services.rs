@@ -1,5 +1,5 @@
-//! The tools of the demo: a booking, a payment, a search and an exchange-rate service, each with a
-//! ledger of what reached it.
+//! The tools of the demo: a booking, a payment, a search and an exchange-rate service, an MCP server
+//! that knows the weather, and a model; each with a ledger of what reached it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -18,6 +18,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::scripted::{self, SESSION};
+
 /// Which service a program pretends to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -25,6 +27,10 @@ pub enum Kind {
     Payments,
     Search,
     Rates,
+    /// An MCP server.
+    Weather,
+    /// A model API in the words of OpenAI.
+    Model,
 }
 
 /// A running service.
@@ -124,6 +130,8 @@ impl State {
             (Kind::Search, "GET", ["hotels"]) => {
                 (200, json!({"hotels": [{"name": "Casa Azul", "free_rooms": 5}]}))
             }
+            (Kind::Weather, "POST", ["mcp"]) => scripted::weather(body),
+            (Kind::Model, "POST", ["v1", "chat", "completions"]) => (200, scripted::model(body)),
             (_, _, _) => (404, json!({"error": "no such thing"})),
         }
     }
@@ -151,6 +159,8 @@ impl Kind {
             Self::Payments => Duration::from_millis(80),
             Self::Search => Duration::from_millis(120),
             Self::Rates => Duration::from_millis(20),
+            Self::Weather => Duration::from_millis(60),
+            Self::Model => Duration::from_millis(300),
         }
     }
 }
@@ -179,9 +189,13 @@ async fn answer(
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.answer(kind, &parts.method, parts.uri.path(), &body)
     };
-    let mut response = Response::new(Full::new(Bytes::from(answer.to_string())));
+    let text = if answer.is_null() { String::new() } else { answer.to_string() };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-    let kind = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+    if kind == Kind::Weather {
+        response.headers_mut().insert("mcp-session-id", HeaderValue::from_static(SESSION));
+    }
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
     Ok(response)
 }

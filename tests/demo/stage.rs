@@ -36,6 +36,15 @@ impl Stage {
         println!("{text}");
     }
 
+    /// What somebody says, or does.
+    pub fn voice(&self, who: &str, text: &str) {
+        let mut lines = wrapped(text, WIDTH.saturating_sub(9)).into_iter();
+        println!("  {who:<6} {}", lines.next().unwrap_or_default());
+        for line in lines {
+            println!("         {line}");
+        }
+    }
+
     /// A call and what came of it.
     pub fn call(&self, tool: &str, args: &Value, reply: &Reply) {
         let args = if args.is_null() { String::new() } else { format!(" {args}") };

@@ -15,6 +15,7 @@ mod harness;
 mod admin;
 mod alias;
 mod approvals;
+mod canaries;
 mod contracts;
 mod costs;
 mod evaluate;

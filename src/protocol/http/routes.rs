@@ -33,6 +33,8 @@ pub enum ToolName {
 pub struct Route {
     pub method: Method,
     pub template: PathTemplate,
+    /// The template as the config writes it.
+    pub written: Arc<str>,
     pub name: ToolName,
     /// Top-level arguments that do not make a call another call: timestamps, request ids.
     pub ignore_args: Arc<[Arc<str>]>,
@@ -56,6 +58,8 @@ pub struct Routed {
     pub parameters: Vec<(String, String)>,
     pub ignored: Arc<[Arc<str>]>,
     pub plan: Arc<Plan>,
+    /// The path as the config writes it, with the names of its parameters.
+    pub template: Arc<str>,
 }
 
 impl Routes {
@@ -113,6 +117,7 @@ impl Routes {
                 parameters,
                 ignored: route.ignore_args.clone(),
                 plan: Arc::clone(&route.plan),
+                template: Arc::clone(&route.written),
             });
         }
         Err(unknown())

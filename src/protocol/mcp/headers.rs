@@ -26,6 +26,10 @@ const PARAM_KEYWORD: &str = "x-mcp-header";
 /// The first revision without sessions. Later ones sort behind it.
 const STATELESS_SINCE: &str = "2026-07-28";
 
+/// The revisions there are.
+const REVISIONS: [&str; 5] =
+    ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", STATELESS_SINCE];
+
 /// Most arguments of one tool that are looked for in header fields.
 const PARAMS_LIMIT: usize = 64;
 /// Deepest such argument.
@@ -49,6 +53,12 @@ pub struct Mirrored {
     path: Vec<String>,
     field: HeaderName,
     is_integer: bool,
+}
+
+/// The revision that the fields of a message name, where it is one that there is.
+pub fn revision(headers: &HeaderMap) -> Option<&'static str> {
+    let named = headers.get(VERSION_HEADER)?.as_bytes();
+    REVISIONS.into_iter().find(|revision| revision.as_bytes() == named)
 }
 
 /// Checks the fields of one message against its body.

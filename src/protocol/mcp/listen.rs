@@ -175,6 +175,10 @@ impl Listen for Listener {
         Heard {
             is_settled: true,
             failure: told.is_error().then_some(ErrorClass::ToolError),
+            rpc_code: match told.ending {
+                Ending::Error { code } => Some(code),
+                Ending::Result | Ending::ToolError | Ending::InputRequired => None,
+            },
             result: match told.ending {
                 // It is not the result yet.
                 Ending::InputRequired => None,
@@ -234,7 +238,8 @@ mod tests {
         let failed = ANSWER.replace("\"content\"", "\"isError\":true,\"content\"");
         assert_eq!(hear(Form::Json, &[&failed]).failure, Some(ErrorClass::ToolError));
         let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Unknown tool"}}"#;
-        assert_eq!(hear(Form::Json, &[error]).failure, Some(ErrorClass::ToolError));
+        let heard = hear(Form::Json, &[error]);
+        assert_eq!((heard.failure, heard.rpc_code), (Some(ErrorClass::ToolError), Some(-32602)));
         let own = format!("data: {ANSWER}\n\n");
         let other = own.replace("\"id\":1", "\"id\":2");
         let failed = own.replace("\"content\"", "\"isError\":true,\"content\"");

@@ -41,6 +41,7 @@ pub struct Setup {
     listen: String,
     policies: Vec<String>,
     files: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     closed_stdout: bool,
 }
 
@@ -73,6 +74,7 @@ impl Setup {
             listen: "127.0.0.1:0".to_owned(),
             policies: Vec::new(),
             files: Vec::new(),
+            environment: Vec::new(),
             closed_stdout: false,
         }
     }
@@ -144,6 +146,12 @@ impl Setup {
         self
     }
 
+    /// A variable of the gate's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Nobody reads the gate's standard output.
     pub fn closed_stdout(mut self) -> Self {
         self.closed_stdout = true;
@@ -169,7 +177,7 @@ impl Setup {
     async fn try_start(self) -> Result<Gate, (ExitStatus, String)> {
         let folder = tempfile::tempdir().expect("a folder");
         self.write(&folder);
-        Gate::launch(folder, self.closed_stdout).await
+        Gate::launch(folder, self.environment, self.closed_stdout).await
     }
 
     fn write(&self, folder: &TempDir) {
@@ -219,12 +227,17 @@ fn gather(
 
 impl Gate {
     /// Starts a gate in a folder that has all it needs.
-    async fn launch(folder: TempDir, closed_stdout: bool) -> Result<Self, (ExitStatus, String)> {
+    async fn launch(
+        folder: TempDir,
+        environment: Vec<(String, String)>,
+        closed_stdout: bool,
+    ) -> Result<Self, (ExitStatus, String)> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
             .args(["run", "--config", "toolgate.yaml"])
             .current_dir(folder.path())
             .env("NO_COLOR", "1")
             .env_remove("RUST_LOG")
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -263,7 +276,7 @@ impl Gate {
         self.child.start_kill().expect("it runs");
         let _ = self.ended().await;
         meanwhile(self.folder.path());
-        let started = Self::launch(self.folder, false).await;
+        let started = Self::launch(self.folder, Vec::new(), false).await;
         started.map_err(|(status, said)| (status.code(), said))
     }
 
