@@ -29,6 +29,7 @@ mod kill;
 mod limits;
 mod llm;
 mod mcp;
+mod metrics;
 mod minted_runs;
 mod operate;
 mod record;
