@@ -182,6 +182,8 @@ pub struct Known {
     pub tool_call_id: Option<Arc<str>>,
     /// Why the model stopped, in its provider's words.
     pub finish: Option<Arc<str>>,
+    /// Digest of the form of its answer, where it was looked at.
+    pub form: Option<u64>,
     /// What only its span tells.
     pub particulars: Particulars,
 }

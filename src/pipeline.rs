@@ -20,7 +20,7 @@ use crate::call::{Effect, Known, Language, Refusal, StopReason, Verdict};
 use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
 use crate::forward::{
-    self, AnswerBody, Content, Errand, Forwarded, Hearing, Held, Measure, Metered, Over,
+    self, AnswerBody, Content, Errand, Form, Forwarded, Hearing, Held, Measure, Metered, Over,
     Remembered, Trip,
 };
 use crate::guard::{self, Admitted};
@@ -244,9 +244,12 @@ async fn answer(
     let listener = protocol::listen(&admitted.call().language, status, &parts.headers);
     let wishes = classify::wishes(&admitted, &gate.ledger, &gate.clock);
     let clock = streams(&admitted, &parts.headers).then(|| gate.clock.clone());
-    let hearing = Hearing { keep, listener, wishes, sift: None, clock };
+    let form = gate.recorder.learns_forms().then(|| Form::of(status, &parts.headers));
+    let shape = form.and_then(|form| form.reader(keep, listener.is_some()));
+    let hearing = Hearing { keep, listener, wishes, sift: None, clock, shape };
     let finish = move |measure: Measure| {
         note(&mut page.known, &measure, at);
+        page.known.form = form.and_then(|form| form.told(&measure));
         capture.note_output(&mut page.known, measure.result());
         let now = gate.clock.now();
         let completed = Completed::answered(admitted, status, measure, at, trip, now);
@@ -271,11 +274,13 @@ async fn reviewed(
     let listener = protocol::listen(&admitted.call().language, status, answer.headers());
     let idle = snapshot.idle_timeout(&admitted.call().upstream);
     let hasher = Hasher::new(snapshot.terms.digest_key.as_ref());
+    let form = gate.recorder.learns_forms().then(|| Form::of(status, answer.headers()));
     let how = How { hasher, store: &gate.store, idle, stale: trip.stale.is_some() };
     let review = review::review(&admitted, answer, how, &gate.clock, &mut page.known).await;
     let Review { mut measure, outcome } = review;
     measure.be_heard(listener);
     note(&mut page.known, &measure, at);
+    page.known.form = form.and_then(|form| form.told(&measure));
     let now = gate.clock.now();
     match outcome {
         review::Outcome::Pass(mut response, notes) => {

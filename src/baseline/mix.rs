@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::baseline::course::{Course, Seen, Step};
 use crate::baseline::signal::{Change, Shift, Sort};
-use crate::baseline::stream::Stream;
+use crate::baseline::stream::{EVIDENCE_LIMIT_NATS, Stream};
 use crate::clock::Now;
 
 /// Sorts that are kept apart: every error class, the usual stop reasons, the usual structures. What
@@ -105,6 +105,14 @@ impl Default for Mix {
 }
 
 impl Mix {
+    /// The most memory that one takes.
+    #[cfg(test)]
+    pub fn memory_limit_bytes() -> usize {
+        // The list of cells grows by doubling.
+        let cells = CELLS_LIMIT.next_power_of_two() * size_of::<Cell>();
+        size_of::<Self>() + cells + KNOWN_LIMIT.next_power_of_two() * size_of::<Sort>()
+    }
+
     /// Counts one thing. What has changed, when that is to be told now.
     pub fn note(&mut self, sort: Sort, now: Now) -> Option<Shift> {
         let shift = match self.course.count(now) {
@@ -232,12 +240,16 @@ impl Mix {
         self.tallies().for_each(|tally| tally.stream.restart(f64::from(tally.learned), total));
     }
 
-    /// What has changed: the sort for which most speaks.
+    /// What has changed: the sort for which most speaks, or, where nothing much speaks for any one of
+    /// them, what they have in common.
     fn told(&self, now: Now) -> Option<Shift> {
-        let known = self.cells.iter().map(|cell| (cell.sort, &cell.tally));
-        let all = [(Sort::Unusual, &self.unusual), (Sort::New, &self.new)].into_iter().chain(known);
-        let (sort, most) =
-            all.max_by(|(_, a), (_, b)| a.stream.evidence().total_cmp(&b.stream.evidence()))?;
+        let by_evidence = |(_, a): &(Sort, &Tally), (_, b): &(Sort, &Tally)| {
+            a.stream.evidence().total_cmp(&b.stream.evidence())
+        };
+        let one = self.cells.iter().map(|cell| (cell.sort, &cell.tally)).max_by(by_evidence);
+        let one = one.filter(|(_, tally)| tally.stream.evidence() >= EVIDENCE_LIMIT_NATS / 2.0);
+        let common = [(Sort::Unusual, &self.unusual), (Sort::New, &self.new)];
+        let (sort, most) = one.or_else(|| common.into_iter().max_by(by_evidence))?;
         Some(Shift { change: most.share(sort, self), over: self.course.age(now) })
     }
 }

@@ -41,7 +41,7 @@ pub const AGENTS_LIMIT: usize = 1_024;
 pub const PAIRS_LIMIT: usize = 4_096;
 
 /// Most memory that one baseline takes, in bytes.
-pub const BASELINE_LIMIT_BYTES: usize = 2_048;
+pub const BASELINE_LIMIT_BYTES: usize = 3_072;
 
 /// Latencies are counted in steps of so many microseconds.
 const LATENCY_STEP_MICROS: u128 = 100;
@@ -87,8 +87,8 @@ pub struct Call<'a> {
     pub upstream: Duration,
     /// Absent when it ended well.
     pub error: Option<ErrorClass>,
-    /// Digest of the answer's structure; absent when there was no answer.
-    pub shape: Option<u64>,
+    /// Digest of the form of the answer: of its structure where it has one. Absent when there was no answer.
+    pub form: Option<u64>,
 }
 
 /// A run that has ended, or what it did since an earlier end.
@@ -143,7 +143,7 @@ impl Baselines {
         if matches!(call.error, Some(ErrorClass::Cancelled)) {
             return moves;
         }
-        let Call { tool, upstream, error, shape, .. } = *call;
+        let Call { tool, upstream, error, form, .. } = *call;
         self.tools.with(&**tool, now, Tool::default, |held| {
             let mut tell = |signal, shift: Option<Shift>| {
                 let moved = |shift| Moved { signal, agent: None, tool: Some(tool.clone()), shift };
@@ -153,8 +153,8 @@ impl Baselines {
                 tell(Signal::Latency, held.latency.note(steps(upstream), now));
             }
             tell(Signal::ErrorMix, held.errors.note(error.map_or(Sort::Ok, Sort::Error), now));
-            if let Some(shape) = shape {
-                tell(Signal::ResponseShape, held.shapes.note(Sort::Shape(shape), now));
+            if let Some(form) = form {
+                tell(Signal::ResponseShape, held.shapes.note(Sort::Shape(form), now));
             }
         });
         moves

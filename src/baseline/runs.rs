@@ -43,6 +43,11 @@ impl Runs {
         self.0.take(run).unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The calls of a run so far.
     pub fn look<T>(&self, run: &RunId, work: impl FnOnce(&Counts) -> T) -> Option<T> {
         self.0.look(run, work)

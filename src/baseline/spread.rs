@@ -196,9 +196,8 @@ impl Spread {
 
     /// What has changed: of all that speaks for it, what does so most.
     fn told(&self, now: Now) -> Option<Shift> {
-        let order = |one: &&Mark, other: &&Mark| {
-            one.stream.evidence().total_cmp(&other.stream.evidence())
-        };
+        let order =
+            |one: &&Mark, other: &&Mark| one.stream.evidence().total_cmp(&other.stream.evidence());
         let most = self.marks.iter().rev().max_by(order)?;
         let change = Change::Quantile {
             q: most.q,

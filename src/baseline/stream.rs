@@ -8,8 +8,9 @@
 //! is usual is taken at the upper end of what was seen, what counts as more is far from it, and
 //! values that come in clumps count for less.
 
-/// Evidence at which a change is told, in nats: by chance once in about nine million values.
-pub(super) const EVIDENCE_LIMIT_NATS: f64 = 14.0;
+/// Evidence at which a change is told, in nats: by chance once in more than a
+/// quarter of a million values.
+pub(super) const EVIDENCE_LIMIT_NATS: f64 = 12.5;
 
 /// Most that one window adds, so that no blip is told; a single value always counts.
 const GAIN_LIMIT_NATS: f64 = EVIDENCE_LIMIT_NATS / 10.0;

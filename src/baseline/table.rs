@@ -88,7 +88,8 @@ impl<V> Table<V> {
 }
 
 fn evict<V>(shard: &mut Shard<V>) {
-    let mut ages: Vec<(Duration, u64)> = shard.iter().map(|(key, held)| (held.seen, *key)).collect();
+    let mut ages: Vec<(Duration, u64)> =
+        shard.iter().map(|(key, held)| (held.seen, *key)).collect();
     ages.sort_unstable();
     for (_, key) in ages.iter().take((shard.len() / EVICTION_SHARE).max(1)) {
         shard.remove(key);

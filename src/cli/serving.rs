@@ -67,6 +67,9 @@ pub(super) fn assemble(
     });
     let recorder = Recorder::with_spans(clock.clone(), destination, spans)
         .map_err(|error| error.to_string())?;
+    if settings.drift {
+        recorder.watch_drift();
+    }
     evaluate(settings, &clock, &recorder)?;
     let snapshot = Snapshot::build(settings, policies, None).map_err(|error| error.to_string())?;
     let bounds =

@@ -33,6 +33,8 @@ enum Value {
 /// The fixed values of a config.
 pub(super) fn fixed(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
     let mut all = places(raw, settings);
+    let drift = raw.drift.as_ref().and_then(|raw| raw.enabled.as_ref());
+    all.push(plain("drift.enabled", settings.drift, span(drift)));
     all.extend(export(raw.export.as_ref(), settings.export.as_ref()));
     all.extend(bounds(raw.bounds.as_ref(), &settings.bounds));
     all

@@ -56,6 +56,8 @@ pub struct Config {
     pub record: Option<Record>,
     /// A judge that is asked about ended runs.
     pub evaluate: Option<Field<Evaluate>>,
+    /// Whether is learned what is usual for agents and tools.
+    pub drift: Option<Drift>,
     /// Where spans of runs and their calls are sent, and which.
     pub export: Option<Export>,
     /// Labels of all calls on this listener.
@@ -315,6 +317,15 @@ pub struct Reload {
     pub watch: Option<Field<bool>>,
     /// How often to look at the files without a notice; `0s` for never. Default 30s.
     pub poll: Option<Field<Period>>,
+}
+
+/// What is usual for agents and tools: calls and tokens per run, latencies, errors, stop reasons, the
+/// structure of answers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// Whether it is learned, and told of when something moves away from it. Default true.
+    pub enabled: Option<Field<bool>>,
 }
 
 /// What is recorded, and where.

@@ -43,6 +43,8 @@ pub struct Settings {
     pub capture: Capture,
     /// What is asked about ended runs.
     pub evaluate: Option<evaluate::Plan>,
+    /// Whether is learned what is usual, and told of what moves away from it.
+    pub drift: bool,
     /// Where spans go, if anywhere.
     pub export: Option<Export>,
     pub caller: Caller,

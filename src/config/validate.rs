@@ -141,6 +141,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
     let events = events(raw.record.as_ref(), check);
     let capture = capture(raw.record.as_ref(), check);
     let evaluate = evaluate::plan(raw.evaluate.as_ref().map(|field| &field.value), check);
+    let drift = raw.drift.as_ref().and_then(|raw| raw.enabled);
     let export = raw.export.as_ref().and_then(|raw| export::export(raw, check));
     let caller = raw.caller.as_ref().map_or_else(Caller::default, |raw| caller(raw, check));
     let bounds = raw.bounds.as_ref().map_or_else(Bounds::default, |raw| bounds(raw, check));
@@ -159,6 +160,7 @@ pub(super) fn validate(raw: &raw::Config, check: &mut Check<'_>) -> Option<Setti
         events,
         capture,
         evaluate,
+        drift: drift.is_none_or(|field| field.value),
         export,
         caller,
         digest_key,

@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use crate::clock::{Clock, Now};
 use crate::forward::Content;
-use crate::json::{Digest, Hasher};
+use crate::json::{Digest, Hasher, Shape};
 use crate::protocol::llm::Asked;
 use crate::protocol::{Heard, Listen};
 
@@ -42,6 +42,8 @@ pub struct Measure {
     pub heard: Option<Heard>,
     /// When the first piece came, where that is asked for.
     pub first: Option<Now>,
+    /// The structure of a JSON text, where it was looked at while it passed.
+    pub shape: Option<u64>,
 }
 
 impl Measure {
@@ -88,6 +90,8 @@ pub struct Hearing {
     pub sift: Option<Box<dyn Sift>>,
     /// Tells when its first piece came.
     pub clock: Option<Clock>,
+    /// Looks at its structure. Nobody needs to where all of it is kept, or listened to.
+    pub shape: Option<Box<Shape>>,
 }
 
 /// Holds parts of a body back until they are judged. What it holds is bounded.
@@ -116,6 +120,7 @@ pub struct Metered {
     /// Until the first piece comes.
     clock: Option<Clock>,
     first: Option<Now>,
+    shape: Option<Box<Shape>>,
     idle: Duration,
     /// Made only while waiting: most bodies never wait.
     silence: Option<Pin<Box<Sleep>>>,
@@ -144,7 +149,7 @@ impl Metered {
         idle: Duration,
         finish: Finish,
     ) -> Self {
-        let Hearing { keep, listener, wishes, sift, clock } = hearing;
+        let Hearing { keep, listener, wishes, sift, clock, shape } = hearing;
         let mut metered = Self {
             inner,
             afresh: listener.as_ref().map(|_| hasher.clone()),
@@ -156,6 +161,7 @@ impl Metered {
             wishes,
             clock,
             first: None,
+            shape,
             idle,
             silence: None,
             finish: Some(finish),
@@ -190,7 +196,9 @@ impl Metered {
             }
             (_, _) => hasher.finish(),
         };
-        finish(Measure { tail, digest, bytes: self.bytes, kept, heard, first: self.first });
+        let shape = self.shape.take().filter(|_| whole).and_then(|shape| shape.finish());
+        let (bytes, first) = (self.bytes, self.first);
+        finish(Measure { tail, digest, bytes, kept, heard, first, shape });
     }
 
     /// What of a piece goes on. `None` for nothing.
@@ -247,6 +255,9 @@ impl Metered {
         self.bytes = self.bytes.saturating_add(data.len() as u64);
         if let Some(hasher) = &mut self.hasher {
             hasher.update(data);
+        }
+        if let Some(shape) = &mut self.shape {
+            shape.read(data);
         }
         if let Some(listener) = &mut self.listener {
             listener.hear(data);

@@ -7,6 +7,7 @@ mod body;
 mod connect;
 mod connector;
 mod content;
+mod form;
 mod handover;
 mod headers;
 mod remembered;
@@ -29,6 +30,7 @@ pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Si
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
 pub use connector::{InTime, TlsError};
 pub use content::{Content, ContentError, Held, Keeper, Over};
+pub use form::Form;
 pub use remembered::Remembered;
 pub use send::{Errand, send};
 

@@ -13,6 +13,7 @@ mod loop_key;
 mod number;
 mod parse;
 mod python_float;
+mod shape;
 pub mod splice;
 mod tape;
 mod value;
@@ -22,6 +23,7 @@ pub use digest::{DIGEST_BYTES, Digest, Hasher, HmacKey, digest};
 pub use document::{Document, JSON_DEPTH_LIMIT};
 pub use error::{JsonError, JsonErrorKind};
 pub use loop_key::{loop_key, loop_key_of_canonical, meaning_key};
+pub use shape::{SHAPE_LIMIT_BYTES, Shape, shape};
 pub use value::{Array, Object, Value};
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ pub struct Unreported {
     pub errors: u64,
     pub denials: u64,
     pub cost_usd: Usd,
+    pub tokens: u64,
 }
 
 impl Usage {
@@ -119,6 +120,7 @@ impl EndedRun {
             errors: usage.errors.saturating_sub(before.errors),
             denials: usage.denials.saturating_sub(before.denials),
             cost_usd: Usd::from_nanos(cost),
+            tokens: usage.tokens.saturating_sub(before.tokens),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{Gate, Whole, about, announce, note, remember};
 use crate::call::{ErrorClass, Language, Mcp, Outcome, Refusal, Status, StopReason, budget};
 use crate::classify::Completed;
 use crate::contract::OnBreach;
-use crate::forward::{self, AnswerBody, Content, Hearing, Measure, Metered};
+use crate::forward::{self, AnswerBody, Content, Form, Hearing, Measure, Metered};
 use crate::guard::Admitted;
 use crate::identify::Surface;
 use crate::json::{Document, Hasher, Object, splice};
@@ -155,6 +155,7 @@ pub(super) fn pass(
     let idle = silence(&snapshot, &admitted);
     let listener = protocol::listen(&call.language, parts.status, &parts.headers);
     let status = parts.status;
+    let outline = gate.recorder.learns_forms().then(|| Form::of(status, &parts.headers));
     review::forget_body(&mut parts.headers);
     let case = Case { gate, snapshot, admitted, page, status, withheld: None };
     let case = Arc::new(Mutex::new(Some(case)));
@@ -167,6 +168,7 @@ pub(super) fn pass(
     let finish = move |mut measure: Measure| {
         let Some(case) = case.lock().take() else { return };
         let Case { gate, admitted, mut page, withheld, snapshot: _, status: _ } = case;
+        page.known.form = outline.and_then(|outline| outline.told(&measure));
         let now = gate.clock.now();
         if let Some(Withheld::Malformed) = withheld {
             measure.heard.get_or_insert_default().failure = Some(ErrorClass::MalformedResponse);
@@ -185,7 +187,7 @@ pub(super) fn pass(
             }
         }
     };
-    let hearing = Hearing { keep, listener, wishes: None, sift, clock: None };
+    let hearing = Hearing { keep, listener, wishes: None, sift, clock: None, shape: None };
     let body = Metered::new(body, hasher, hearing, idle, Box::new(finish));
     Response::from_parts(parts, Either::Left(body))
 }

@@ -177,6 +177,9 @@ pub struct Event<'a> {
     /// What happened, of kinds that are no call: never contents, never a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,
+    /// What has moved away from what is usual, of a `drift` that no changed definition is: `latency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<&'a str>,
     /// Who did it, of kinds that an operator brings about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<&'a str>,

@@ -6,6 +6,7 @@ mod calls;
 mod capped;
 mod costs;
 mod decisions;
+mod drift;
 mod evaluations;
 mod exemplar;
 mod intents;
@@ -31,6 +32,7 @@ use self::budgets::Budgets;
 use self::calls::{Calls, ErrorLabel, Forwarded, Kind, Model, Operation};
 use self::costs::Costs;
 use self::decisions::{Decided, Decisions};
+use self::drift::Drifts;
 use self::evaluations::EvaluationCounts;
 use self::exemplar::{Seen, Trace};
 use self::intents::Intents;
@@ -38,6 +40,7 @@ use self::levels::Levels;
 use self::names::Names;
 use self::runs::{Ended, Runs};
 use self::telemetry::Reloads;
+use crate::baseline::Moved;
 use crate::call::trace::TraceContext;
 use crate::call::{Language, ToolFacts};
 use crate::clock::Now;
@@ -57,6 +60,7 @@ pub(super) struct Metrics {
     budgets: Budgets,
     intents: Intents,
     evaluations: EvaluationCounts,
+    drifts: Drifts,
     reloads: Reloads,
     none: Arc<str>,
     /// What stands for the models of a run that asked several.
@@ -80,6 +84,7 @@ impl Metrics {
             budgets: Budgets::registered(&mut registry, &names),
             intents: Intents::registered(&mut registry),
             evaluations: EvaluationCounts::registered(&mut registry),
+            drifts: Drifts::registered(&mut registry, &names),
             reloads: Reloads::registered(&mut registry),
             registry,
             none: Arc::from(""),
@@ -166,6 +171,11 @@ impl Metrics {
             duration: *duration,
         };
         self.runs.ended(&ended, seen);
+    }
+
+    /// Counts something that has moved away from what is usual.
+    pub fn moved(&self, moved: &Moved) {
+        self.drifts.moved(moved);
     }
 
     /// Counts an evaluation of a run, or a failed check of an answer.

@@ -6,6 +6,7 @@
 
 pub mod content;
 mod conventions;
+mod drift;
 mod error_type;
 mod evaluations;
 mod event;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::baseline::Baselines;
 use crate::call::{Caller, Intended, RunEnd};
 use crate::clock::Clock;
 use crate::contract::Drift;
@@ -57,6 +59,8 @@ pub struct Recorder {
     sequence: AtomicU64,
     /// Where spans are wanted.
     shelf: Option<Shelf>,
+    /// What is usual, where that is learned.
+    baselines: OnceLock<Baselines>,
     /// Where runs are judged.
     evaluator: OnceLock<Evaluator>,
 }
@@ -94,6 +98,7 @@ impl Recorder {
             metrics: Metrics::new(&tally),
             sequence: AtomicU64::new(0),
             shelf: spans.map(|Spans { keeping, sink, tally: _ }| Shelf::new(keeping, sink)),
+            baselines: OnceLock::new(),
             evaluator: OnceLock::new(),
         }))
     }
@@ -109,9 +114,9 @@ impl Recorder {
     fn closed(&self, told: Told, digests: &Digests) {
         self.metrics.closed(&told);
         self.tell_intent(&told, digests);
+        let interest = self.learn_call(&told);
         self.evaluate_call(&told, digests);
         if let Some(shelf) = &self.shelf {
-            let interest = told.interest();
             shelf.put(told, interest);
         }
     }
@@ -248,9 +253,10 @@ impl RunEnds for Recorder {
         };
         self.metrics.run_ended(&run, now);
         self.journal.append(&event);
+        let worth = self.learn_run(&run, now);
         self.evaluate_run(&run);
         if let Some(shelf) = &self.shelf {
-            shelf.run_ended(run, now);
+            shelf.run_ended(run, worth, now);
         }
     }
 

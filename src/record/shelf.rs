@@ -89,7 +89,8 @@ impl Shelf {
     }
 
     /// A run has come to its end: whatever of it waits is decided over, and it is told of itself.
-    pub fn run_ended(&self, ended: EndedRun, now: Now) {
+    /// `worth`: why it is kept whatever its calls were, if it is.
+    pub fn run_ended(&self, ended: EndedRun, worth: Option<Why>, now: Now) {
         let mut todo = Todo::default();
         let waiting = self.state.lock().take(&ended.id);
         let decided = waiting.as_ref().and_then(|waiting| waiting.decided);
@@ -97,7 +98,7 @@ impl Shelf {
             (Some(kept), _) => Some(kept),
             (None, RunEnd::Stopped(_)) => Some(Kept::always(Why::Stopped)),
             (None, RunEnd::Completed | RunEnd::Idle | RunEnd::Evicted | RunEnd::Shutdown) => {
-                self.keeping.chosen(&ended.id)
+                worth.map(Kept::always).or_else(|| self.keeping.chosen(&ended.id))
             }
         };
         let calls = waiting.map(|waiting| waiting.calls).unwrap_or_default();

@@ -221,6 +221,5 @@ pub(super) enum Interest {
     /// It ended in another way than well.
     Failed,
     /// It took far longer than calls of its tool do.
-    #[cfg_attr(not(test), expect(dead_code, reason = "told by baselines"))]
     Outlier,
 }

@@ -69,7 +69,8 @@ where
     let Gathered { only, joined, bytes, over, room } = gathered;
     let kept = if joined.is_empty() { only } else { joined.freeze() };
     let kept = (!over).then_some(kept);
-    (Measure { tail, digest: hasher.finish(), bytes, kept, heard: None, first: None }, room)
+    let digest = hasher.finish();
+    (Measure { tail, digest, bytes, kept, heard: None, first: None, shape: None }, room)
 }
 
 #[derive(Default)]

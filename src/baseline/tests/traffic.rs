@@ -299,7 +299,7 @@ impl World {
                 self.values.0[tool] += 1;
                 let name = &self.tools[tool].name;
                 let shape = Some(shape);
-                let call = Call { run: Some(&run), tool: name, upstream, error, shape };
+                let call = Call { run: Some(&run), tool: name, upstream, error, form: shape };
                 self.baselines.call(&call, now)
             }
             Event::End { agent, run, end, calls, tokens } => {

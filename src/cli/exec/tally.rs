@@ -49,8 +49,7 @@ impl Tally {
 
 impl RunEnds for Tally {
     fn run_ended(&self, run: EndedRun) {
-        let Unreported { calls, errors, denials, cost_usd, tool_calls: _, inferences: _ } =
-            run.unreported();
+        let Unreported { calls, errors, denials, cost_usd, .. } = run.unreported();
         let mut sum = self.sum.lock();
         sum.calls = sum.calls.saturating_add(calls);
         sum.errors = sum.errors.saturating_add(errors);

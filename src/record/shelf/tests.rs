@@ -107,7 +107,7 @@ fn end(shelf: &Shelf, id: &str, end: RunEnd) {
         before: None,
         root: None,
     };
-    shelf.run_ended(ended, at(9));
+    shelf.run_ended(ended, None, at(9));
 }
 
 #[test]
