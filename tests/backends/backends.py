@@ -22,7 +22,7 @@ import peers  # noqa: E402  (processes that end with the runner, and free ports)
 BACKENDS = pathlib.Path(os.environ.get("TOOLGATE_BACKENDS", ROOT / "target" / "backends"))
 PROJECT = "toolgate-demo"
 # Phoenix and MLflow import a great deal before they listen; a busy machine takes its time for it.
-peers.START_LIMIT_SECONDS = 240
+peers.START_LIMIT_SECONDS = 400
 ANSWER_LIMIT_SECONDS = 10
 # From the last call of a run to its end, in the demo whose runs are looked at.
 IDLE_END_SECONDS = 5
