@@ -10,8 +10,8 @@ use super::names;
 use crate::call::trace::{TraceContext, TraceState};
 use crate::evaluate::{Evaluation, Outcome};
 
-/// `evaluate {name}` with the event `gen_ai.evaluation.result`, without the judge's own words, which
-/// may repeat what it was shown. `None` where the run has no place in a trace.
+/// `evaluate {name}` with the event `gen_ai.evaluation.result`. `None` where the run has no place in a
+/// trace.
 pub(super) fn of_evaluation(evaluation: &Evaluation) -> Option<SpanData> {
     let Evaluation { name, outcome, about, begun, took } = evaluation;
     let mut draft =
@@ -20,9 +20,12 @@ pub(super) fn of_evaluation(evaluation: &Evaluation) -> Option<SpanData> {
     let mut result = Attributes::default();
     result.put_text(names::EVALUATION_NAME, name);
     match outcome {
-        Outcome::Graded { label, score, explanation: _ } => {
+        Outcome::Graded { label, score, explanation } => {
             result.put_text(names::EVALUATION_LABEL, label);
             result.put(names::EVALUATION_SCORE, *score);
+            if !explanation.is_empty() {
+                result.put(names::EVALUATION_EXPLANATION, explanation.clone());
+            }
         }
         Outcome::Undecidable => result.put(names::EVALUATION_LABEL, "undecidable"),
         Outcome::Failed(_) => {

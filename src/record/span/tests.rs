@@ -201,6 +201,15 @@ fn a_run_is_a_span_above_its_calls() {
 }
 
 #[test]
+fn what_was_said_of_a_run_is_a_span_of_its_own() {
+    for (name, evaluation) in cases::evaluations() {
+        let outgoing = Outgoing::Evaluation(Box::new(evaluation));
+        assert_eq!(count(&outgoing), 1);
+        golden(name, &shown(&super::of(outgoing)));
+    }
+}
+
+#[test]
 fn contents_stand_where_they_were_asked_for() {
     use crate::call::ContentPlace::{Both, Event, Span};
     for (name, place) in [("content_span", Span), ("content_event", Event), ("content_both", Both)]
