@@ -107,7 +107,6 @@ pub const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
 pub const EVALUATION_NAME: &str = "gen_ai.evaluation.name";
 pub const EVALUATION_EXPLANATION: &str = "gen_ai.evaluation.explanation";
 pub const EVALUATION_LABEL: &str = "gen_ai.evaluation.score.label";
-pub const EVALUATION_EXPLANATION: &str = "gen_ai.evaluation.explanation";
 pub const EVALUATION_SCORE: &str = "gen_ai.evaluation.score.value";
 
 pub const EXECUTE_TOOL: &str = "execute_tool";
