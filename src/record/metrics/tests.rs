@@ -327,6 +327,8 @@ fn ten_thousand_made_up_names_make_no_more_series_than_there_is_room_for() {
         let mut found = values(&text, name, label);
         assert!(found.remove("other"), "{name} {label}");
         found.remove("");
-        assert_eq!(found.len(), kind.limit_names(), "{name} {label}");
+        // The tool by which the model is asked has a name as well, and is counted elsewhere.
+        let room = kind.limit_names() - usize::from(label == "tool");
+        assert_eq!(found.len(), room, "{name} {label}");
     }
 }
