@@ -3,6 +3,7 @@ runner; the demo, whose gate sends its spans to them; and a span as any backend 
 """
 
 import dataclasses
+import datetime
 import json
 import os
 import pathlib
@@ -97,7 +98,6 @@ def phoenix_spans(url, project=PROJECT):
 
 
 def seconds(text):
-    import datetime
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
@@ -190,7 +190,11 @@ class Findings:
     def same(self, what, seen, expected):
         self.hold(what, seen == expected, f"{seen!r}, expected {expected!r}")
 
-    def close(self, title):
-        print(f"{title}: {self.held} checks hold")
+    def tell(self, title):
+        print(f"{title}: {self.held} checks hold, {len(self.missed)} do not", flush=True)
+        for one in self.missed:
+            print(f"  - {one}", flush=True)
+
+    def end(self):
         if self.missed:
-            raise SystemExit("\n".join([f"{title}: {len(self.missed)} do not:"] + [f"  - {one}" for one in self.missed]))
+            raise SystemExit(1)

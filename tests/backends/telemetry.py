@@ -122,10 +122,11 @@ def main():
         findings.hold("the gate ends within two seconds", took < 4, f"{took:.1f} s with the demo's explanations")
         print(runs.tree(spans))
         print(f"Phoenix: {len(spans)} spans of {len(ends)} runs, model calls for {cost:.6f} USD; up after {started:.0f} s")
+        findings.tell(f"Phoenix and Prometheus, in {time.monotonic() - began:.0f} s")
         if "--look" in sys.argv[1:]:
             print(f"Phoenix stays at {phoenix}", flush=True)
             sys.stdin.read()
-    findings.close(f"Phoenix and Prometheus, in {time.monotonic() - began:.0f} s")
+    findings.end()
 
 
 if __name__ == "__main__":
