@@ -16,6 +16,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
+use crate::call::trace::TraceContext;
 use crate::call::{Effect, Known, Language, Refusal, StopReason, Verdict};
 use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
@@ -142,6 +143,7 @@ pub fn unreadable(gate: &Gate, fault: &impl std::fmt::Display) -> Response<Answe
         return unrecordable();
     };
     page.known.policy_version = snapshot.policies.version.clone();
+    page.known.trace = Some(TraceContext::child_of(None));
     let message = format!("The request can be read in more than one way: {fault}.");
     let refusal = Refusal::without_rule(StopReason::Malformed, message);
     let response = respond::refuse(&refusal, about(&page));

@@ -8,7 +8,9 @@ use toolgate::call::{Caller, Effect, RunId, Status, ToolFacts};
 use toolgate::clock::{Clock, ManualClock};
 use toolgate::guard::{self, Granted, Refused};
 use toolgate::json::{Document, loop_key};
-use toolgate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes};
+use toolgate::ledger::{
+    Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes, Work,
+};
 use toolgate::policy::compile::compile;
 use toolgate::policy::set::{Applicable, PolicySet};
 use toolgate::policy::view::CallView;
@@ -87,8 +89,12 @@ impl World {
         let now = self.clock.now();
         let visit = self.ledger.enter(run.clone(), "header", &self.caller, now);
         let view = self.view(visit.step());
-        let asked =
-            Asked { tool: self.tool.name.clone(), call_key: self.key, sizes: Sizes::default() };
+        let asked = Asked {
+            tool: self.tool.name.clone(),
+            call_key: self.key,
+            sizes: Sizes::default(),
+            work: Work::Tool,
+        };
         visit
             .decide(asked, view, &applicable.limits, now, |look| {
                 guard::judge(view, self.key, applicable, look, now)

@@ -153,7 +153,51 @@ fn share(text: &str) -> Result<Share, ScalarFault> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::load::load_with;
+
+    /// The plan of a config with the rubrics that ship, and a key for the judge.
+    fn shipped(key: &str) -> (Plan, Vec<String>) {
+        let rubrics = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rubrics");
+        let files = std::fs::read_dir(rubrics).unwrap();
+        let files = files.map(|entry| entry.unwrap().path().display().to_string());
+        let mut files: Vec<String> = files.collect();
+        files.sort();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("toolgate.yaml");
+        let text = format!(
+            "apiVersion: toolgate/v1\nkind: Config\n\
+             upstreams:\n  a: {{ http: \"http://a\", tools: [{{ name: get, match: GET /a }}] }}\n\
+             evaluate: {{ judge: \"http://j:8000/v1/\", model: m, auth: {{ bearer: \"${{env:KEY}}\" }}, \
+             sample: 5%, rubrics: {files:?} }}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let loaded = load_with(&path, &|_| Some(key.to_owned())).unwrap();
+        (loaded.settings.evaluate.unwrap(), files)
+    }
+
+    #[test]
+    fn the_rubrics_that_ship_load() {
+        let (plan, files) = shipped("sk-canary");
+        let mut rubrics: Vec<_> =
+            plan.rubrics.iter().map(|rubric| (&*rubric.name, rubric.needs_contents)).collect();
+        rubrics.sort_unstable();
+        assert_eq!(rubrics, [("groundedness", true), ("tool-selection", false)]);
+        assert_eq!(files.len(), rubrics.len());
+        assert_eq!(plan.judge.url, "http://j:8000/v1");
+        assert_eq!((plan.timeout, plan.per_hour), (DEFAULT_TIMEOUT, DEFAULT_PER_HOUR));
+    }
+
+    #[test]
+    fn another_key_is_another_plan_and_no_key_is_shown() {
+        let (one, other) = (shipped("sk-canary-1").0, shipped("sk-canary-2").0);
+        assert_eq!(digest(Some(&one)), digest(Some(&shipped("sk-canary-1").0)));
+        assert_ne!(digest(Some(&one)), digest(Some(&other)));
+        assert_ne!(digest(Some(&one)), digest(None));
+        assert!(!format!("{one:?}").contains("canary"));
+    }
 
     #[test]
     fn shares() {

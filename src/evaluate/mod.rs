@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 
 pub use self::choice::{Chosen, Share};
 pub use self::rubric::{Grade, RESERVED_LABELS, Rubric, SCALE_LIMIT_GRADES};
-pub use self::transcript::{CONTENT_LIMIT_BYTES, Ending, Shown, Step, Transcript};
+pub use self::transcript::{CONTENT_LIMIT_BYTES, Ending, Shown, Step, Transcript, shown};
 
 use self::queue::Worker;
 use self::watched::Watched;

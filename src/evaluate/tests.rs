@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::spend::Spend;
 use super::{
     About, CONTENT_LIMIT_BYTES, Case, Chosen, Ending, Failure, Grade, Outcome, Rubric, Share,
-    Shown, Step, Transcript, answer, question,
+    Shown, Step, Transcript, answer, question, shown,
 };
 use crate::call::{Caller, RunEnd, RunId, Status, StopReason};
 use crate::clock::Now;
@@ -139,7 +139,7 @@ fn a_transcript_keeps_how_a_run_began_and_how_it_ended() {
     for number in 1..=1_000_u64 {
         let mut one = step("ok");
         one.shown.step = Some(number);
-        one.shown.args = Some("é".repeat(CONTENT_LIMIT_BYTES));
+        one.shown.args = Some(shown(&"é".repeat(CONTENT_LIMIT_BYTES)));
         one.shown.result = Some("x".to_owned());
         transcript.push(one);
         assert!(transcript.weight_bytes() < 160 * 1024, "{number}");

@@ -75,10 +75,10 @@ pub struct Shown {
     pub result_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_sha: Option<String>,
-    /// What it was called with, redacted as the record is.
+    /// What it was called with, as it is recorded; see [`shown`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub args: Option<String>,
-    /// What it answered, redacted as the record is.
+    /// What it answered, as it is recorded; see [`shown`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
 }
@@ -128,12 +128,8 @@ impl Transcript {
         }
     }
 
-    /// A text, cut to what may be shown; nothing when there is no more room.
-    fn admit(&mut self, mut text: String) -> Option<String> {
-        if text.len() > CONTENT_LIMIT_BYTES {
-            text.truncate(text.floor_char_boundary(CONTENT_LIMIT_BYTES));
-            text.push_str("… [cut]");
-        }
+    /// A text, if there is room for it.
+    fn admit(&mut self, text: String) -> Option<String> {
         let bytes = self.contents_bytes.saturating_add(text.len());
         if bytes > CONTENTS_LIMIT_BYTES {
             return None;
@@ -170,6 +166,12 @@ impl Transcript {
         let each = size_of::<Step>().saturating_add(TEXTS_BYTES);
         kept.saturating_mul(each).saturating_add(self.contents_bytes).saturating_add(256)
     }
+}
+
+/// A text as it is shown: cut.
+pub fn shown(text: &str) -> String {
+    let cut = text.get(..text.floor_char_boundary(CONTENT_LIMIT_BYTES)).unwrap_or_default();
+    if cut.len() < text.len() { format!("{cut}… [cut]") } else { text.to_owned() }
 }
 
 impl Shown {

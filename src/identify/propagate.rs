@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use smallvec::SmallVec;
 
 use crate::call::Era;
 use crate::call::trace::TraceContext;
@@ -87,17 +88,18 @@ impl InBody {
         headers: &HeaderMap,
         pass: &Pass,
     ) -> Option<Bytes> {
-        let traceparent = trace.span().to_string();
-        let tracestate = trace.tracestate(trace.span());
-        let mut members = Vec::with_capacity(3);
-        match self.place {
-            Place::Headers => {}
+        let place = match self.place {
+            Place::Headers => None,
             Place::Carried | Place::Expected => {
-                members.push(("traceparent", Member::Is(&traceparent)));
-                members.push(("tracestate", Member::Is(&tracestate)));
+                Some((trace.span().to_string(), trace.tracestate(trace.span())))
             }
-        }
+        };
         let left = self.baggage_left(headers, pass);
+        let mut members: SmallVec<[(&str, Member<'_>); 3]> = SmallVec::new();
+        if let Some((traceparent, tracestate)) = &place {
+            members.push(("traceparent", Member::Is(traceparent)));
+            members.push(("tracestate", Member::Is(tracestate)));
+        }
         match &left {
             Left::Whole => {}
             Left::Some(text) => members.push(("baggage", Member::Is(text))),

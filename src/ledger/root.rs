@@ -27,14 +27,23 @@ pub(super) struct Root {
 }
 
 impl Ledger {
-    /// Gives a run that was made here its span before its first call, below the span of whoever started it, if that is
-    /// known: what is started for the run goes on from there.
-    pub fn lead(&self, run: &RunId, incoming: Option<&(TraceParent, TraceState)>) -> TraceContext {
-        let context = TraceContext::child_of(incoming);
+    /// Gives a run that was made here its span before its first call, below the span of whoever
+    /// started it, if that is known.
+    pub fn lead(&self, run: &RunId, incoming: Option<&(TraceParent, TraceState)>) {
         if let Some(cell) = self.runs.get(run) {
-            cell.state.lock().root = Some(Root { context: context.clone(), used: true });
+            let context = TraceContext::child_of(incoming);
+            cell.state.lock().root = Some(Root { context, used: false });
         }
-        context
+    }
+
+    /// The span of a run, for somebody who is told to stand below it. `None` of a run that is not
+    /// known.
+    pub fn hand_on(&self, run: &RunId) -> Option<TraceContext> {
+        let cell = self.runs.get(run)?;
+        let mut state = cell.state.lock();
+        let root = state.root_mut();
+        root.used = true;
+        Some(root.context.clone())
     }
 }
 
@@ -46,19 +55,19 @@ impl Visit {
 }
 
 impl RunState {
+    fn root_mut(&mut self) -> &mut Root {
+        let fresh = || Root { context: TraceContext::child_of(None), used: false };
+        self.root.get_or_insert_with(fresh)
+    }
+
     fn below_root(&mut self) -> TraceContext {
-        let root = self
-            .root
-            .get_or_insert_with(|| Root { context: TraceContext::child_of(None), used: false });
-        match self.reported {
-            Reported::No(_) => root.used = true,
-            // It was told of, or never will be.
-            Reported::Completed(_) | Reported::Finally if !root.used => {
-                return root.context.sibling();
-            }
-            Reported::Completed(_) | Reported::Finally => {}
-        }
-        root.context.child()
+        let will_be_told = match self.reported {
+            Reported::No(_) => true,
+            Reported::Completed(_) | Reported::Finally => false,
+        };
+        let root = self.root_mut();
+        root.used |= will_be_told;
+        if root.used { root.context.child() } else { root.context.sibling() }
     }
 
     /// The next stretch of a run that was reported as completed: its span is another one.

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::{ErrorClass, Intended, StopReason, Tokens, Verdict};
-use crate::evaluate::{Ending, Evaluation, Evaluations, Evaluator, Outcome, Shown, Step, Whose};
+use crate::call::{Contents, ErrorClass, Intended, StopReason, Tokens, Verdict};
+use crate::evaluate::{
+    self, Ending, Evaluation, Evaluations, Evaluator, Outcome, Shown, Step, Whose,
+};
 use crate::ledger::EndedRun;
 use crate::record::Recorder;
+use crate::record::content;
 use crate::record::event::{self, Event, Hex64, Hex128, Kind};
 use crate::record::outgoing::Outgoing;
 use crate::record::told::{Digests, Told};
@@ -17,6 +20,9 @@ const FAILED: &str = "error";
 const UNDECIDABLE: &str = "undecidable";
 /// The label under which runs are counted that were chosen and not evaluated.
 const SKIPPED: &str = "skipped";
+
+/// Longest name of a model that is shown, in bytes; agents may write what they like.
+const MODEL_LIMIT_BYTES: usize = 128;
 
 impl Recorder {
     /// From now on runs are evaluated. Of several evaluators the first stays.
@@ -59,7 +65,13 @@ impl Recorder {
 }
 
 impl Evaluations for Recorder {
-    fn evaluated(&self, evaluation: Evaluation) {
+    fn evaluated(&self, mut evaluation: Evaluation) {
+        if let Outcome::Graded { explanation, .. } = &mut evaluation.outcome
+            && !explanation.is_empty()
+        {
+            // The judge may repeat what it was shown, and what it makes of it is nobody's to trust.
+            *explanation = content::redact(explanation).into_owned();
+        }
         let Evaluation { name, outcome, about, begun, took } = &evaluation;
         let failure;
         let (label, score, detail) = match outcome {
@@ -104,6 +116,7 @@ impl Evaluations for Recorder {
 fn step(told: &Told, digests: &Digests) -> Step {
     let Told { known, close, .. } = told;
     let ended_run = close.verdict == Some(Verdict::Stop);
+    let contents = known.particulars.contents.as_deref();
     Step {
         call_id: told.call_id.clone(),
         trace: known.trace.as_ref().map(|trace| trace.span()),
@@ -113,7 +126,7 @@ fn step(told: &Told, digests: &Digests) -> Step {
             step: known.step,
             tool: known.tool.as_ref().map(|tool| tool.name.clone()),
             protocol: known.language.name(),
-            model: known.model.clone(),
+            model: known.model.clone().filter(|model| model.len() <= MODEL_LIMIT_BYTES),
             status: close.outcome.status.name(),
             error_class: close.outcome.error_class.map(ErrorClass::name),
             http_status: close.outcome.http_status,
@@ -128,10 +141,22 @@ fn step(told: &Told, digests: &Digests) -> Step {
             args_sha: digests.args().map(str::to_owned),
             result_bytes: close.result.map(|(_, bytes)| bytes),
             result_sha: digests.result().map(str::to_owned),
-            args: None,
-            result: None,
+            args: contents.and_then(given),
+            result: contents.and_then(answered),
         },
     }
+}
+
+/// What a call was made with, where that is recorded: of a model what it was told.
+fn given(contents: &Contents) -> Option<String> {
+    let plain = contents.input.as_ref().map(|content| content.text.as_str());
+    contents.input_messages.as_deref().or(plain).map(evaluate::shown)
+}
+
+/// What was answered, where that is recorded.
+fn answered(contents: &Contents) -> Option<String> {
+    let plain = contents.output.as_ref().map(|content| content.text.as_str());
+    contents.output_messages.as_deref().or(plain).map(evaluate::shown)
 }
 
 fn millis(time: Duration) -> u64 {

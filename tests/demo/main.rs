@@ -1,8 +1,8 @@
 //! The demo: six services, a gate in front of them, and an agent that gets some things wrong.
 //!
 //! Run it with `make demo`, or, to see its runs in Phoenix, `make demo OTLP=http://127.0.0.1:6006`. It
-//! fails, naming what did not happen, when the gate lets something pass
-//! that it should not, or refuses what it should let pass.
+//! fails, naming what did not happen, when the gate lets something pass that it should not, or refuses
+//! what it should let pass.
 
 mod agent;
 mod gate;
@@ -81,8 +81,10 @@ async fn play() -> Result<Vec<String>, String> {
     if options.keeps {
         stage.scene("The gate stays");
         stage.say(&format!(
-            "Agents call {}, /metrics is at {}; it ends when standard input does.",
-            gate.url, gate.admin
+            "Agents call {}, /metrics is at {}, events in {}; it ends when standard input does.",
+            gate.url,
+            gate.admin,
+            gate.events.display()
         ));
         let waiting = tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop));
         waiting.await.map_err(|error| error.to_string())?;

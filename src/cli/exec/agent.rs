@@ -77,7 +77,9 @@ fn start(
     command.env("TOOLGATE_URL", &base);
     command.env("TOOLGATE_RUN_ID", &*shelter.run.0);
     command.env("TOOLGATE_RUN_TOKEN", &shelter.token);
-    command.envs(trace::told(&shelter.trace));
+    if let Some(span) = shelter.gate.ledger.hand_on(&shelter.run) {
+        command.envs(trace::told(&span));
+    }
     command.envs(places(settings, &base));
     command.envs(not_by_proxy());
     command.spawn()

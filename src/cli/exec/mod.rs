@@ -18,7 +18,6 @@ use ulid::Ulid;
 
 use crate::admin;
 use crate::call::RunId;
-use crate::call::trace::TraceContext;
 use crate::cli::report::Exit;
 use crate::cli::serving::{
     self, Assembled, FLUSH_TIME, bind, calls_closed, open_admin, plural, report, sweep,
@@ -151,8 +150,6 @@ struct Shelter {
     tally: Arc<Tally>,
     run: RunId,
     token: String,
-    /// The run's span.
-    trace: TraceContext,
     /// The admin side goes on until this is dropped.
     _admin: Option<watch::Sender<bool>>,
 }
@@ -183,10 +180,10 @@ impl Shelter {
         let spec = MintSpec { budget, ..MintSpec::default() };
         let minted = gate.ledger.mint(run.clone(), &settings.caller, spec, TOKEN_TIME, now);
         let (token, _) = minted.map_err(|error| error.to_string())?;
-        let trace = gate.ledger.lead(&run, trace::started_in().as_ref());
+        gate.ledger.lead(&run, trace::started_in().as_ref());
         tokio::spawn(sweep(Arc::clone(&gate), settings.runs.idle_end));
         let admin = if admin_asked { admin_side(&gate, &settings).await } else { None };
-        Ok((Self { assembled, gate, tally, run, token, trace, _admin: admin }, settings))
+        Ok((Self { assembled, gate, tally, run, token, _admin: admin }, settings))
     }
 
     /// What stands in front of the paths of calls that belong to the run.

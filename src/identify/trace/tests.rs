@@ -292,7 +292,8 @@ fn half_a_kilobyte_of_others_goes_on_whole() {
     assert_eq!(most.len(), 513);
     assert_eq!(state(&[&most]), Some(most[..509].to_owned()), "whole members only");
     assert_eq!(state(&[&most[..509], "z="]), None);
-    let exact = [member(127), member(128), member(126), member(128)].join(",");
+    let last = format!("last={}", "v".repeat(123));
+    let exact = [member(127), member(128), member(126), last].join(",");
     assert_eq!((exact.len(), state(&[&exact])), (512, Some(exact.clone())));
     assert_eq!(state(&[&format!("{}=1", "z".repeat(256))]).unwrap().len(), 258, "where it fits");
 }

@@ -132,27 +132,37 @@ fn a_run_that_is_led_stands_in_the_trace_of_whoever_started_it() {
     world.ledger.mint(run.clone(), &Caller::default(), spec, Duration::from_secs(60), now).unwrap();
     let parent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
     let incoming = (parent.unwrap(), TraceState::parse(["a=1"]).unwrap());
-    let led = world.ledger.lead(&run, Some(&incoming));
-    assert_eq!(
-        (led.parent(), led.trace_id().as_str()),
-        (parent, "0af7651916cd43dd8448eb211c80319c")
-    );
+    world.ledger.lead(&run, Some(&incoming));
     let call = world.call();
-    assert_eq!(call.parent(), Some(led.span()));
+    assert_eq!(call.trace_id(), "0af7651916cd43dd8448eb211c80319c");
     assert!(!call.is_sampled(), "the decision is whoever's who started it");
     assert!(call.tracestate(call.span()).ends_with(",a=1"));
     world.ledger.end_all();
-    assert_eq!(world.ended().root.map(|root| root.context), Some(led));
+    let root = world.ended().root.expect("the call stands below it").context;
+    assert_eq!((call.parent(), root.parent()), (Some(root.span()), parent));
 }
 
 #[test]
-fn a_run_that_was_led_is_told_of_though_all_its_calls_have_places() {
+fn a_run_that_was_led_and_whose_calls_have_places_has_no_span() {
+    let world = World::new();
+    let run = RunId("r".into());
+    drop(world.visit(Standing::Tool));
+    world.ledger.lead(&run, None);
+    drop(world.visit(Standing::Tool));
+    world.ledger.end_all();
+    assert_eq!(world.ended().root, None);
+    assert_eq!(world.ledger.hand_on(&run), None, "it is not known any more");
+}
+
+#[test]
+fn a_span_that_somebody_was_told_of_is_told_of() {
     let world = World::new();
     let run = RunId("r".into());
     let now = world.clock.now();
     let spec = MintSpec::default();
     world.ledger.mint(run.clone(), &Caller::default(), spec, Duration::from_secs(60), now).unwrap();
-    let led = world.ledger.lead(&run, None);
+    world.ledger.lead(&run, None);
+    let led = world.ledger.hand_on(&run).unwrap();
     drop(world.visit(Standing::Tool));
     world.ledger.end_all();
     assert_eq!(world.ended().root.map(|root| root.context), Some(led), "they stand below it");

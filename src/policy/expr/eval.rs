@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::compare::{compare, contains, lookup};
 use super::cost::{Budget, Evaluated, fault, mismatch};
+use super::json_path::JsonPath;
 use super::program::{Function, Node, ZoneOf};
 use super::time::{TimePart, Zone};
 use super::value::{Map, Value};
@@ -86,10 +87,7 @@ impl<'a> Machine<'a> {
             Node::Map(entries) => self.map(entries),
             Node::Comprehension(comprehension) => self.comprehension(comprehension),
             Node::TimePart(part, of, zone) => self.time_part(*part, of, zone),
-            Node::JsonPath(of, path) => {
-                let of = self.eval(of)?;
-                path.select(of, &mut self.budget).map(Value::list)
-            }
+            Node::JsonPath(of, path) => self.at_path(of, path),
             Node::Call(function, args) => self.call(*function, args),
             Node::HasArgument(_)
             | Node::Has(..)
@@ -228,6 +226,11 @@ impl<'a> Machine<'a> {
             _ => None,
         };
         value.map(Value::Int).ok_or_else(|| mismatch("a timestamp", of.kind()))
+    }
+
+    fn at_path(&mut self, of: &'a Node, path: &JsonPath) -> Evaluated<Value<'a>> {
+        let of = self.eval(of)?;
+        path.select(of, &mut self.budget).map(Value::list)
     }
 
     fn call(&mut self, function: Function, args: &'a [Node]) -> Evaluated<Value<'a>> {

@@ -70,6 +70,7 @@ pub fn of_call(mut told: Told, kept: Kept) -> Spans {
         Language::Llm(message) => model::call(&mut draft, &told, message.provider),
     }
     decision::put(&mut draft, &told, kept, timeline);
+    evaluation::put_checks(&mut draft, &told, timeline);
     if let Some(contents) = told.known.particulars.contents.take() {
         let end = timeline.at(told.ended.mono);
         contents::put(&mut draft, *contents, &told.known.language, end);

@@ -134,15 +134,6 @@ impl Collector {
         received.into_iter().flat_map(|received| spans_of(received.request)).collect()
     }
 
-    /// Waits for so many spans.
-    pub async fn has_spans(&self, count: usize) -> Vec<Span> {
-        until(&format!("{count} spans at the collector"), async || {
-            let spans = self.spans();
-            (spans.len() >= count).then_some(spans)
-        })
-        .await
-    }
-
     /// Waits until so many requests have reached it, whatever became of them.
     pub async fn reached_by(&self, count: usize) {
         until(&format!("{count} requests at the collector"), async || {
