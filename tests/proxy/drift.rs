@@ -132,7 +132,7 @@ async fn a_tool_that_gets_slow_and_one_that_answers_otherwise_are_told_of_once()
     assert_eq!((&*text(&drifts[0], "signal"), &*text(&drifts[0], "tool")), ("latency", "svc.get"));
     let detail = text(&drifts[0], "detail");
     assert!(detail.starts_with("latency of svc.get: p50 1"), "{detail}");
-    assert!(detail.contains(" ms, was 4") && detail.ends_with(" h"), "{detail}");
+    assert!(detail.contains(" ms, was 5") && detail.ends_with(" ms over 110 min"), "{detail}");
     assert_eq!(
         (world.counted("latency"), world.counted("response_shape")),
         ("1".into(), "none".into())
