@@ -73,7 +73,8 @@ def main():
             findings.same(f"MLflow's state of {run}", state, "ERROR" if run in runs.STOPPED else "OK")
         demo.end()
         print(f"MLflow: {len(spans)} spans of {len(ends)} runs; up after {started:.0f} s")
-    findings.close(f"MLflow, in {time.monotonic() - began:.0f} s")
+    findings.tell(f"MLflow, in {time.monotonic() - began:.0f} s")
+    findings.end()
 
 
 if __name__ == "__main__":

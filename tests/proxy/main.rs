@@ -18,6 +18,7 @@ mod approvals;
 mod canaries;
 mod contracts;
 mod costs;
+mod drift;
 mod evaluate;
 mod exec;
 mod export;
