@@ -59,6 +59,7 @@ pub(super) fn plan(raw: Option<&raw::Evaluate>, check: &mut Check<'_>) -> Option
     }) {
         check.fault(codes::NAME, model.span, ScalarFault::new("not the name of a model"));
     }
+    let per_hour = per_hour(raw.budget.as_ref(), check);
     let connect = timeout.min(CONNECT_TIMEOUT);
     Some(Plan {
         judge: UpstreamSpec {
@@ -73,7 +74,7 @@ pub(super) fn plan(raw: Option<&raw::Evaluate>, check: &mut Check<'_>) -> Option
         share: share?,
         rubrics: Arc::from(rubrics),
         timeout,
-        per_hour: per_hour(raw.budget.as_ref(), check),
+        per_hour,
     })
 }
 
