@@ -304,3 +304,21 @@ fn the_resource_of_spans_is_completed_from_the_environment() {
         assert_eq!(resource(bare, &set(broken, "")), "service.name=toolgate", "{broken}");
     }
 }
+
+#[test]
+fn drift_is_watched_unless_it_is_switched_off() {
+    let loaded = |more: &str| {
+        let text = format!(
+            "apiVersion: toolgate/v1\nkind: Config\nupstreams: {{ svc: {{ http: \"http://a:1\", \
+             tools: [ {{ name: get, match: GET /a }} ] }} }}\n{more}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("toolgate.yaml");
+        fs::write(&path, text).unwrap();
+        super::load(&path).unwrap()
+    };
+    let drift = |more| loaded(more).settings.drift;
+    assert!(drift("") && drift("drift: {}\n") && drift("drift: { enabled: true }\n"));
+    assert!(!drift("drift: { enabled: false }\n"));
+    assert_ne!(loaded("").fixed, loaded("drift: { enabled: false }\n").fixed, "it is start-only");
+}

@@ -122,11 +122,9 @@ impl<'f> Conversion<'f, '_> {
     /// Recursion ends with the nesting of the file.
     fn schema(&mut self, tree: &'f Tree) -> Value {
         let TreeValue::Map(entries) = &tree.value else { return tree.to_json() };
-        if let Some(reference) = tree.get("$ref") {
+        if let (Dialect::OpenApi30, Some(reference)) = (self.schemas.dialect, tree.get("$ref")) {
             let target = self.reference(reference);
-            if self.schemas.dialect == Dialect::OpenApi30 {
-                return Value::Object(Map::from_iter(target.map(|to| ("$ref".to_owned(), to))));
-            }
+            return Value::Object(Map::from_iter(target.map(|to| ("$ref".to_owned(), to))));
         }
         let mut schema = Map::new();
         for (key, value) in entries {

@@ -2,10 +2,12 @@
 //! for it, and nobody's answer.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 
 use crate::forward::Upstream;
+use crate::forward::attempt::{HANDOVERS_LIMIT, was_never_sent};
 use crate::forward::handover::Handover;
 
 /// Why there is no answer.
@@ -39,14 +41,11 @@ impl Upstream {
             .path_and_query(format!("{}{path}", self.base_path))
             .build()
             .map_err(|_| AsideError::Unreachable)?;
-        let mut request = Request::new(Handover::default().body(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
+        let mut headers = headers;
         for (name, value) in &self.headers {
-            request.headers_mut().insert(name.clone(), value.clone());
+            headers.insert(name.clone(), value.clone());
         }
-        let answer = self.client.request(request).await.map_err(|_| AsideError::Unreachable)?;
+        let answer = self.hand_over(&uri, &headers, &body).await?;
         let status = answer.status();
         let collected = Limited::new(answer.into_body(), limit_bytes).collect().await;
         let body = collected.map_err(|error| {
@@ -57,5 +56,27 @@ impl Upstream {
             }
         })?;
         Ok((status, body.to_bytes()))
+    }
+
+    /// Hands a request to a connection; to another one when that turned out to be closed before a
+    /// byte was sent on it.
+    async fn hand_over(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response<Incoming>, AsideError> {
+        for _ in 0..HANDOVERS_LIMIT {
+            let mut request = Request::new(Handover::default().body(body.clone()));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = uri.clone();
+            *request.headers_mut() = headers.clone();
+            match self.client.request(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if was_never_sent(&error) && !error.is_connect() => {}
+                Err(_) => break,
+            }
+        }
+        Err(AsideError::Unreachable)
     }
 }

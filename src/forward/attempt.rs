@@ -16,7 +16,7 @@ use crate::weaken::Hole;
 
 /// Times that a request is handed to a connection in one attempt. More than one only when the
 /// connection turned out to be closed before a byte of the request was sent on it.
-const HANDOVERS_LIMIT: u32 = 3;
+pub(super) const HANDOVERS_LIMIT: u32 = 3;
 
 /// A request that is ready to be sent, as often as it takes.
 pub(super) struct Prepared {
@@ -140,7 +140,7 @@ fn target(call: &Call, upstream: &Upstream) -> Result<Uri, http::Error> {
 }
 
 /// Whether it is certain that no byte of the request left this process.
-fn was_never_sent(error: &hyper_util::client::legacy::Error) -> bool {
+pub(super) fn was_never_sent(error: &hyper_util::client::legacy::Error) -> bool {
     if error.is_connect() {
         return true;
     }

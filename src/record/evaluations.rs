@@ -21,6 +21,9 @@ const UNDECIDABLE: &str = "undecidable";
 /// The label under which runs are counted that were chosen and not evaluated.
 const SKIPPED: &str = "skipped";
 
+/// Longest name of a model that is shown, in bytes; agents may write what they like.
+const MODEL_LIMIT_BYTES: usize = 128;
+
 impl Recorder {
     /// From now on runs are evaluated. Of several evaluators the first stays.
     pub fn evaluate_with(&self, evaluator: Evaluator) {
@@ -123,7 +126,7 @@ fn step(told: &Told, digests: &Digests) -> Step {
             step: known.step,
             tool: known.tool.as_ref().map(|tool| tool.name.clone()),
             protocol: known.language.name(),
-            model: known.model.clone(),
+            model: known.model.clone().filter(|model| model.len() <= MODEL_LIMIT_BYTES),
             status: close.outcome.status.name(),
             error_class: close.outcome.error_class.map(ErrorClass::name),
             http_status: close.outcome.http_status,

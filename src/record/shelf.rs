@@ -58,6 +58,7 @@ struct Waiting {
     number: u64,
     since: Duration,
     decided: Option<Kept>,
+    #[expect(clippy::vec_box, reason = "they are handed on in their boxes")]
     calls: Vec<Box<Told>>,
     bytes: usize,
 }

@@ -43,6 +43,10 @@ def spans_of(url, trace):
     return sorted(spans, key=lambda span: span.start), told["trace_info"]
 
 
+def settled(state):
+    return None if state == "IN_PROGRESS" else state
+
+
 def main():
     began = time.monotonic()
     findings = Findings()
@@ -64,11 +68,13 @@ def main():
         runs.check_planned(findings, spans)
         for run, end in ends.items():
             [root] = [span for span in spans if span.kind == "AGENT" and span.attributes.get("toolgate.run.id") == run]
-            state = found[root.trace][1]["state"]
+            # It is in progress until MLflow has put the root to the spans that came before.
+            state = backends.wait_until(f"MLflow's state of {run}", lambda: settled(spans_of(url, root.trace)[1]["state"]))
             findings.same(f"MLflow's state of {run}", state, "ERROR" if run in runs.STOPPED else "OK")
         demo.end()
         print(f"MLflow: {len(spans)} spans of {len(ends)} runs; up after {started:.0f} s")
-    findings.close(f"MLflow, in {time.monotonic() - began:.0f} s")
+    findings.tell(f"MLflow, in {time.monotonic() - began:.0f} s")
+    findings.end()
 
 
 if __name__ == "__main__":

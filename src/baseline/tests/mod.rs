@@ -2,5 +2,6 @@
 
 mod injected;
 mod quiet_day;
+mod recorded;
 mod traffic;
 mod units;

@@ -124,6 +124,8 @@ impl Lowering {
             let usage =
                 if other.method { format!("value.{name}(…)") } else { format!("{name}(…)") };
             Some(format!("write {usage}"))
+        } else if name == "jsonpath" {
+            Some("write jsonpath(value, \"$.name\")".to_owned())
         } else if timed {
             Some(format!("write now.{name}()"))
         } else {

@@ -19,6 +19,8 @@ pub(super) fn put(draft: &mut Draft, contents: Contents, language: &Language, en
             attributes.put_some(names::INPUT_MESSAGES, contents.input_messages.clone());
             attributes.put_some(names::OUTPUT_MESSAGES, contents.output_messages.clone());
         }
+        // Of what is no call of a tool there are no arguments and no result of one.
+        Language::Mcp(message) if !message.is_tool_call() => {}
         Language::Http | Language::Mcp(_) => {
             let text = |content: &Option<Content>| content.as_ref().map(|it| it.text.clone());
             attributes.put_some(names::TOOL_ARGUMENTS, text(&contents.input));

@@ -28,6 +28,8 @@ fn golden(name: &str, shown: &str) {
 
 /// Spans as text: everything that a collector is sent.
 fn shown(spans: &[SpanData]) -> String {
+    // The only thing that chance has a part in.
+    let own = spans.first().map(|span| span.span_context.span_id().to_string()).unwrap_or_default();
     let mut out = String::new();
     for span in spans {
         let context = &span.span_context;
@@ -54,7 +56,7 @@ fn shown(spans: &[SpanData]) -> String {
             let _ = writeln!(out, "  link trace {} span {}", to.trace_id(), to.span_id());
         }
     }
-    out
+    out.replace(&own, "OWN")
 }
 
 fn attributes(out: &mut String, indent: &str, attributes: &[KeyValue]) {
@@ -196,6 +198,15 @@ fn a_run_is_a_span_above_its_calls() {
     without.ended.root = None;
     let outgoing = Outgoing::Run(Box::new(without), KEPT);
     assert_eq!((count(&outgoing), super::of(outgoing).len()), (0, 0));
+}
+
+#[test]
+fn what_was_said_of_a_run_is_a_span_of_its_own() {
+    for (name, evaluation) in cases::evaluations() {
+        let outgoing = Outgoing::Evaluation(Box::new(evaluation));
+        assert_eq!(count(&outgoing), 1);
+        golden(name, &shown(&super::of(outgoing)));
+    }
 }
 
 #[test]

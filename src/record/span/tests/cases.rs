@@ -10,6 +10,7 @@ use crate::call::{
     StopReason, Tokens, ToolFacts, Transport, Verdict, Wire,
 };
 use crate::clock::Now;
+use crate::evaluate::{About, Chosen, Evaluation, Failure, Outcome as Judged};
 use crate::json::{DIGEST_BYTES, Digest};
 use crate::ledger::{EndedRun, RunSpan, Usage};
 use crate::policy::amount::Usd;
@@ -157,6 +158,28 @@ pub fn run(stopped: Option<StopReason>) -> RunTold {
         root: Some(RunSpan { context: trace(), began: OPENED, ended: after(2_000_000) }),
     };
     RunTold { ended, at: after(60_000_000) }
+}
+
+/// What a judge said of a run, and a judge that said nothing.
+pub fn evaluations() -> [(&'static str, Evaluation); 2] {
+    let about = Arc::new(About {
+        run: RunId("run-1".into()),
+        id_source: "header",
+        caller: Caller { agent: "helper".into(), ..Caller::default() },
+        chosen: Chosen::Failed,
+        call_id: Some("dec_01".into()),
+        trace: trace().parent(),
+    });
+    let of = |outcome| Evaluation {
+        name: "grounded".into(),
+        outcome,
+        about: Arc::clone(&about),
+        begun: OPENED,
+        took: Duration::from_micros(700),
+    };
+    let graded =
+        Judged::Graded { label: "yes".into(), score: 0.5, explanation: "Because.".to_owned() };
+    [("evaluation", of(graded)), ("evaluation_failed", of(Judged::Failed(Failure::Timeout)))]
 }
 
 impl Case {
