@@ -115,7 +115,7 @@ async fn a_run_without_a_tracer_is_one_tree_down_to_its_attempts() {
     let told = span_of(told.to_str().expect("ASCII"));
     assert_eq!(
         (tree.parent(&told).as_str(), tree.get(&told).name.as_str()),
-        (root, "tools/call say")
+        (root, "tools/call pay.say")
     );
 }
 
