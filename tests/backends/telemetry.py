@@ -8,6 +8,7 @@ import sys
 import time
 
 import backends
+import deployed
 import peers
 import runs
 from backends import PROJECT, Findings, ask
@@ -118,6 +119,7 @@ def main():
         cost = check_money(findings, phoenix, spans)
         check_metrics(findings, prometheus, calls, ends)
         check_exemplars(findings, prometheus, since, {span.trace for span in spans})
+        deployed.check(findings, prometheus.url, demo.admin)
         took = demo.end()
         findings.hold("the gate ends within two seconds", took < 4, f"{took:.1f} s with the demo's explanations")
         print(runs.tree(spans))
