@@ -69,18 +69,17 @@ def wait_until(what, look, limit_seconds=SHOWN_LIMIT_SECONDS):
         time.sleep(0.25)
 
 
-def phoenix(stage):
-    """Starts Phoenix; its base URL. It is awaited with `phoenix_ready`, so that others start meanwhile."""
-    port, grpc = peers.free_ports(2)
-    environment = {"PHOENIX_WORKING_DIR": str(stage.folder / "phoenix"), "PHOENIX_HOST": "127.0.0.1",
-                   "PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(grpc), "PHOENIX_TELEMETRY_ENABLED": "false"}
-    python = BACKENDS / "phoenix" / "bin" / "python"
-    process = stage.start("phoenix", [python, "-m", "phoenix.server.main", "serve"], env=environment)
-    url = f"http://127.0.0.1:{port}"
+class Phoenix:
+    """A running Phoenix: `url` for browsers, questions and OTLP over HTTP, `grpc` for OTLP over gRPC."""
 
-    def ready():
-        stage.wait_for("phoenix", process, lambda: urllib.request.urlopen(f"{url}/healthz", timeout=1).close())
-    return url, ready
+    def __init__(self, stage):
+        port, grpc = peers.free_ports(2)
+        self.url, self.grpc = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{grpc}"
+        environment = {"PHOENIX_WORKING_DIR": str(stage.folder / "phoenix"), "PHOENIX_HOST": "127.0.0.1",
+                       "PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(grpc), "PHOENIX_TELEMETRY_ENABLED": "false"}
+        python = BACKENDS / "phoenix" / "bin" / "python"
+        process = stage.start("phoenix", [python, "-m", "phoenix.server.main", "serve"], env=environment)
+        stage.wait_for("phoenix", process, lambda: urllib.request.urlopen(f"{self.url}/healthz", timeout=1).close())
 
 
 def phoenix_spans(url, project=PROJECT):
@@ -134,11 +133,11 @@ def mlflow(stage):
 class Demo:
     """The demo, played through a gate that exports its spans, and kept until it is told to end."""
 
-    def __init__(self, stage, export):
+    def __init__(self, stage, export, idle_end_seconds=IDLE_END_SECONDS):
         built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug" / "examples" / "demo"
-        more = stage.folder / "more.yaml"
+        more = stage.folder / f"more-{len(stage.running)}.yaml"
         # JSON is YAML, in one line each.
-        more.write_text(f"export: {json.dumps(export)}\nruns: {{ idle_end: {IDLE_END_SECONDS}s }}\n")
+        more.write_text(f"export: {json.dumps(export)}\nruns: {{ idle_end: {idle_end_seconds}s }}\n")
         self.process = subprocess.Popen([built, "--more", more, "--keep"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                         start_new_session=True)
@@ -166,13 +165,11 @@ class Demo:
         return wait_until("the runs' ends", look)
 
     def end(self):
-        """Lets the gate end; how long that took, in seconds, with the demo's last words."""
-        began = time.monotonic()
+        """Lets the gate end, and the demo say its last words."""
         self.process.stdin.close()
         self.said += self.process.stdout
         if self.process.wait(peers.STOP_LIMIT_SECONDS):
             raise SystemExit(f"the demo failed:\n{''.join(self.said)}")
-        return time.monotonic() - began
 
 
 class Findings:

@@ -21,6 +21,9 @@ PLANNED = [
 # How a run of the demo ended, where not by falling silent or by its model's last word.
 STOPPED = {"run_endless_search": "loop_detected"}
 ATTEMPTS = ("GET", "POST")
+# A run was last seen when its last call was settled; that call has ended when the agent had all of the
+# answer, which a busy machine delays.
+LAST_WORD_SECONDS = 0.25
 
 
 def is_attempt(span):
@@ -66,10 +69,10 @@ def check_run(findings, root, trace, end):
     ended = [span for span in trace if span.attributes.get("toolgate.verdict") == "stop"
              or span.attributes.get("toolgate.stop_reason") == "run_stopped"]
     findings.hold(f"{run}: it begins first and ends last",
-                  all(root.start <= span.start and (span in ended or span.end <= root.end) for span in trace),
+                  all(root.start <= span.start and (span in ended or span.end <= root.end + LAST_WORD_SECONDS) for span in trace),
                   [(span.name, span.start - root.start, span.end - root.end) for span in trace])
-    reason = STOPPED.get(run, end.get("stop_reason"))
-    findings.same(f"{run}: why it ended", root.attributes.get("toolgate.stop_reason"), reason)
+    if reason := STOPPED.get(run, end.get("stop_reason")):
+        findings.same(f"{run}: why it ended", root.attributes.get("toolgate.stop_reason"), reason)
     findings.same(f"{run}: a run that was stopped is an error", root.status, "ERROR" if run in STOPPED else "UNSET")
 
 
