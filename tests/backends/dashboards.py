@@ -7,11 +7,12 @@ the metrics that a gate shows.
 --prometheus   the base URL of a Prometheus: every expression is also evaluated by it; without it
                `promtool` parses them
 
-Needs promtool (of the Debian package prometheus) unless --prometheus is given.
+Needs promtool, as `install.sh prometheus` provides it, unless --prometheus is given.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -24,6 +25,8 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DASHBOARDS = ROOT / "deploy" / "grafana"
 RULES = ROOT / "deploy" / "prometheus" / "toolgate.rules.yaml"
+INSTALLED = pathlib.Path(os.environ.get("TOOLGATE_BACKENDS", ROOT / "target" / "backends")) / "bin" / "promtool"
+PROMTOOL = INSTALLED if INSTALLED.exists() else "promtool"
 EXPECTED = ("guard.json", "money.json", "runs.json", "tools.json")
 DRAWN = ("timeseries", "stat", "bargauge", "state-timeline")
 COLUMNS = 24
@@ -128,7 +131,7 @@ def parse_with_promtool(findings, expressions):
             path = pathlib.Path(folder) / f"{number}.json"
             rule = {"record": f"checked:expression:{number}", "expr": expression}
             path.write_text(json.dumps({"groups": [{"name": "checked", "rules": [rule]}]}))
-            done = subprocess.run(["promtool", "check", "rules", str(path)], capture_output=True, text=True)
+            done = subprocess.run([PROMTOOL, "check", "rules", str(path)], capture_output=True, text=True)
             findings.hold(f"{where}: {expression}\n{done.stdout}{done.stderr}", done.returncode == 0)
 
 
@@ -183,14 +186,14 @@ def main():
     findings.hold(f"there are expressions: {len(expressions)}", len(expressions) > 50)
     names, of_rules, rules = recorded()
     findings.hold("every expression of the rules was found", len(of_rules) == rules > 20)
+    expressions += [("a rule", expression.strip()) for expression in of_rules]
     if given.prometheus:
         ask_prometheus(findings, given.prometheus, expressions)
     else:
         parse_with_promtool(findings, expressions)
     if given.scrape:
         shown = metrics_of(given.scrape) | names
-        wanted = expressions + [(f"rule {expression.strip()}", expression) for expression in of_rules]
-        for where, expression in wanted:
+        for where, expression in expressions:
             missing = named(expression) - shown
             findings.hold(f"{where}: no gate shows {', '.join(sorted(missing))}", not missing)
     findings.close()

@@ -5,23 +5,27 @@ nothing else, and the metrics that they read are well-formed.
 
 --scrape   the metrics of a gate, in the classic format, to be linted
 
-Needs promtool (of the Debian package prometheus).
+Needs promtool, as `install.sh prometheus` provides it.
 """
 
 import argparse
+import os
 import pathlib
 import re
 import subprocess
 import sys
 import urllib.request
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "deploy" / "prometheus"
+INSTALLED = pathlib.Path(os.environ.get("TOOLGATE_BACKENDS", ROOT / "target" / "backends")) / "bin" / "promtool"
+PROMTOOL = INSTALLED if INSTALLED.exists() else "promtool"
 RULES = "toolgate.rules.yaml"
 TESTS = ("toolgate.baseline.test.yaml", "toolgate.rules.test.yaml")
 
 
 def promtool(*words, text=None):
-    done = subprocess.run(["promtool", *words], cwd=FOLDER, input=text, capture_output=True, text=True)
+    done = subprocess.run([PROMTOOL, *words], cwd=FOLDER, input=text, capture_output=True, text=True)
     said = (done.stdout + done.stderr).strip()
     print(f"promtool {' '.join(words)}: {said or 'nothing to say'}")
     return done.returncode == 0, said

@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 
 import backends
+import deployed
 import peers
 import runs
 from backends import PROJECT, Findings, ask
@@ -147,6 +148,7 @@ def play(stage, phoenix, findings):
     check_metrics(findings, prometheus, calls, ends, spans)
     check_text(findings, demo.admin)
     check_exemplars(findings, prometheus, since, {span.trace for span in spans})
+    deployed.check(findings, prometheus.url, demo.admin)
     demo.end()
     print(runs.tree(spans))
     print(f"{len(spans)} spans of {len(ends)} runs, model calls for {cost:.6f} USD by Phoenix's own prices")
