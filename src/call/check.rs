@@ -36,9 +36,10 @@ impl FailedCheck {
 
 impl From<&Finding> for FailedCheck {
     fn from(finding: &Finding) -> Self {
-        let how = match finding.reason {
-            StopReason::RuleError => CheckFailure::Unevaluable,
-            _ => CheckFailure::Failed,
+        let how = if finding.reason == StopReason::RuleError {
+            CheckFailure::Unevaluable
+        } else {
+            CheckFailure::Failed
         };
         Self { rule: finding.rule.clone(), how }
     }

@@ -314,7 +314,7 @@ fn drift_is_watched_unless_it_is_switched_off() {
         );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("toolgate.yaml");
-        std::fs::write(&path, text).unwrap();
+        fs::write(&path, text).unwrap();
         super::load(&path).unwrap()
     };
     let drift = |more| loaded(more).settings.drift;

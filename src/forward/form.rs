@@ -61,15 +61,8 @@ mod tests {
     fn measure(tail: Tail, body: &str, kept: bool) -> Measure {
         let kept = kept.then(|| Bytes::copy_from_slice(body.as_bytes()));
         let bytes = body.len() as u64;
-        Measure {
-            tail,
-            digest: Hasher::new(None).finish(),
-            bytes,
-            kept,
-            heard: None,
-            shape: None,
-            first: None,
-        }
+        let digest = Hasher::new(None).finish();
+        Measure { tail, digest, bytes, kept, heard: None, first: None, shape: None }
     }
 
     fn form(status: u16, kind: &'static str) -> Form {

@@ -17,7 +17,7 @@ const ANSWER: &str = r#"{"model":"plain","choices":[{"message":{"content":"Fine.
 /// Rules that refuse, watch, take out and end.
 const POLICY: &str = "rules:
 - { id: never, tools: [svc.drop], then: deny, message: Never. }
-- { id: watched, tools: [svc.find], then: deny, mode: observe }
+- { id: watched, tools: [svc.find], then: deny, mode: observe, message: Not so. }
 - { id: enough, tools: [svc.refund], then: stop, message: Enough. }
 limits:
 - { id: purse, per: tenant, max: { cost_usd: 1.0 }, then: deny }
@@ -105,6 +105,7 @@ async fn busy(server: &Server, model: &Model) -> Gate {
         (old(&message(1, "tools/list", json!({}))), 200),
         (old(&call(2, "say", json!({}))), 200),
         (old(&call(3, "fail", json!({}))), 200),
+        (old(&call(4, "missing", json!({}))), 200),
         (crate::harness::request(http::Method::DELETE, "/_run/r/svc/items/1", None), 403),
         (post("/_run/r/svc/refunds", &json!({ "amount": 1 })), 403),
     ] {
@@ -116,7 +117,7 @@ async fn busy(server: &Server, model: &Model) -> Gate {
 }
 
 /// Metrics with their labels; of distributions, `le` is none of them.
-const PROMISED: [(&str, &[&str]); 23] = [
+const PROMISED: [(&str, &[&str]); 28] = [
     ("gen_ai_execute_tool_duration_seconds", &["tool", "type", "agent", "error_type"]),
     ("gen_ai_invoke_agent_tool_calls", &["agent"]),
     ("gen_ai_invoke_agent_inference_calls", &["agent"]),
@@ -136,6 +137,11 @@ const PROMISED: [(&str, &[&str]); 23] = [
     ("toolgate_unknown_writes", &[]),
     ("toolgate_policy_reloads_total", &["result"]),
     ("toolgate_policy_last_reload_successful", &[]),
+    ("toolgate_drift_total", &["signal", "agent", "tool"]),
+    ("toolgate_evaluations_total", &["name", "label"]),
+    ("toolgate_intents_total", &["intent"]),
+    ("toolgate_redactions_total", &["rule"]),
+    ("toolgate_telemetry_sampled_out_total", &[]),
     ("toolgate_telemetry_dropped_total", &["reason"]),
     ("toolgate_telemetry_exported_total", &[]),
     ("toolgate_gate_duration_seconds", &[]),
@@ -172,10 +178,12 @@ async fn calls_are_counted_as_what_they_are() {
     let (_, samples) = scrape(&gate, None).await;
     let of = |name: &str, labels: &[(&str, &str)]| sum(&samples, name, labels);
     let tools = "gen_ai_execute_tool_duration_seconds_count";
-    assert_eq!(of(tools, &[]), 5.0, "three over HTTP and two over MCP");
+    assert_eq!(of(tools, &[]), 6.0, "three over HTTP and three over MCP");
     assert_eq!(of(tools, &[("tool", "svc.get"), ("error_type", "http_5xx")]), 1.0);
     assert_eq!(of(tools, &[("tool", "pay.fail"), ("error_type", "tool_error")]), 1.0);
+    assert_eq!(of(tools, &[("tool", "pay.missing"), ("error_type", "-32602")]), 1.0);
     let messages = "mcp_client_operation_duration_seconds_count";
+    assert_eq!(of(messages, &[("tool", "pay.missing"), ("error_type", "-32602")]), 1.0);
     assert_eq!(of(messages, &[("method", "tools/call"), ("tool", "pay.say")]), 1.0);
     assert_eq!(of(messages, &[("method", "tools/list"), ("tool", "")]), 1.0);
     let model = [("operation", "chat"), ("provider", "openai"), ("model", "plain")];
@@ -193,9 +201,9 @@ async fn calls_are_counted_as_what_they_are() {
     assert!((cost("openai.chat", "plain") - 0.00104).abs() < 1e-9);
     let agent = [("agent", "booker")];
     // Refused calls were not admitted.
-    assert_eq!(of("gen_ai_invoke_agent_tool_calls_sum", &agent), 5.0);
+    assert_eq!(of("gen_ai_invoke_agent_tool_calls_sum", &agent), 6.0);
     assert_eq!(of("gen_ai_invoke_agent_inference_calls_sum", &agent), 1.0);
-    let ended = [("stop_reason", "args_denied"), ("agent", "booker")];
+    let ended = [("stop_reason", "tool_not_allowed"), ("agent", "booker")];
     assert_eq!(of("toolgate_runs_ended_total", &ended), 1.0);
     let run = of("toolgate_run_cost_usd_sum", &[("tenant", "acme"), ("model", "plain")]);
     assert!((run - 0.03104).abs() < 1e-9, "{run}");
@@ -245,12 +253,12 @@ async fn exemplars_are_the_calls_that_events_tell_of() {
         (Server::start().await, Model::start(|_| Script::json(200, ANSWER)).await);
     let gate = busy(&server, &model).await;
     let spans: HashMap<Value, Value> = gate
-        .calls(9)
+        .calls(10)
         .await
         .iter()
         .map(|event| (event["span_id"].clone(), event["trace_id"].clone()))
         .collect();
-    assert_eq!(spans.len(), 9, "each call has a span of its own");
+    assert_eq!(spans.len(), 10, "each call has a span of its own");
     let (kind, samples) = scrape(&gate, Some(OPEN_METRICS)).await;
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
     for name in [

@@ -76,6 +76,7 @@ impl Decisions {
         {
             made.decisions.with(made.labels(verdict, None, reason, ENFORCED), |_| ());
         }
+        made.redactions.with(RuleLabels { rule: Arc::clone(&made.none) }, |_| ());
         made
     }
 

@@ -29,6 +29,8 @@ impl EvaluationCounts {
     pub fn registered(registry: &mut Registry) -> Self {
         let counts = Family::<EvaluationLabels, Counter>::default();
         let help = "Evaluations of runs and failed checks of answers, by name and label";
+        // There from the start: no series is not the same as no evaluations.
+        drop(counts.get_or_create(&EvaluationLabels { name: String::new(), label: String::new() }));
         registry.register("toolgate_evaluations", help, counts.clone());
         Self { counts, names: Mutex::default() }
     }

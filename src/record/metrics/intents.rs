@@ -18,6 +18,10 @@ impl Intents {
     pub fn registered(registry: &mut Registry) -> Self {
         let calls = Family::<IntentLabels, Counter>::default();
         let help = "Forwarded tool calls in runs with a model, by whether the model asked for them";
+        for intended in [Intended::Asked, Intended::NeverAsked, Intended::Altered, Intended::Again]
+        {
+            drop(calls.get_or_create(&IntentLabels { intent: intended.name() }));
+        }
         registry.register("toolgate_intents", help, calls.clone());
         Self(calls)
     }

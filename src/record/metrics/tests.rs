@@ -299,7 +299,7 @@ fn ten_thousand_made_up_names_make_no_more_series_than_there_is_room_for() {
         ("gen_ai_client_token_usage_count", (514, 2.0 * whole)),
         ("mcp_client_operation_duration_seconds_count", (65, whole)),
         ("toolgate_decisions_total", (4_098, 4.0 * whole)),
-        ("toolgate_redactions_total", (2_049, 2.0 * whole)),
+        ("toolgate_redactions_total", (2_050, 2.0 * whole)),
         ("toolgate_cost_usd_total", (1_025, whole)),
         ("toolgate_run_cost_usd_count", (1, whole)),
         ("toolgate_runs_ended_total", (257, whole)),
