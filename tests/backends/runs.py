@@ -121,7 +121,7 @@ def check_contents(findings, spans, are_captured):
             findings.hold("Phoenix shows what the model was asked", "Twelve of us" in asked, told)
             findings.hold("Phoenix shows what the model answered", "llm.output_messages.0.message.role" in span.attributes, told)
         elif span.name == "tools/call weather.forecast":
-            findings.hold("Phoenix shows what the tool was called with", "iss" in span.attributes.get("input.value", ""), told)
+            findings.hold("Phoenix shows what the tool was called with", '"city"' in span.attributes.get("input.value", ""), told)
             findings.hold("Phoenix shows what it answered", "Lisbon" in span.attributes.get("output.value", ""), told)
 
 
