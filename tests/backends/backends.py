@@ -29,6 +29,8 @@ ANSWER_LIMIT_SECONDS = 10
 IDLE_END_SECONDS = 5
 # Longest wait for what was sent to be shown.
 SHOWN_LIMIT_SECONDS = 60
+# Time without an event after which there is none to come.
+SETTLED_SECONDS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,11 +135,12 @@ def mlflow(stage):
 class Demo:
     """The demo, played through a gate that exports its spans, and kept until it is told to end."""
 
-    def __init__(self, stage, export, idle_end_seconds=IDLE_END_SECONDS):
+    def __init__(self, stage, export, idle_end_seconds=IDLE_END_SECONDS, bodies="none"):
         built = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "debug" / "examples" / "demo"
         more = stage.folder / f"more-{len(stage.running)}.yaml"
         # JSON is YAML, in one line each.
-        more.write_text(f"export: {json.dumps(export)}\nruns: {{ idle_end: {idle_end_seconds}s }}\n")
+        more.write_text(f"export: {json.dumps(export)}\nruns: {{ idle_end: {idle_end_seconds}s }}\n"
+                        f"record: {{ events: ./events.jsonl, bodies: {bodies} }}\n")
         self.process = subprocess.Popen([built, "--more", more, "--keep"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                         start_new_session=True)
@@ -156,6 +159,14 @@ class Demo:
         """What the gate recorded so far, of one kind."""
         lines = self.events_file.read_text().splitlines()
         return [event for event in map(json.loads, lines) if event["kind"] == kind]
+
+    def settled_events(self):
+        """The calls, once none has been recorded for a while: a call may be after its answer."""
+        seen = []
+        while len(found := self.events()) > len(seen):
+            seen = found
+            time.sleep(SETTLED_SECONDS)
+        return seen
 
     def runs_ended(self):
         """The ends of the demo's runs, once all that had a call have ended."""

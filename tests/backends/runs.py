@@ -3,7 +3,11 @@ what is right: the gate's own event log, which is written before and without any
 below, which somebody wrote who read the demo.
 """
 
+import json
+
 AGENT = "booking-desk"
+# Words of the demo's arguments, results, prompts and completions that are in nothing else.
+CONTENTS = ("Casa Azul", "Lissabon", "Twelve of us", "groups desk", "free_rooms", "sunny")
 PLANNING_RUN = "run_meeting_in_lisbon"
 # Of the run that a model plans, in order: name, kind, status.
 PLANNED = [
@@ -100,6 +104,25 @@ def check_planned(findings, spans):
     [trace] = {span.trace for span in spans if span.attributes.get("toolgate.run.id") == PLANNING_RUN}
     seen = [(span.name, span.kind, span.status) for span in spans if span.trace == trace and not is_attempt(span)]
     findings.same(f"the tree of {PLANNING_RUN}", seen, PLANNED)
+
+
+def check_contents(findings, spans, are_captured):
+    """Arguments, results, prompts and completions are nowhere, or, where they were asked for, in the
+    panes that Phoenix has for them; those of refused calls are nowhere at all.
+    """
+    for span in spans:
+        told = json.dumps(span.attributes)
+        is_refused = span.attributes.get("toolgate.executed") is False
+        if is_refused or not are_captured:
+            findings.hold(f"{span.name}: nothing of its contents", not any(word in told for word in CONTENTS), told)
+        elif span.name == "chat gpt-4o":
+            # The conversation as messages, and its last word.
+            asked = span.attributes.get("llm.input_messages.1.message.content", "")
+            findings.hold("Phoenix shows what the model was asked", "Twelve of us" in asked, told)
+            findings.hold("Phoenix shows what the model answered", "llm.output_messages.0.message.role" in span.attributes, told)
+        elif span.name == "tools/call weather.forecast":
+            findings.hold("Phoenix shows what the tool was called with", '"city"' in span.attributes.get("input.value", ""), told)
+            findings.hold("Phoenix shows what it answered", "Lisbon" in span.attributes.get("output.value", ""), told)
 
 
 def tree(spans, run=PLANNING_RUN):

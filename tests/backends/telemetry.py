@@ -144,6 +144,7 @@ def play(stage, phoenix, findings):
                         lambda: prometheus.value("sum(toolgate_telemetry_exported_total)") >= len(spans))
     runs.check(findings, spans, calls, ends)
     runs.check_planned(findings, spans)
+    runs.check_contents(findings, spans, are_captured=False)
     cost = check_money(findings, phoenix.url, spans)
     check_metrics(findings, prometheus, calls, ends, spans)
     check_text(findings, demo.admin)
@@ -155,16 +156,20 @@ def play(stage, phoenix, findings):
 
 
 def play_and_end(stage, phoenix, findings):
-    """The demo over gRPC: its gate ends while its runs are open, and what it holds still arrives."""
+    """The demo over gRPC, with contents: its gate ends while its runs are open, and what it holds still
+    arrives.
+    """
     project = f"{PROJECT}-grpc"
     demo = backends.Demo(stage, {"otlp": phoenix.grpc, "protocol": "grpc", "sample": "100%",
-                                 "resource": {"openinference.project.name": project}}, idle_end_seconds=600)
-    calls = demo.events()
+                                 "resource": {"openinference.project.name": project}},
+                         idle_end_seconds=600, bodies="redacted")
+    calls = demo.settled_events()
     demo.end()
     ends = {call["run_id"]: {} for call in calls}
     spans = wait_for_spans(phoenix.url, project, calls, ends)
     runs.check(findings, spans, calls, ends)
     runs.check_planned(findings, spans)
+    runs.check_contents(findings, spans, are_captured=True)
     print(f"{len(spans)} spans of {len(ends)} runs over gRPC, most of them sent when the gate ended")
 
 

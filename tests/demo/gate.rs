@@ -34,7 +34,7 @@ impl Gate {
         let folder =
             tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
         let config = folder.path().join("toolgate.yaml");
-        std::fs::write(&config, config_for(services)? + more)
+        std::fs::write(&config, joined(&config_for(services)?, more))
             .map_err(|error| format!("cannot write the config: {error}"))?;
         let mut child = Command::new(&program)
             .args(["run".as_ref(), "--config".as_ref(), config.as_os_str()])
@@ -146,6 +146,15 @@ fn config_for(services: [SocketAddr; 6]) -> Result<String, String> {
         config = config.replace(written, &meant);
     }
     Ok(config)
+}
+
+/// A config with more keys; what they say of a key counts, where both say something in one line.
+fn joined(config: &str, more: &str) -> String {
+    let key = |line: &str| line.split_once(':').map(|(key, _)| key.to_owned());
+    let said: Vec<String> = more.lines().filter_map(key).collect();
+    let is_kept = |line: &&str| key(line).is_none_or(|key| !said.contains(&key));
+    let kept: Vec<&str> = config.lines().filter(is_kept).collect();
+    format!("{}\n{more}", kept.join("\n"))
 }
 
 /// Reads from the gate's first words where it listens: the agent's side and the admin's.
