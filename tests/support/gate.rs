@@ -7,7 +7,9 @@ use toolgate::call::{Caller, Effect, Refusal, RunId, Status, ToolFacts};
 use toolgate::clock::{Clock, ManualClock};
 use toolgate::guard::{self, Granted, Refused};
 use toolgate::json::{Document, loop_key};
-use toolgate::ledger::{Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes};
+use toolgate::ledger::{
+    Asked, Bounds, EndedRun, Ledger, Reservation, RunEnds, Settlement, Sizes, Work,
+};
 use toolgate::policy::amount::Usd;
 use toolgate::policy::compile::compile;
 use toolgate::policy::set::{Applicable, PolicySet};
@@ -99,7 +101,12 @@ impl Gate {
             tool: &call.tool,
             caller: &call.caller,
         };
-        let asked = Asked { tool: call.tool.name.clone(), call_key: call.key, sizes: call.sizes };
+        let asked = Asked {
+            tool: call.tool.name.clone(),
+            call_key: call.key,
+            sizes: call.sizes,
+            work: Work::Tool,
+        };
         let decided = visit.decide(asked, view, &call.applicable.limits, now, |look| {
             guard::judge(view, call.key, &call.applicable, look, now)
         });
