@@ -380,9 +380,8 @@ impl World {
         match anomaly {
             Some(Anomaly::LatencyTimes(which, factor)) if which == tool => ms *= factor,
             Some(Anomaly::TailTimes(which, share, factor)) if which == tool => {
-                if self.dice.chance(share) {
-                    ms = self.slow[tool] * factor * self.dice.log_normal(1.0, 0.3);
-                }
+                let slow = self.slow[tool] * factor * self.dice.log_normal(1.0, 0.3);
+                ms = if self.dice.chance(share) { slow } else { ms };
             }
             Some(Anomaly::ErrorShare(which, share)) if which == tool => errors = share,
             Some(Anomaly::NewError(which, class, share)) if which == tool => {
