@@ -352,7 +352,9 @@ fn bill(
         return Bill { shown: cost, cost, tokens };
     }
     let (tool, model) = (&call.tool.name, shown_model(order.model().unwrap_or_default()));
-    tracing::warn!(%tool, model, "no price is known of the model: its calls are not charged");
+    if order.is_first_miss() {
+        tracing::warn!(%tool, model, "no price is known of the model: its calls are not charged");
+    }
     Bill { shown: None, cost: Some(Usd::ZERO), tokens }
 }
 

@@ -5,7 +5,9 @@ mod money;
 mod name;
 mod price;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use parking_lot::Mutex;
 
 pub use self::money::Rate;
 use self::name::candidates;
@@ -17,7 +19,12 @@ pub struct Prices {
     exact: HashMap<Box<str>, Price>,
     /// Names with `*`, the longest first.
     patterns: Vec<(Box<str>, Price)>,
+    /// Models that were asked for and have none.
+    missed: Mutex<HashSet<Box<str>>>,
 }
+
+/// Models without a price that are told of, each once: agents name them.
+const MISSED_LIMIT: usize = 64;
 
 impl Prices {
     /// Adds the price of a model; a name with `*` stands for all that fit it. A later price of the
@@ -31,6 +38,13 @@ impl Prices {
         self.patterns.retain(|(other, _)| **other != *name);
         let at = self.patterns.partition_point(|(other, _)| other.len() >= name.len());
         self.patterns.insert(at, (name.into(), price));
+    }
+
+    /// Notes that a model has no price. Whether that is news: operators hear of each once, and of so
+    /// many at most.
+    pub fn is_first_miss(&self, model: &str) -> bool {
+        let mut missed = self.missed.lock();
+        missed.len() < MISSED_LIMIT && missed.insert(model.into())
     }
 
     /// How many names have a price.

@@ -79,9 +79,6 @@ fn places(raw: &raw::Config, settings: &Settings) -> Vec<Fixed> {
 fn export(raw: Option<&raw::Export>, export: Option<&Export>) -> Vec<Fixed> {
     let written = raw.and_then(|raw| raw.otlp.as_ref()).map(|text| text.span);
     let shown = |show: fn(&Export) -> String| export.map(show).unwrap_or_default();
-    let digests = export.iter().flat_map(|export| &export.collector.headers);
-    let digests = digests.flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
-    let digests = digests.map(|bytes| Sha256::digest(bytes).into()).collect();
     let ca = export.and_then(|export| export.collector.ca_pem.as_ref());
     let attributes = |export: &Export| {
         let attributes = export.collector.resource.iter();
@@ -89,7 +86,6 @@ fn export(raw: Option<&raw::Export>, export: Option<&Export>) -> Vec<Fixed> {
     };
     vec![
         plain("export.otlp", shown(|export| export.collector.to_string()), written),
-        Fixed { key: "export.headers", value: Value::Secret(digests), span: written },
         Fixed {
             key: "export.ca_file",
             value: Value::Secret(ca.iter().map(|pem| Sha256::digest(pem).into()).collect()),

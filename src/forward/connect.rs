@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::call::{Transport, Wire};
 use crate::forward::Timeouts;
-use crate::forward::connector::{self, InTime, TlsError};
+use crate::forward::connector::{self, InTime, READ_LIMIT_BYTES, TlsError};
 use crate::forward::handover::Handed;
 use crate::forward::wire::Dialer;
 use crate::stdio::{Host, Spec};
@@ -78,6 +78,7 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_KEEP)
+            .http1_max_buf_size(READ_LIMIT_BYTES)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_LIMIT)
             // Attempts are counted by `send`, and only made when nothing was sent.
             .retry_canceled_requests(false)

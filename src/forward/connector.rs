@@ -18,6 +18,10 @@ use tower::Service;
 
 use crate::forward::wire::{Dialer, Wire};
 
+/// Most that is read of a connection at a time. What an answer begins with may be any number of heads
+/// that say nothing (`100 Continue`), which are passed over without a pause until so much was read.
+pub const READ_LIMIT_BYTES: usize = 64 * 1024;
+
 /// Connects within a limit of time, TLS included.
 #[derive(Clone)]
 pub struct InTime {

@@ -28,7 +28,7 @@ use crate::policy::set::Applicable;
 pub use aside::AsideError;
 pub use body::{Finish, Hearing, Measure, Metered, RESULT_CAPTURE_LIMIT_BYTES, Sift, Tail, Wishes};
 pub use connect::{ConnectError, Upstream, UpstreamSpec};
-pub use connector::{InTime, TlsError};
+pub use connector::{InTime, READ_LIMIT_BYTES, TlsError};
 pub use content::{Content, ContentError, Held, Keeper, Over};
 pub use form::Form;
 pub use remembered::Remembered;

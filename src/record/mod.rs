@@ -28,6 +28,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+
 use crate::baseline::Baselines;
 use crate::call::{Caller, Intended, RunEnd};
 use crate::clock::Clock;
@@ -101,6 +103,13 @@ impl Recorder {
             baselines: OnceLock::new(),
             evaluator: OnceLock::new(),
         }))
+    }
+
+    /// Sends spans with these headers from now on.
+    pub fn renew_headers(&self, headers: Vec<(HeaderName, HeaderValue)>) {
+        if let Some(shelf) = &self.shelf {
+            shelf.sink().renew_headers(headers);
+        }
     }
 
     /// Decides over what has waited for too long. To be called now and then.

@@ -1,5 +1,7 @@
 //! What is on its way to the collector, and why.
 
+use http::{HeaderName, HeaderValue};
+
 use crate::clock::Now;
 use crate::evaluate::Evaluation;
 use crate::ledger::EndedRun;
@@ -45,6 +47,9 @@ pub enum Why {
 pub trait Sink: Send + Sync {
     /// Takes it, or counts it as dropped.
     fn push(&self, outgoing: Outgoing);
+
+    /// Sends other headers from now on.
+    fn renew_headers(&self, _headers: Vec<(HeaderName, HeaderValue)>) {}
 
     /// So many calls belonged to runs that are not kept.
     fn sampled_out(&self, calls: u64);

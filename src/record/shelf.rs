@@ -76,6 +76,11 @@ impl Shelf {
         Self { keeping, sink, state: Mutex::default() }
     }
 
+    /// Where what is kept goes.
+    pub fn sink(&self) -> &dyn Sink {
+        &*self.sink
+    }
+
     /// Takes a closed call. One that belongs to no run is kept if it is worth it.
     pub fn put(&self, told: Told, interest: Interest) {
         let mut todo = Todo::default();

@@ -212,6 +212,9 @@ impl Reloader {
             (Arc::clone(&before.policies.version), Arc::clone(&snapshot.policies.version));
         let drifts = contract::drift(&before.tools, &snapshot.tools);
         self.gate.replace(Arc::new(snapshot));
+        if let Some(export) = settings.export {
+            self.gate.recorder.renew_headers(export.collector.headers);
+        }
         for drift in &drifts {
             self.gate.recorder.drifted(drift);
         }

@@ -155,7 +155,7 @@ async fn where_spans_go_cannot_change_while_the_gate_runs() {
     for (from, to, key) in [
         ("sample: 5%", "sample: 6%", "export.sample"),
         ("127.0.0.1:9", "127.0.0.1:10", "export.otlp"),
-        ("sample: 5%", "headers: { x-team: blue }", "export.headers"),
+        ("sample: 5%", "queue: 2MiB", "export.queue"),
     ] {
         gate.replace("toolgate.yaml", &text.replace(from, to));
         gate.signal("HUP");
@@ -165,4 +165,29 @@ async fn where_spans_go_cannot_change_while_the_gate_runs() {
         .await;
     }
     assert_eq!(gate.send(get("/svc/items")).await.status, 200);
+}
+
+/// A credential that is renewed while the gate runs is sent from then on, and holds no reload up.
+#[tokio::test]
+async fn a_credential_of_the_collector_may_be_renewed() {
+    let tool = Tool::start().await;
+    let collector = Collector::start().await;
+    let export = format!(
+        "export: {{ otlp: \"http://{}\", sample: 100%, headers: {{ x-key: \"${{file:./key}}\" }} }}",
+        collector.address
+    );
+    let gate = Setup::before(&tool).top(&export).file("key", "first").start().await;
+    let sent = async |run: &str, key: &str| {
+        assert_eq!(gate.send(of_run(run, "/svc/none", 1)).await.status, 403);
+        until(&format!("{key} is sent"), async || {
+            let received = collector.received();
+            received.iter().any(|request| request.headers["x-key"] == key).then_some(())
+        })
+        .await;
+    };
+    sent("run-1", "first").await;
+    gate.replace("key", "second");
+    gate.signal("HUP");
+    until("it is taken over", async || gate.stderr().contains("reloaded").then_some(())).await;
+    sent("run-2", "second").await;
 }

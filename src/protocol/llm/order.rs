@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::operation::{Kind, Operation};
 use super::request::{Facts, facts};
 use super::said::{Counted, Said};
-use super::{Hints, hints};
+use super::{Hints, hints, shown_model};
 use crate::call::prices::{Price, Prices, Spend};
 use crate::call::usage::{Tier, Usage};
 use crate::call::{self, Provider, Tokens};
@@ -136,6 +136,11 @@ impl Order {
     /// The model that is asked for.
     pub fn model(&self) -> Option<&str> {
         self.facts.model.as_deref()
+    }
+
+    /// Notes that its model has no price. Whether that is news for operators.
+    pub fn is_first_miss(&self) -> bool {
+        self.prices.is_first_miss(shown_model(self.model().unwrap_or_default()))
     }
 
     /// What the request says of itself.

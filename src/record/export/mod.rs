@@ -18,6 +18,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{
     ExporterBuildError, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
@@ -32,7 +33,7 @@ pub use self::collector::{Collector, Protocol};
 pub use self::tally::{DropReason, Tally};
 
 use self::queue::Queue;
-use self::transport::{Answer, Failure, LastAnswer, Transport};
+use self::transport::{Answer, Credentials, Failure, LastAnswer, Transport};
 use crate::forward::TlsError;
 
 /// How long the end of the gate waits for what is still to be sent: with what comes after it, less
@@ -52,6 +53,7 @@ pub trait Parcel: Send + 'static {
 /// The way to one collector.
 pub struct Exporter<T: Parcel> {
     queue: Arc<Queue<T>>,
+    credentials: Credentials,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -72,7 +74,9 @@ impl<T: Parcel> Exporter<T> {
     pub fn start(collector: &Collector, tally: Tally) -> Result<Self, ExportError> {
         let queue = Queue::new(collector.queue_limit_bytes, tally);
         let last = LastAnswer::default();
-        let transport = Transport::new(collector, Arc::clone(queue.level()), last.clone())?;
+        let credentials = Credentials::new(collector.headers.clone());
+        let level = Arc::clone(queue.level());
+        let transport = Transport::new(collector, credentials.clone(), level, last.clone())?;
         let mut exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(transport)
@@ -86,12 +90,17 @@ impl<T: Parcel> Exporter<T> {
         exporter.set_resource(&resource(collector));
         let sender = Sender { exporter, last, collector: collector.to_string(), trouble: None };
         let task = tokio::spawn(sender.send_all(Arc::clone(&queue)));
-        Ok(Self { queue, task: Mutex::new(Some(task)) })
+        Ok(Self { queue, credentials, task: Mutex::new(Some(task)) })
     }
 
     /// Hands a parcel over. Never waits: what finds no room is dropped and counted.
     pub fn push(&self, parcel: T) {
         self.queue.push(parcel);
+    }
+
+    /// Sends other headers from the next request on: credentials are changed while the gate runs.
+    pub fn renew_headers(&self, headers: Vec<(HeaderName, HeaderValue)>) {
+        self.credentials.renew(headers);
     }
 
     /// What became of spans so far.

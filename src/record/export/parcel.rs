@@ -1,5 +1,6 @@
 //! A closed call or an ended run as what the exporter carries.
 
+use http::{HeaderName, HeaderValue};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::{DropReason, Exporter, Parcel};
@@ -23,6 +24,10 @@ impl Parcel for Outgoing {
 impl Sink for Exporter<Outgoing> {
     fn push(&self, outgoing: Outgoing) {
         Exporter::push(self, outgoing);
+    }
+
+    fn renew_headers(&self, headers: Vec<(HeaderName, HeaderValue)>) {
+        Exporter::renew_headers(self, headers);
     }
 
     fn sampled_out(&self, calls: u64) {

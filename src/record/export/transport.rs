@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, TE};
 use http::{HeaderMap, HeaderName, Request, Response};
@@ -21,7 +22,7 @@ use prost::Message;
 use super::collector::{Collector, Protocol};
 use super::grpc;
 use super::queue::Level;
-use crate::forward::{InTime, TlsError};
+use crate::forward::{InTime, READ_LIMIT_BYTES, TlsError};
 
 /// Longest answer that is read.
 const ANSWER_LIMIT_BYTES: usize = 64 * 1024;
@@ -74,10 +75,26 @@ pub(super) enum Failure {
 pub(super) struct Transport {
     client: Client<InTime, Full<Bytes>>,
     protocol: Protocol,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Credentials,
     timeout: Duration,
     level: Arc<Level>,
     last: LastAnswer,
+}
+
+/// The headers that are sent with each request. Clones are the same ones: what is renewed in one goes
+/// for all.
+#[derive(Clone, Debug)]
+pub(super) struct Credentials(Arc<ArcSwap<Vec<(HeaderName, HeaderValue)>>>);
+
+impl Credentials {
+    pub fn new(headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(headers)))
+    }
+
+    /// Takes others from the next request on.
+    pub fn renew(&self, headers: Vec<(HeaderName, HeaderValue)>) {
+        self.0.store(Arc::new(headers));
+    }
 }
 
 /// The answer to the last request: the exporter that stands between hands on only a text.
@@ -113,6 +130,7 @@ impl Failure {
 impl Transport {
     pub fn new(
         collector: &Collector,
+        headers: Credentials,
         level: Arc<Level>,
         last: LastAnswer,
     ) -> Result<Self, TlsError> {
@@ -121,6 +139,7 @@ impl Transport {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_max_idle_per_host(IDLE_CONNECTIONS_LIMIT)
+            .http1_max_buf_size(READ_LIMIT_BYTES)
             // Otherwise a connection whose other end is gone would be used again and again.
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE)
@@ -129,7 +148,7 @@ impl Transport {
         Ok(Self {
             client,
             protocol: collector.protocol,
-            headers: collector.headers.clone(),
+            headers,
             timeout: collector.timeout,
             level,
             last,
@@ -155,7 +174,7 @@ impl Transport {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert(TE, HeaderValue::from_static("trailers"));
         }
-        for (name, value) in &self.headers {
+        for (name, value) in &**self.headers.0.load() {
             request.headers_mut().insert(name, value.clone());
         }
         for tries in 0..=RETRY_LIMIT {
