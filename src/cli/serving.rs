@@ -16,7 +16,9 @@ use crate::evaluate::{Evaluations, Evaluator};
 use crate::ledger::{Bounds, Ledger, RunEnds};
 use crate::pipeline::Gate;
 use crate::policy::set::{Modes, PolicySet};
-use crate::record::{Destination, Exporter, Keeping, Outgoing, Recorder, Spans, Tally};
+use crate::record::{
+    Destination, Exporter, Keeping, Outgoing, Recorder, SHUTDOWN_TIME, Spans, Tally,
+};
 use crate::reload::{Cause, Outcome};
 use crate::server::ServerBounds;
 use crate::snapshot::Snapshot;
@@ -38,9 +40,11 @@ pub(super) struct Assembled {
 impl Assembled {
     /// Ends all runs, and sends what is told of them for at most two seconds.
     pub async fn end_runs(&self) {
+        let begun = self.gate.clock.now();
         self.gate.ledger.end_all();
         if let Some(exporter) = &self.exporter {
-            exporter.shutdown().await;
+            let taken = self.gate.clock.now().since(begun.mono);
+            exporter.shutdown(SHUTDOWN_TIME.saturating_sub(taken)).await;
         }
     }
 }
@@ -61,6 +65,7 @@ pub(super) fn assemble(
             share: f64::from(export.sample_percent) / 100.0,
             hold: export.hold,
             held_limit_bytes: export.held_limit_bytes,
+            runs_limit: settings.bounds.live_runs_limit.saturating_mul(2),
         },
         tally: exporter.tally().clone(),
         sink: exporter,
@@ -72,6 +77,7 @@ pub(super) fn assemble(
     }
     evaluate(settings, &clock, &recorder)?;
     let snapshot = Snapshot::build(settings, policies, None).map_err(|error| error.to_string())?;
+    recorder.declare(&snapshot.tools, &settings.caller);
     let bounds =
         Bounds { live_runs: settings.bounds.live_runs_limit, idle_end: settings.runs.idle_end };
     let ledger = Ledger::new(clock.clone(), bounds, ends(Arc::clone(&recorder)));

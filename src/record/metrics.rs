@@ -37,12 +37,12 @@ use self::evaluations::EvaluationCounts;
 use self::exemplar::{Seen, Trace};
 use self::intents::Intents;
 use self::levels::Levels;
-use self::names::Names;
+use self::names::{Names, Open};
 use self::runs::{Ended, Runs};
 use self::telemetry::Reloads;
 use crate::baseline::Moved;
 use crate::call::trace::TraceContext;
-use crate::call::{Language, ToolFacts};
+use crate::call::{Caller, Language, ToolFacts};
 use crate::clock::Now;
 use crate::ledger::{EndedRun, Models};
 use crate::record::error_type::ErrorType;
@@ -59,6 +59,7 @@ pub(super) struct Metrics {
     levels: Levels,
     budgets: Budgets,
     intents: Intents,
+    names: Arc<Names>,
     evaluations: EvaluationCounts,
     drifts: Drifts,
     reloads: Reloads,
@@ -87,10 +88,27 @@ impl Metrics {
             drifts: Drifts::registered(&mut registry, &names),
             reloads: Reloads::registered(&mut registry),
             registry,
+            names,
             none: Arc::from(""),
             several: Arc::from("several"),
             scrape: Mutex::new(()),
         }
+    }
+
+    /// Makes sure that what the config names is counted under its name, however many names others
+    /// make up.
+    pub fn declare(&self, tools: &[ToolFacts], caller: &Caller) {
+        let Caller { tenant, project, user, agent } = caller;
+        let given = [
+            (Open::Tenant, tenant),
+            (Open::Project, project),
+            (Open::User, user),
+            (Open::Agent, agent),
+        ];
+        for (kind, name) in given {
+            self.names.declare(kind, std::iter::once(Arc::clone(name)));
+        }
+        self.names.declare(Open::Tool, tools.iter().map(|tool| Arc::clone(&tool.name)));
     }
 
     /// Counts a call that has come in.

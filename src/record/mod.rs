@@ -31,14 +31,14 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use crate::baseline::Baselines;
-use crate::call::{Caller, Intended, RunEnd};
+use crate::call::{Caller, Intended, RunEnd, ToolFacts};
 use crate::clock::Clock;
 use crate::contract::Drift;
 use crate::evaluate::Evaluator;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
-pub use export::{Collector, DropReason, ExportError, Exporter, Parcel, Protocol, Tally};
+pub use export::{Collector, DropReason, ExportError, Exporter, Parcel, Protocol, SHUTDOWN_TIME, Tally};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
 pub use outgoing::{Kept, Outgoing, RunTold, Sink, Why};
@@ -103,6 +103,11 @@ impl Recorder {
             baselines: OnceLock::new(),
             evaluator: OnceLock::new(),
         }))
+    }
+
+    /// Makes sure that what the config names is counted under its name.
+    pub fn declare(&self, tools: &[ToolFacts], caller: &Caller) {
+        self.metrics.declare(tools, caller);
     }
 
     /// Sends spans with these headers from now on.

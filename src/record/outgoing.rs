@@ -54,8 +54,8 @@ pub trait Sink: Send + Sync {
     /// So many calls belonged to runs that are not kept.
     fn sampled_out(&self, calls: u64);
 
-    /// So many calls were lost for want of room before it was known whether they are kept.
-    fn lost(&self, calls: u64);
+    /// So many spans were lost for want of room before it was known whether they are kept.
+    fn lost(&self, spans: u64);
 }
 
 impl Outgoing {

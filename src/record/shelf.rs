@@ -17,10 +17,8 @@ use crate::call::{RunEnd, RunId};
 use crate::clock::Now;
 use crate::ledger::EndedRun;
 use crate::record::outgoing::{Kept, Outgoing, Sink, Why};
+use crate::record::span;
 use crate::record::told::{Interest, Told};
-
-/// Runs that are known at once, decided over or not.
-const RUNS_LIMIT: usize = 16_384;
 
 /// Calls of one run that wait for its end.
 const CALLS_LIMIT_A_RUN: usize = 4_096;
@@ -34,6 +32,8 @@ pub struct Keeping {
     pub hold: Duration,
     /// Most memory for calls that wait.
     pub held_limit_bytes: usize,
+    /// Runs that are known at once, decided over or not: at least as many as the gate remembers.
+    pub runs_limit: usize,
 }
 
 /// The calls that wait.
@@ -56,7 +56,10 @@ struct State {
 /// What is known of one run.
 struct Waiting {
     number: u64,
+    /// When the oldest call came that still waits.
     since: Duration,
+    /// When the last call came.
+    seen: Duration,
     decided: Option<Kept>,
     #[expect(clippy::vec_box, reason = "they are handed on in their boxes")]
     calls: Vec<Box<Told>>,
@@ -165,13 +168,22 @@ impl State {
         todo: &mut Todo,
     ) {
         let now = told.ended;
+        if told.is_beyond_the_end()
+            && !self.runs.contains_key(&run)
+            && let Some(why) = Why::of(interest)
+        {
+            // Its end has been told of, and will not be again: nothing may wait for that.
+            todo.send.push(Outgoing::call(told, Kept::always(why)));
+            return;
+        }
         let next = &mut self.next;
         let order = &mut self.order;
         let waiting = self.runs.entry(run).or_insert_with_key(|run| {
             *next = next.wrapping_add(1);
             order.push_back((run.clone(), *next));
-            Waiting { number: *next, since: now.mono, decided: None, calls: Vec::new(), bytes: 0 }
+            Waiting { number: *next, since: now.mono, seen: now.mono, decided: None, calls: Vec::new(), bytes: 0 }
         });
+        waiting.seen = now.mono;
         if waiting.decided.is_none()
             && let Some(why) = Why::of(interest)
         {
@@ -183,14 +195,14 @@ impl State {
             todo.send.extend(calls.into_iter().map(|told| Outgoing::Call(told, kept)));
             todo.send.push(Outgoing::call(told, kept));
         } else if waiting.calls.len() >= CALLS_LIMIT_A_RUN {
-            todo.lost = todo.lost.saturating_add(1);
+            todo.lost = todo.lost.saturating_add(span::count_of_call(&told));
         } else {
             let bytes = told.weight_bytes();
             waiting.bytes = waiting.bytes.saturating_add(bytes);
             self.held_bytes = self.held_bytes.saturating_add(bytes);
             waiting.calls.push(Box::new(told));
         }
-        while self.held_bytes > keeping.held_limit_bytes || self.runs.len() > RUNS_LIMIT {
+        while self.held_bytes > keeping.held_limit_bytes || self.runs.len() > keeping.runs_limit {
             if !self.force_oldest(keeping, todo) {
                 break;
             }
@@ -222,7 +234,10 @@ impl State {
                     let calls = waiting.calls.into_iter();
                     todo.send.extend(calls.map(|told| Outgoing::Call(told, kept)));
                 }
-                None => todo.lost = todo.lost.saturating_add(count(waiting.calls.len())),
+                None => {
+                    let spans = waiting.calls.iter().map(|told| span::count_of_call(told));
+                    todo.lost = spans.fold(todo.lost, u64::saturating_add);
+                }
             }
             return true;
         }
@@ -244,7 +259,8 @@ impl State {
             waiting.since = now.mono;
             let calls = std::mem::take(&mut waiting.calls);
             self.held_bytes = self.held_bytes.saturating_sub(std::mem::take(&mut waiting.bytes));
-            if calls.is_empty() && waiting.decided.is_none() {
+            // Of a run that is silent for so long nothing more is expected.
+            if calls.is_empty() && now.since(waiting.seen) >= keeping.hold {
                 self.runs.remove(&run);
                 continue;
             }

@@ -199,6 +199,12 @@ impl Told {
         if self.known.attempts.len() > 1 { &self.known.attempts } else { &[] }
     }
 
+    /// Whether it ended its run, or came when that had ended: the end is told of before the call is.
+    pub(super) fn is_beyond_the_end(&self) -> bool {
+        self.close.verdict == Some(Verdict::Stop)
+            || self.close.stop_reason == Some(StopReason::RunStopped)
+    }
+
     /// Whether its run is worth keeping for this call alone, and why.
     pub(super) fn interest(&self) -> Interest {
         match (self.close.outcome.status, self.close.outcome.error_class) {

@@ -211,6 +211,7 @@ impl Reloader {
         let (from, to) =
             (Arc::clone(&before.policies.version), Arc::clone(&snapshot.policies.version));
         let drifts = contract::drift(&before.tools, &snapshot.tools);
+        self.gate.recorder.declare(&snapshot.tools, &settings.caller);
         self.gate.replace(Arc::new(snapshot));
         if let Some(export) = settings.export {
             self.gate.recorder.renew_headers(export.collector.headers);

@@ -36,9 +36,9 @@ use self::queue::Queue;
 use self::transport::{Answer, Credentials, Failure, LastAnswer, Transport};
 use crate::forward::TlsError;
 
-/// How long the end of the gate waits for what is still to be sent: with what comes after it, less
-/// than two seconds.
-const SHUTDOWN_TIME: Duration = Duration::from_millis(1_800);
+/// How long the end of the gate waits for what is still to be sent, the end of runs included: with what
+/// comes after it, less than two seconds.
+pub const SHUTDOWN_TIME: Duration = Duration::from_millis(1_600);
 
 /// Something that spans are made of, later and elsewhere.
 pub trait Parcel: Send + 'static {
@@ -113,13 +113,13 @@ impl<T: Parcel> Exporter<T> {
         self.queue.level().taken_bytes()
     }
 
-    /// Sends what still waits, for less than two seconds whatever the collector does, and counts the
+    /// Sends what still waits, for no longer than `patience` whatever the collector does, and counts the
     /// rest as dropped.
-    pub async fn shutdown(&self) {
+    pub async fn shutdown(&self, patience: Duration) {
         self.queue.close();
         let task = self.task.lock().take();
         if let Some(mut task) = task
-            && tokio::time::timeout(SHUTDOWN_TIME, &mut task).await.is_err()
+            && tokio::time::timeout(patience, &mut task).await.is_err()
         {
             task.abort();
             // It has an end either way, and what it held is counted then.

@@ -34,7 +34,7 @@ impl Sink for Exporter<Outgoing> {
         self.tally().sampled_out(calls);
     }
 
-    fn lost(&self, calls: u64) {
-        self.tally().dropped(DropReason::HeldFull, calls);
+    fn lost(&self, spans: u64) {
+        self.tally().dropped(DropReason::HeldFull, spans);
     }
 }

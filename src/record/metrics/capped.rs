@@ -1,6 +1,6 @@
 //! Families of series that do not grow without end, whatever names come. A series that is known is
 //! found without any text being made; a family that has all the series it may have counts what is
-//! left with every name `other`.
+//! left with every name `other` that the config does not give.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -32,7 +32,7 @@ pub(super) trait Series:
 impl<M: Clone + Debug + EncodeMetric + TypedMetric + Send + Sync + 'static> Series for M {}
 
 /// A family of at most so many series, and of those that stand for the rest: one for each way in
-/// which its closed labels differ.
+/// which its closed labels, and names that the config gives, differ.
 pub(super) struct Capped<L, M> {
     family: Family<L, M, fn() -> M>,
     names: Arc<Names>,
@@ -71,7 +71,7 @@ impl<L: Labels, M: Series> Capped<L, M> {
             *made = made.saturating_add(1);
             labels
         } else {
-            labels.named(&|_, name| self.names.other(name))
+            labels.named(&|kind, name| self.names.declared_or_other(kind, name))
         };
         drop(self.family.get_or_create(&labels));
         drop(made);

@@ -31,6 +31,8 @@ pub(super) enum Open {
 #[derive(Debug)]
 pub(super) struct Names {
     known: RwLock<HashMap<Open, HashSet<Arc<str>>>>,
+    /// What the config names: nobody else's names take their place.
+    declared: RwLock<HashMap<Open, HashSet<Arc<str>>>>,
     other: Arc<str>,
 }
 
@@ -48,7 +50,8 @@ impl Open {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { known: RwLock::default(), other: Arc::from(OTHER) }
+        let (known, declared) = (RwLock::default(), RwLock::default());
+        Self { known, declared, other: Arc::from(OTHER) }
     }
 }
 
@@ -57,6 +60,9 @@ impl Names {
     /// has no name keeps none.
     pub fn admit(&self, kind: Open, name: Arc<str>) -> Arc<str> {
         if name.is_empty() || self.known.read().get(&kind).is_some_and(|own| own.contains(&name)) {
+            return name;
+        }
+        if self.is_declared(kind, &name) {
             return name;
         }
         if name.len() > NAME_LIMIT_BYTES {
@@ -70,6 +76,20 @@ impl Names {
         }
         own.insert(Arc::clone(&name));
         name
+    }
+
+    /// Makes sure of names that the config gives: they have series of their own, whatever comes.
+    pub fn declare(&self, kind: Open, names: impl Iterator<Item = Arc<str>>) {
+        self.declared.write().entry(kind).or_default().extend(names);
+    }
+
+    /// The name itself if the config gives it, else `other`; what has no name keeps none.
+    pub fn declared_or_other(&self, kind: Open, name: Arc<str>) -> Arc<str> {
+        if self.is_declared(kind, &name) { name } else { self.other(name) }
+    }
+
+    fn is_declared(&self, kind: Open, name: &str) -> bool {
+        self.declared.read().get(&kind).is_some_and(|own| own.contains(name))
     }
 
     /// `other`, in place of a name; what has no name keeps none.

@@ -265,6 +265,8 @@ fn exemplars_lead_to_the_trace_and_are_left_out_of_the_classic_text() {
 #[test]
 fn ten_thousand_made_up_names_make_no_more_series_than_there_is_room_for() {
     let metrics = Metrics::new(&Tally::default());
+    let own = told(Language::Http, "get");
+    metrics.declare(&[ToolFacts::clone(own.known.tool.as_ref().expect("a tool"))], &own.caller);
     for number in 0..INVENTED {
         let name: Arc<str> = format!("n{number}").into();
         close(&metrics, &told(Language::Http, &name));
@@ -291,10 +293,13 @@ fn ten_thousand_made_up_names_make_no_more_series_than_there_is_room_for() {
         let cost_usd = Usd::from_nanos(1_000_000_000);
         metrics.run_ended(&ended(&name, Usage { cost_usd, ..Usage::default() }), NOW);
     }
+    close(&metrics, &own);
     let text = classic(&metrics);
+    let named = r#"tool="s.get",type="function",agent="bot",error_type="""#;
+    assert_eq!(one(&text, "gen_ai_execute_tool_duration_seconds_count", named), 1.0);
     let whole = 10_000.0;
     let families: BTreeMap<&str, (usize, f64)> = BTreeMap::from([
-        ("gen_ai_execute_tool_duration_seconds_count", (1_025, whole)),
+        ("gen_ai_execute_tool_duration_seconds_count", (1_026, whole + 1.0)),
         ("gen_ai_client_operation_duration_seconds_count", (257, whole)),
         ("gen_ai_client_token_usage_count", (514, 2.0 * whole)),
         ("mcp_client_operation_duration_seconds_count", (65, whole)),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{CALLS_LIMIT_A_RUN, Keeping, Shelf};
-use crate::call::{Caller, ErrorClass, Known, Outcome, RunEnd, RunId, Status, StopReason};
+use crate::call::trace::TraceContext;
+use crate::call::{Caller, ErrorClass, Known, Outcome, RunEnd, RunId, Status, StopReason, Verdict};
 use crate::clock::Now;
 use crate::ledger::{EndedRun, Usage};
 use crate::record::outgoing::{Kept, Outgoing, Sink, Why};
@@ -48,6 +49,13 @@ impl Seen {
     }
 }
 
+const KEEPING: Keeping = Keeping {
+    share: 0.0,
+    hold: Duration::from_secs(600),
+    held_limit_bytes: 64 * 1024 * 1024,
+    runs_limit: 4,
+};
+
 fn at(seconds: u64) -> Now {
     let mono = Duration::from_secs(seconds);
     Now { mono, wall_ms: 1_700_000_000_000 + i64::try_from(seconds).unwrap() * 1_000 }
@@ -56,7 +64,7 @@ fn at(seconds: u64) -> Now {
 fn shelf(share: f64) -> (Arc<Seen>, Shelf) {
     let seen = Arc::new(Seen::default());
     let keeping =
-        Keeping { share, hold: Duration::from_secs(600), held_limit_bytes: 64 * 1024 * 1024 };
+        Keeping { share, runs_limit: 20_000, ..KEEPING };
     (Arc::clone(&seen), Shelf::new(keeping, seen))
 }
 
@@ -65,7 +73,8 @@ fn run(id: &str) -> RunId {
 }
 
 fn told(run_id: Option<&str>, call: &str, status: Status, seconds: u64) -> Told {
-    let known = Known { run: run_id.map(|id| (run(id), "header")), ..Known::default() };
+    let trace = Some(TraceContext::child_of(None));
+    let known = Known { trace, run: run_id.map(|id| (run(id), "header")), ..Known::default() };
     let error_class = (status != Status::Ok).then_some(ErrorClass::Http5xx);
     Told {
         call_id: call.to_owned(),
@@ -175,6 +184,7 @@ fn what_waits_is_bounded_and_every_loss_is_counted() {
         share: 0.0,
         hold: Duration::from_secs(600),
         held_limit_bytes: weight * 10 + weight / 2,
+        runs_limit: 20_000,
     };
     let sink: Arc<dyn Sink> = Arc::clone(&seen) as Arc<dyn Sink>;
     let shelf = Shelf::new(keeping, sink);
@@ -210,12 +220,13 @@ fn what_waits_too_long_is_decided_over_and_the_run_goes_on() {
     put(&shelf, "r", "b", Status::Ok, 700);
     put(&shelf, "r", "c", Status::Timeout, 701);
     assert_eq!(seen.names(), ["b error", "c error"]);
-    shelf.tend(at(1_400));
-    put(&shelf, "r", "d", Status::Ok, 1_401);
+    shelf.tend(at(1_250));
+    put(&shelf, "r", "d", Status::Ok, 1_251);
     assert_eq!(seen.names().len(), 3, "a run that is kept stays so");
     // The gate has forgotten the run without its end: so does the shelf, in time.
-    shelf.tend(at(2_100));
-    shelf.tend(at(2_800));
+    shelf.tend(at(2_000));
+    shelf.tend(at(2_700));
+    assert!(shelf.state.lock().runs.is_empty());
 }
 
 #[test]
@@ -223,4 +234,27 @@ fn outliers_are_worth_keeping() {
     let (seen, shelf) = shelf(0.0);
     shelf.put(told(Some("r"), "slow", Status::Ok, 1), Interest::Outlier);
     assert_eq!(seen.names(), ["slow outlier"]);
+}
+
+/// The call that stops a run is closed when the run's end has been told of.
+#[test]
+fn runs_that_are_over_take_no_room_from_those_that_go_on() {
+    let seen = Arc::new(Seen::default());
+    let shelf = Shelf::new(KEEPING, Arc::clone(&seen) as Arc<dyn Sink>);
+    put(&shelf, "live", "first", Status::Timeout, 1);
+    for number in 0..100 {
+        let id = format!("run-{number}");
+        end(&shelf, &id, RunEnd::Stopped(StopReason::LoopDetected));
+        for (verdict, reason) in
+            [(Verdict::Stop, StopReason::LoopDetected), (Verdict::Deny, StopReason::RunStopped)]
+        {
+            let mut told = told(Some(&id), "over", Status::Denied, 2);
+            (told.close.verdict, told.close.stop_reason) = (Some(verdict), Some(reason));
+            shelf.put(told, Interest::Denied);
+        }
+    }
+    assert_eq!(shelf.state.lock().runs.len(), 1);
+    put(&shelf, "live", "second", Status::Ok, 3);
+    assert_eq!(seen.names().last().map(String::as_str), Some("second error"));
+    assert_eq!(*seen.lost.lock(), 0);
 }

@@ -34,16 +34,17 @@ pub type Spans = SmallVec<[SpanData; 2]>;
 /// How many spans it becomes.
 pub fn count(outgoing: &Outgoing) -> u64 {
     match outgoing {
-        Outgoing::Call(told, _) => {
-            let own = u64::from(told.known.trace.is_some());
-            let attempts = told.known.attempts.iter().filter(|attempt| attempt.span.is_some());
-            own.saturating_mul(
-                u64::try_from(attempts.count()).unwrap_or(u64::MAX).saturating_add(1),
-            )
-        }
+        Outgoing::Call(told, _) => count_of_call(told),
         Outgoing::Run(run, _) => u64::from(run.ended.root.is_some()),
         Outgoing::Evaluation(evaluation) => u64::from(evaluation.about.trace.is_some()),
     }
+}
+
+/// How many spans a call becomes.
+pub fn count_of_call(told: &Told) -> u64 {
+    let own = u64::from(told.known.trace.is_some());
+    let attempts = told.known.attempts.iter().filter(|attempt| attempt.span.is_some());
+    own.saturating_mul(u64::try_from(attempts.count()).unwrap_or(u64::MAX).saturating_add(1))
 }
 
 /// Its spans.
