@@ -38,7 +38,9 @@ use crate::evaluate::Evaluator;
 use crate::ledger::{ApprovalChange, EndedRun, RunEnds};
 
 pub use event::{Event, Kind, ObservedRule, UsageTotals};
-pub use export::{Collector, DropReason, ExportError, Exporter, Parcel, Protocol, SHUTDOWN_TIME, Tally};
+pub use export::{
+    Collector, DropReason, ExportError, Exporter, Parcel, Protocol, SHUTDOWN_TIME, Tally,
+};
 pub use journal::{Destination, JournalError};
 pub use metrics::{Held, ReloadResult};
 pub use outgoing::{Kept, Outgoing, RunTold, Sink, Why};

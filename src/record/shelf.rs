@@ -181,7 +181,14 @@ impl State {
         let waiting = self.runs.entry(run).or_insert_with_key(|run| {
             *next = next.wrapping_add(1);
             order.push_back((run.clone(), *next));
-            Waiting { number: *next, since: now.mono, seen: now.mono, decided: None, calls: Vec::new(), bytes: 0 }
+            Waiting {
+                number: *next,
+                since: now.mono,
+                seen: now.mono,
+                decided: None,
+                calls: Vec::new(),
+                bytes: 0,
+            }
         });
         waiting.seen = now.mono;
         if waiting.decided.is_none()

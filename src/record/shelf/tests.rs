@@ -63,8 +63,7 @@ fn at(seconds: u64) -> Now {
 
 fn shelf(share: f64) -> (Arc<Seen>, Shelf) {
     let seen = Arc::new(Seen::default());
-    let keeping =
-        Keeping { share, runs_limit: 20_000, ..KEEPING };
+    let keeping = Keeping { share, runs_limit: 20_000, ..KEEPING };
     (Arc::clone(&seen), Shelf::new(keeping, seen))
 }
 
