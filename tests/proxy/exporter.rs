@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use toolgate::record::{self, DropReason, Exporter, Parcel, Protocol, Tally};
+use toolgate::record::{self, DropReason, Exporter, Parcel, Protocol, SHUTDOWN_TIME, Tally};
 
 use crate::harness::collector::{Collector, Mood};
 use crate::harness::{soon, until};
@@ -102,7 +102,7 @@ fn counts(tally: &Tally) -> [u64; 5] {
 
 /// Ends the exporter; afterwards every span is accounted for and all room is given back.
 async fn ended(exporter: &Exporter<Numbered>, tally: &Tally, spans: u64) -> [u64; 5] {
-    soon("the exporter's end", exporter.shutdown()).await;
+    soon("the exporter's end", exporter.shutdown(SHUTDOWN_TIME)).await;
     let counts = counts(tally);
     assert_eq!(counts.iter().sum::<u64>(), spans, "{counts:?}");
     assert_eq!(exporter.taken_bytes(), 0);
@@ -321,7 +321,7 @@ async fn the_end_is_within_two_seconds() {
             collector.is(mood);
             let (exporter, tally) = given(&to(collector.address, protocol), 500);
             let begun = tokio::time::Instant::now();
-            exporter.shutdown().await;
+            exporter.shutdown(SHUTDOWN_TIME).await;
             assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
             let counts = counts(&tally);
             assert_eq!((counts[0], counts.iter().sum::<u64>()), (0, 500), "{counts:?}");
