@@ -11,13 +11,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use crate::call::trace::TraceContext;
-use crate::call::{Effect, Known, Language, Refusal, StopReason, Verdict};
+use crate::call::{Effect, Known, Language, Particulars, Refusal, StopReason, Verdict};
 use crate::classify::{self, Completed};
 use crate::clock::{Clock, Now};
 use crate::forward::{
@@ -176,7 +176,7 @@ async fn story(
     });
     let upstream = snapshot.upstream(&admitted.call().upstream)?;
     known.particulars.wire = Some(Arc::clone(upstream.wire()));
-    known.particulars.verb = verb(&admitted.call().method);
+    known.particulars.verb = Particulars::verb(admitted.call().method.as_str());
     snapshot.capture.note_input(known, admitted.call().args.root());
     let errand = Errand {
         upstream,
@@ -332,12 +332,6 @@ fn streams(admitted: &Admitted, headers: &HeaderMap) -> bool {
     let declared = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     admitted.call().order.is_some()
         && declared.is_some_and(|declared| declared.starts_with(b"text/event-stream"))
-}
-
-/// A method by the name that is told of it; of others than the usual ones none is.
-fn verb(method: &Method) -> Option<&'static str> {
-    const USUAL: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"];
-    USUAL.into_iter().find(|usual| *usual == method.as_str())
 }
 
 /// Keeps the answer of a call that succeeded for the time when the tool is down.

@@ -12,7 +12,7 @@ use crate::json::Digest;
 pub struct Particulars {
     /// Where its upstream is.
     pub wire: Option<Arc<Wire>>,
-    /// The HTTP method of its attempts, where it is one of those that everybody knows.
+    /// The HTTP method of the request and of its attempts, where it is one of those that everybody knows.
     pub verb: Option<&'static str>,
     /// The path below the upstream's own as the config writes it, parameters by their names.
     pub template: Option<Arc<str>>,
@@ -30,6 +30,15 @@ pub struct Particulars {
     pub rpc_code: Option<i64>,
     /// Arguments and results.
     pub contents: Option<Box<Contents>>,
+}
+
+impl Particulars {
+    /// An HTTP method, if it is one of those that everybody knows (RFC 9110, section 9.3; RFC 5789).
+    pub fn verb(method: &str) -> Option<&'static str> {
+        const USUAL: [&str; 8] =
+            ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"];
+        USUAL.into_iter().find(|usual| *usual == method)
+    }
 }
 
 /// Arguments and results of a call, captured because the config asks for it: redacted where it asks

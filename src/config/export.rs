@@ -9,10 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::settings::Export;
 use super::upstream::read_certificates;
-use super::validate::{Check, secret, size};
+use super::validate::{Check, is_reserved, secret, size};
 use super::{address, codes, raw};
 use crate::record::{Collector, Protocol};
-use crate::yaml::{Entries, ScalarFault, Text};
+use crate::yaml::{Entries, ScalarFault, Span, Text};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_SAMPLE_PERCENT: u32 = 10;
@@ -41,6 +41,11 @@ const SERVICE_NAME: &str = "service.name";
 const ENCODING_HEADERS: [&str; 5] =
     ["accept-encoding", "content-encoding", "grpc-encoding", "grpc-timeout", "user-agent"];
 
+/// Headers from the environment; the first of these that is set counts (OpenTelemetry, "OTLP Exporter
+/// Configuration"). The exporter reads them by itself, and passes over what it cannot read.
+const HEADER_VARIABLES: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
+
 /// Parts of names of headers whose values are secrets.
 const SECRET_NAMES: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
 
@@ -52,6 +57,9 @@ pub(super) fn export(raw: &raw::Export, check: &mut Check<'_>) -> Option<Export>
     };
     let url = raw.otlp.as_ref().and_then(|text| url(text, protocol, check));
     let headers = headers(&raw.headers, check);
+    if let Some(text) = &raw.otlp {
+        check_environment(text.span, check);
+    }
     let ca_pem = raw.ca_file.as_ref().and_then(|field| {
         let read = read_certificates(&check.path(&field.value), check.secrets.reads);
         check.ok(codes::FILE, field.span, read)
@@ -137,6 +145,44 @@ fn headers(raw: &Entries<Text>, check: &mut Check<'_>) -> Vec<(HeaderName, Heade
         headers.push((header, value));
     }
     headers
+}
+
+/// Holds the headers from the environment to what `headers` is held to. Nothing of a member is shown:
+/// it may be a secret, all of it if it is malformed.
+fn check_environment(span: Span, check: &mut Check<'_>) {
+    let look_up = check.secrets.environment;
+    let set = HEADER_VARIABLES.iter().find_map(|variable| Some((variable, look_up(variable)?)));
+    let Some((variable, listed)) = set else { return };
+    for (number, member) in (1_usize..).zip(listed.split(',').map(str::trim)) {
+        if number > ENTRIES_LIMIT {
+            let text = format!("`{variable}` has more than {ENTRIES_LIMIT} members");
+            return check.fault(codes::RANGE, span, ScalarFault::new(text));
+        }
+        let fault = if member.is_empty() { None } else { member_fault(member) };
+        if let Some(fault) = fault {
+            let text = ScalarFault::new(format!("member {number} of `{variable}` {fault}"));
+            check.fault(codes::HEADER, span, text.help("correct the environment variable"));
+        }
+    }
+}
+
+/// What is wrong with `name=value`, the value percent-encoded.
+fn member_fault(member: &str) -> Option<&'static str> {
+    let Some((name, value)) = member.split_once('=') else { return Some("is not `name=value`") };
+    let Ok(name) = name.trim().parse::<HeaderName>() else {
+        return Some("does not begin with the name of a header");
+    };
+    if is_reserved(&name, &ENCODING_HEADERS) {
+        return Some("sets a header that cannot be used here");
+    }
+    let value = value.trim();
+    let is_escape = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if value.is_empty() || !value.split('%').skip(1).all(is_escape) {
+        return Some("has no percent-encoded value");
+    }
+    let decoded = percent_encoding::percent_decode_str(value).decode_utf8();
+    let value = decoded.ok().and_then(|value| HeaderValue::from_str(&value).ok());
+    value.is_none().then_some("has characters that cannot stand in a header")
 }
 
 /// What the config says of the resource, and what the environment says of it otherwise

@@ -11,6 +11,7 @@ use super::load::load_with;
 use super::mask::mask;
 use super::settings::{Events, Operation};
 use crate::policy::view::Effect;
+use crate::yaml::Diagnostic;
 
 /// Rendered faults of every config in `tests/goldens/config` equal the file beside it.
 /// `UPDATE_GOLDENS=1` writes them.
@@ -237,6 +238,13 @@ fn secrets_in_wrong_places_are_masked() {
 }
 
 fn exporting(export: &str, environment: &dyn Fn(&str) -> Option<String>) -> super::Loaded {
+    tried_exporting(export, environment).unwrap()
+}
+
+fn tried_exporting(
+    export: &str,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<super::Loaded, Vec<Diagnostic>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("toolgate.yaml");
     let text = format!(
@@ -245,7 +253,47 @@ fn exporting(export: &str, environment: &dyn Fn(&str) -> Option<String>) -> supe
     );
     fs::write(&path, text).unwrap();
     fs::write(folder.path().join("key"), "sk-canary-file\n").unwrap();
-    load_with(&path, environment).unwrap()
+    load_with(&path, environment)
+}
+
+/// What the config may not set, the environment may not either; and nothing of it is shown.
+#[test]
+fn headers_of_the_environment_are_held_to_the_same_rules() {
+    let said = |variable: &'static str, listed: &str| {
+        let listed = listed.to_owned();
+        let look_up = move |wanted: &str| (wanted == variable).then(|| listed.clone());
+        let faults = tried_exporting("{ otlp: \"http://otel:4318\" }", &look_up).err();
+        let rendered = faults.iter().flatten().map(|fault| fault.render(false));
+        let rendered = rendered.collect::<String>();
+        assert!(!rendered.contains("canary"), "{rendered}");
+        let lines = rendered.lines().filter_map(|line| line.strip_prefix("error[TG112]: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    const VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+    for fine in ["", "x-key=canary", " a=1 , authorization=Bearer%20canary==,", "a=b,,c=d"] {
+        assert_eq!(said(VARIABLE, fine), Vec::<String>::new(), "{fine}");
+    }
+    let refused = "sets a header that cannot be used here";
+    for (member, fault) in [
+        ("content-length=3canary", refused),
+        ("Host=canary", refused),
+        ("CONTENT-TYPE=canary", refused),
+        ("grpc-timeout=canary", refused),
+        ("toolgate-canary=1", refused),
+        ("canary", "is not `name=value`"),
+        ("can ary=canary", "does not begin with the name of a header"),
+        ("=canary", "does not begin with the name of a header"),
+        ("a=", "has no percent-encoded value"),
+        ("a=canary%2", "has no percent-encoded value"),
+        ("a=canary%zz", "has no percent-encoded value"),
+        ("a=canary%0a", "has characters that cannot stand in a header"),
+        ("a=canary%ff", "has characters that cannot stand in a header"),
+    ] {
+        let expected = [format!("member 2 of `{VARIABLE}` {fault}")];
+        assert_eq!(said(VARIABLE, &format!("x=1,{member},y=2")), expected, "{member}");
+    }
+    let for_traces = said("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "te=canary");
+    assert_eq!(for_traces, [format!("member 1 of `OTEL_EXPORTER_OTLP_TRACES_HEADERS` {refused}")]);
 }
 
 #[test]

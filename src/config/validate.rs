@@ -100,14 +100,19 @@ impl Check<'_> {
             self.fault(codes::HEADER, field.span, text);
             return None;
         };
-        let taken = OWN_HEADERS.iter().chain(also_not).any(|own| name.as_str() == *own);
-        if taken || name.as_str().starts_with("toolgate-") {
+        if is_reserved(&name, also_not) {
             let text = ScalarFault::new(format!("`{name}` cannot be used here"));
             self.fault(codes::HEADER, field.span, text.help("use a header of your own"));
             return None;
         }
         Some(name)
     }
+}
+
+/// Whether a header is not the user's to set: HTTP's own, the gate's, or one of these.
+pub(super) fn is_reserved(name: &HeaderName, also_not: &[&str]) -> bool {
+    let name = name.as_str();
+    OWN_HEADERS.iter().chain(also_not).any(|own| name == *own) || name.starts_with("toolgate-")
 }
 
 /// A path of the config: absolute, or relative to its folder, without `./`.

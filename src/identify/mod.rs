@@ -28,7 +28,7 @@ use hyper::body::Incoming;
 
 use crate::call::trace::TraceContext;
 use crate::call::{
-    Caller, Known, Language, Llm, Plan, Provider, Refusal, RunId, Standing, ToolFacts,
+    Caller, Known, Language, Llm, Particulars, Plan, Provider, Refusal, RunId, Standing, ToolFacts,
 };
 use crate::clock::{Clock, Now};
 use crate::json::{self, Digest, Document, Hasher, HmacKey};
@@ -305,6 +305,7 @@ pub async fn identify(received: Received, desk: &mut Desk<'_>) -> Result<Identif
     let Received { request, peer, arrived } = received;
     let (parts, body) = request.into_parts();
     desk.known.method = parts.method.as_str().to_owned();
+    desk.known.particulars.verb = Particulars::verb(parts.method.as_str());
     if let Some(provider) = model_api(parts.uri.path(), desk.terms) {
         desk.known.language = Language::Llm(Llm { provider });
     }

@@ -74,8 +74,20 @@ static SCHEMES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=\-]{8,}").expect("a regular expression")
 });
 
-/// The text without secrets: whatever a detector of policies finds, and values that stand under names
-/// such as `password`, `token` or `authorization`. What stands in their place says what it was.
+/// The user information of a URL (RFC 3986, section 3.2.1), of any scheme, also with the slashes
+/// escaped as within a string of JSON. It ends at the last `@` of the authority. A password that has
+/// `/`, `?` or `#` in it as they are is found where what stands before them can be no port.
+#[expect(clippy::expect_used, reason = "the expression is a constant that the tests compile")]
+static USER_INFORMATION: LazyLock<Regex> = LazyLock::new(|| {
+    let scheme = r"[A-Za-z][A-Za-z0-9+.\-]*:\\*/\\*/";
+    let proper = r#"[^\s/?#"<>]+"#;
+    let unescaped = r#"[^\s/?#"<>:@]*:[^\s/?#"<>]*[^\s/?#"<>0-9\\][^\s/?#"<>]*[/?#][^\s"<>]*"#;
+    Regex::new(&format!("({scheme})(?:{proper}|{unescaped})@")).expect("a regular expression")
+});
+
+/// The text without secrets: whatever a detector of policies finds, the user information of URLs, and
+/// values that stand under names such as `password`, `token` or `authorization`. What stands in their
+/// place says what it was.
 ///
 /// Heuristic: a secret that looks like an ordinary word and has an ordinary name stays.
 pub fn redact(text: &str) -> Cow<'_, str> {
@@ -90,6 +102,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     let scheme = |found: &Captures<'_>| {
         format!("{} {REDACTED}", found.get(1).map_or("", |name| name.as_str()))
     };
+    let user = |found: &Captures<'_>| {
+        format!("{}{REDACTED}@", found.get(1).map_or("", |scheme| scheme.as_str()))
+    };
+    // Before e-mail addresses: what stands around the `@` may look like one.
+    text = replaced(text, &USER_INFORMATION, user);
     text = replaced(text, &HEADERS, header);
     text = replaced(text, &SCHEMES, scheme);
     // Before names: it finds a key up to its end, however many lines that takes.

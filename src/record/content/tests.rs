@@ -47,6 +47,33 @@ fn secrets_in_text_go_by_their_shape_or_by_their_name() {
     assert_eq!(redact(key), "[secret]");
 }
 
+#[test]
+fn urls_lose_their_user_information_and_nothing_else() {
+    for (text, left) in [
+        ("see https://u:canary@h/ now", "see https://[redacted]@h/ now"),
+        ("postgres://user:canary@db:5432/x?a=b", "postgres://[redacted]@db:5432/x?a=b"),
+        ("MONGODB+SRV://u:canary@a.example.com,b", "MONGODB+SRV://[redacted]@a.example.com,b"),
+        ("redis://:canary@cache", "redis://[redacted]@cache"),
+        ("https://canary@github.com/a/b", "https://[redacted]@github.com/a/b"),
+        ("amqp://u:can@ary@h/v", "amqp://[redacted]@h/v"),
+        ("amqp://u:can'a,r;y%40@h", "amqp://[redacted]@h"),
+        ("mysql://u:can/a?r#y@h/db", "mysql://[redacted]@h/db"),
+        ("mysql://h:9/to/ann@h", "mysql://h:9/to/ann@h"),
+        (r#"{\"url\":\"https:\/\/u:canary@h\/\"}"#, r#"{\"url\":\"https:\/\/[redacted]@h\/\"}"#),
+        (r"https://u:p\u0026canary@h", "https://[redacted]@h"),
+        ("a://u:canary@b c://v:canary@d", "a://[redacted]@b c://[redacted]@d"),
+        ("https://h:8080/users/@ann?q=1", "https://h:8080/users/@ann?q=1"),
+        ("https://h/p and <b> @ann", "https://h/p and <b> @ann"),
+        (r#"["https://h","@ann"]"#, r#"["https://h","@ann"]"#),
+    ] {
+        assert_eq!(redact(text), left, "{text}");
+    }
+    let args = r#"{"dsn":"postgres:\/\/user:canary@host\/x","at":["ftp://u:canary@h"]}"#;
+    let (input, output) = texts(&captured(Bodies::Redacted, args, "go to https://u:canary@h/"));
+    assert_eq!(input, r#"{"dsn":"postgres://[redacted]@host/x","at":["ftp://[redacted]@h"]}"#);
+    assert_eq!(output, "go to https://[redacted]@h/");
+}
+
 fn captured(bodies: Bodies, args: &str, body: &str) -> Known {
     let mut known = Known::default();
     let capture = Capture::new(bodies, None);

@@ -11,6 +11,7 @@ mod parcel;
 mod queue;
 mod tally;
 mod transport;
+mod voice;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,8 @@ pub use self::tally::{DropReason, Tally};
 
 use self::queue::Queue;
 use self::transport::{Answer, Credentials, Failure, LastAnswer, Transport};
+use self::voice::{Line, Trouble, Voice};
+use crate::clock::Clock;
 use crate::forward::TlsError;
 
 /// How long the end of the gate waits for what is still to be sent, the end of runs included: with what
@@ -88,7 +91,13 @@ impl<T: Parcel> Exporter<T> {
             .with_retry_policy(RetryPolicy::disabled())
             .build()?;
         exporter.set_resource(&resource(collector));
-        let sender = Sender { exporter, last, collector: collector.to_string(), trouble: None };
+        let sender = Sender {
+            exporter,
+            last,
+            collector: collector.to_string(),
+            clock: Clock::system(),
+            voice: Voice::default(),
+        };
         let task = tokio::spawn(sender.send_all(Arc::clone(&queue)));
         Ok(Self { queue, credentials, task: Mutex::new(Some(task)) })
     }
@@ -141,15 +150,9 @@ struct Sender {
     last: LastAnswer,
     /// As it is told of.
     collector: String,
-    /// What was wrong with the last batch.
-    trouble: Option<Trouble>,
-}
-
-/// Something that operators should know of a collector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    Failed(Failure),
-    Rejects,
+    /// Of nothing that is recorded: it paces what is told of the collector.
+    clock: Clock,
+    voice: Voice,
 }
 
 impl Sender {
@@ -174,18 +177,19 @@ impl Sender {
         }
     }
 
-    /// Tells of the first failure after a success, and of one that is another than the last.
+    /// Tells of what changed, now and then.
     fn note(&mut self, trouble: Option<Trouble>) {
-        if self.trouble == trouble {
-            return;
-        }
-        self.trouble = trouble;
+        let line = self.voice.heard(trouble, self.clock.now());
+        let Some(Line { trouble, failed_batches }) = line else { return };
         let collector = &self.collector;
         match trouble {
-            None => tracing::warn!(%collector, "spans are exported again"),
-            Some(Trouble::Rejects) => tracing::warn!(%collector, "it does not take all spans"),
+            None => tracing::warn!(%collector, failed_batches, "spans are exported again"),
+            Some(Trouble::Rejects) => {
+                tracing::warn!(%collector, failed_batches, "it does not take all spans");
+            }
             Some(Trouble::Failed(failure)) => {
-                tracing::warn!(%collector, %failure, "spans are not exported, but dropped");
+                let words = "spans are not exported, but dropped";
+                tracing::warn!(%collector, %failure, failed_batches, "{words}");
             }
         }
     }

@@ -89,7 +89,8 @@ pub(super) struct Draft {
     pub attributes: Attributes,
     events: Vec<Event>,
     dropped_events: u32,
-    pub failed: bool,
+    /// Why it failed, if it did, in words of the gate and its config: never a tool's.
+    pub failure: Option<String>,
 }
 
 impl Draft {
@@ -120,7 +121,7 @@ impl Draft {
             attributes: Attributes::default(),
             events: Vec::new(),
             dropped_events: 0,
-            failed: false,
+            failure: None,
         }
     }
 
@@ -157,8 +158,7 @@ impl Draft {
             dropped_attributes_count: 0,
             events,
             links,
-            // Whatever a description could say may be a tool's text: attributes say why.
-            status: if self.failed { Status::error("") } else { Status::Unset },
+            status: self.failure.map_or(Status::Unset, Status::error),
             instrumentation_scope: SCOPE.clone(),
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn of_evaluation(evaluation: &Evaluation) -> Option<SpanData> {
         }
         Outcome::Undecidable => result.put(names::EVALUATION_LABEL, "undecidable"),
         Outcome::Failed(failure) => {
-            draft.failed = true;
+            draft.failure = Some(failure.name().to_owned());
             draft.attributes.put(names::ERROR_TYPE, failure.name());
             result.put(names::EVALUATION_LABEL, "error");
             result.put(names::ERROR_TYPE, failure.name());
@@ -133,7 +133,7 @@ mod tests {
                 "error.type timeout",
             ]
         );
-        assert_eq!(span.status, opentelemetry::trace::Status::error(""));
+        assert_eq!(span.status, opentelemetry::trace::Status::error("timeout"));
         assert!(of_evaluation(&evaluation(Outcome::Undecidable, None)).is_none());
     }
 }

@@ -14,10 +14,26 @@ use crate::record::told::Told;
 /// `execute_tool {tool}`: what an agent asked for, whatever that took.
 pub(super) fn tool(draft: &mut Draft, told: &Told) {
     draft.kind = SpanKind::Internal;
+    if told.known.tool.is_none() {
+        return request(draft, &told.known);
+    }
     draft.name = named(names::EXECUTE_TOOL, &told.known);
     draft.attributes.put(names::SPAN_KIND, "TOOL");
     draft.attributes.put(names::OPERATION, names::EXECUTE_TOOL);
     put_tool(draft, &told.known);
+}
+
+/// A request that was refused before anybody knew what it asked for: its method, and no operation.
+pub(super) fn request(draft: &mut Draft, known: &Known) {
+    let verb = known.particulars.verb.unwrap_or(names::OTHER);
+    draft.name = method(verb);
+    draft.attributes.put(names::SPAN_KIND, "CHAIN");
+    draft.attributes.put(names::HTTP_METHOD, verb);
+}
+
+/// The name of a span that has none but the method's (semantic conventions, "HTTP spans", "Name").
+fn method(verb: &'static str) -> Cow<'static, str> {
+    Cow::Borrowed(if verb == names::OTHER { "HTTP" } else { verb })
 }
 
 /// What is known of the tool, and of who asked for it.
@@ -58,7 +74,7 @@ fn of_attempt(
     let particulars = &told.known.particulars;
     let verb = particulars.verb.unwrap_or(names::OTHER);
     draft.kind = SpanKind::Client;
-    draft.name = Cow::Borrowed(if verb == names::OTHER { "HTTP" } else { verb });
+    draft.name = method(verb);
     draft.attributes.put(names::HTTP_METHOD, verb);
     draft.attributes.put_some(names::URL, url(&told.known));
     put_server(&mut draft, &told.known);
@@ -68,7 +84,7 @@ fn of_attempt(
     }
     draft.attributes.put_some(names::RESEND_COUNT, (resent > 0).then_some(resent));
     let error = came_badly(attempt.came);
-    draft.failed = error.is_some();
+    draft.failure.clone_from(&error);
     draft.attributes.put_some(names::ERROR_TYPE, error);
     // Readings of one clock, but a test's may stand still.
     let begun = attempt.begun.mono.clamp(told.opened.mono, told.ended.mono.max(told.opened.mono));

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use opentelemetry::trace::SpanKind;
 
 use super::draft::Draft;
-use super::http::{named, put_tool};
+use super::http::{named, put_tool, request};
 use super::{names, put_server};
 use crate::call::Mcp;
 use crate::record::told::Told;
@@ -17,13 +17,19 @@ const ID_LIMIT_BYTES: usize = 64;
 pub(super) fn message(draft: &mut Draft, told: &Told, message: &Mcp) {
     let known = &told.known;
     draft.kind = SpanKind::Client;
+    // Nothing was read of it when it was refused: what stands for its method is HTTP's.
+    let is_unread = known.tool.is_none() && message.id.is_none();
     // A method that the protocol does not have is whatever a client has written.
-    let method = if message.is_foreign { names::OTHER } else { &*message.method };
-    if message.is_tool_call() {
+    let is_other = message.is_foreign || is_unread;
+    let method = if is_other { names::OTHER } else { &*message.method };
+    // One that was refused before its tool was known has the name of the method alone.
+    if message.is_tool_call() && known.tool.is_some() {
         draft.name = named("tools/call", known);
         draft.attributes.put(names::SPAN_KIND, "TOOL");
         draft.attributes.put(names::OPERATION, names::EXECUTE_TOOL);
         put_tool(draft, known);
+    } else if is_unread {
+        request(draft, known);
     } else {
         draft.name = Cow::Owned(method.to_owned());
         draft.attributes.put(names::SPAN_KIND, "CHAIN");

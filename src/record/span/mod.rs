@@ -22,7 +22,7 @@ use opentelemetry_sdk::trace::SpanData;
 use smallvec::SmallVec;
 
 use self::draft::{Draft, Timeline};
-use crate::call::{Came, ErrorClass, Known, Language};
+use crate::call::{Came, ErrorClass, Known, Language, Status, StopReason};
 use crate::record::outgoing::{Kept, Outgoing};
 use crate::record::told::Told;
 
@@ -85,9 +85,18 @@ pub fn of_call(mut told: Told, kept: Kept) -> Spans {
 
 /// Why it failed, if it did.
 fn fail(draft: &mut Draft, told: &Told) {
-    let error = told.error_type();
-    draft.failed = error.is_some();
-    draft.attributes.put_some(names::ERROR_TYPE, error.map(|error| error.to_string()));
+    let error = told.error_type().map(|error| error.to_string());
+    draft.failure =
+        error.as_ref().map(|error| match (told.close.outcome.status, told.close.stop_reason) {
+            (Status::Denied, Some(reason)) => refusal(reason, told.close.rule.as_deref()),
+            _ => error.clone(),
+        });
+    draft.attributes.put_some(names::ERROR_TYPE, error);
+}
+
+/// `stop_reason: rule`, what people look for first.
+fn refusal(reason: StopReason, rule: Option<&str>) -> String {
+    rule.map_or_else(|| reason.name().to_owned(), |rule| format!("{}: {rule}", reason.name()))
 }
 
 /// What came of the last attempt is not what the span tells, but that of the call.

@@ -7,7 +7,7 @@ use opentelemetry::trace::SpanKind;
 use opentelemetry::{Array, StringValue, Value};
 
 use super::draft::Draft;
-use super::{names, put_server};
+use super::{http, names, put_server};
 use crate::call::{Counted, Provider, Tokens};
 use crate::record::conventions;
 use crate::record::told::Told;
@@ -30,20 +30,20 @@ impl Operation {
     }
 }
 
-/// `chat {model}`, and its kind.
+/// `chat {model}`, and its kind; of a path that the provider's API does not have, the method alone.
 pub(super) fn call(draft: &mut Draft, told: &Told, provider: Provider) {
     let known = &told.known;
     let particulars = &known.particulars;
-    let own = known.tool.as_deref().map_or("chat", |tool| &*tool.operation);
-    let Operation { name, span_kind } = Operation::of(own);
     draft.kind = SpanKind::Client;
+    draft.attributes.put(names::PROVIDER, conventions::provider(provider));
+    let Some(tool) = known.tool.as_deref() else { return http::request(draft, known) };
+    let Operation { name, span_kind } = Operation::of(&tool.operation);
     draft.name = match &particulars.request_model {
         Some(model) => Cow::Owned(format!("{name} {model}")),
         None => name.clone(),
     };
     draft.attributes.put(names::SPAN_KIND, span_kind);
     draft.attributes.put(names::OPERATION, name);
-    draft.attributes.put(names::PROVIDER, conventions::provider(provider));
     draft.attributes.put_some(names::REQUEST_MODEL, particulars.request_model.clone());
     draft.attributes.put_some(names::RESPONSE_MODEL, particulars.response_model.clone());
     draft.attributes.put_some(names::FINISH_REASONS, known.finish.as_ref().map(reasons));

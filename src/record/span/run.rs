@@ -6,7 +6,7 @@ use std::time::Duration;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::draft::{Draft, Timeline};
-use super::{decision, names};
+use super::{decision, names, refusal};
 use crate::call::RunEnd;
 use crate::ledger::Usage;
 use crate::policy::amount::Usd;
@@ -57,7 +57,7 @@ pub fn of_run(run: &RunTold, kept: Kept) -> Option<SpanData> {
     attributes.put_some(names::COST_USD, (cost_usd > Usd::ZERO).then(|| cost_usd.dollars()));
     match ended.end {
         RunEnd::Stopped(reason) => {
-            draft.failed = true;
+            draft.failure = Some(refusal(reason, ended.rule.as_deref()));
             draft.attributes.put(names::ERROR_TYPE, reason.name());
         }
         RunEnd::Completed | RunEnd::Idle | RunEnd::Evicted | RunEnd::Shutdown => {}

@@ -128,7 +128,7 @@ fn calls_fail_in_every_way_and_say_which() {
         assert_eq!(attribute(case(), 0, names::ERROR_TYPE).as_deref(), Some(class.name()));
         let spans = of_call(case().told(), KEPT);
         assert!(
-            matches!(&spans[0].status, opentelemetry::trace::Status::Error { description } if description.is_empty())
+            matches!(&spans[0].status, opentelemetry::trace::Status::Error { description } if description == class.name())
         );
     }
 }
@@ -150,6 +150,24 @@ fn refusals_and_what_was_decided_beside_them_are_events() {
     check("tool_warned", tool().warned().observed(2));
     let spans = of_call(tool().observed(40).told(), KEPT);
     assert_eq!((spans[0].events.len(), spans[0].events.dropped_count), (16, 24));
+}
+
+/// What no tool or operation is known of is none, by name, operation and kind.
+#[test]
+fn requests_for_nothing_known_go_by_their_method() {
+    check("unknown_http", tool().unknown(Some("GET")));
+    check("unknown_model", model("chat").unknown(Some("POST")));
+    check("unknown_mcp", mcp("tools/call").unknown(Some("POST")));
+    check("unknown_mcp_unread", mcp("").unknown(Some("PUT")).unread());
+    let read = [tool(), model("chat"), mcp("tools/call")].map(|case| case.unknown(None));
+    for case in read.into_iter().chain([mcp("").unknown(None).unread()]) {
+        let spans = shown(&of_call(case.told(), KEPT));
+        for never in ["HUNTER2", "TOOL\"", "LLM", names::OPERATION, names::TOOL_NAME] {
+            assert!(!spans.contains(never), "{never}: {spans}");
+        }
+    }
+    let spans = of_call(tool().unknown(None).told(), KEPT);
+    assert_eq!(spans[0].name, "HTTP");
 }
 
 #[test]

@@ -242,6 +242,21 @@ impl Case {
         self
     }
 
+    /// Nobody knows which tool was asked for.
+    pub fn unknown(mut self, verb: Option<&'static str>) -> Self {
+        self.0.known.tool = None;
+        self.0.known.method = verb.unwrap_or("HUNTER2").to_owned();
+        self.0.known.particulars.verb = verb;
+        self.0.known.particulars.request_model = None;
+        self.refused(Verdict::Deny, StopReason::Malformed, false)
+    }
+
+    /// As a message is before anything of it was read.
+    pub fn unread(mut self) -> Self {
+        self.0.known.language = Language::Mcp(Mcp::unread(&self.0.known.method));
+        self
+    }
+
     pub fn protocol(mut self) -> Self {
         self.0.known.tool = Some(facts("mcp:tools/list"));
         self
