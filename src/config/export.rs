@@ -46,6 +46,19 @@ const ENCODING_HEADERS: [&str; 5] =
 const HEADER_VARIABLES: [&str; 2] =
     ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
 
+/// The variables that are looked at although no config names them.
+const UNASKED: [&str; 4] = [
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_SERVICE_NAME",
+    "OTEL_RESOURCE_ATTRIBUTES",
+];
+
+/// Whether a variable of the environment is looked at although no config names it.
+pub(super) fn is_unasked(variable: &str) -> bool {
+    UNASKED.contains(&variable)
+}
+
 /// Parts of names of headers whose values are secrets.
 const SECRET_NAMES: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
 

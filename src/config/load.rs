@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::codes;
+use super::export;
 use super::fixed::{self, Fixed};
 use super::mask::mask;
 use super::raw;
@@ -68,6 +69,9 @@ pub fn load_with(
 pub fn load_without_secrets(path: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     load_with(path, &|name| {
         let set = std::env::var(name).ok().filter(|value| !value.is_empty());
+        if export::is_unasked(name) {
+            return set;
+        }
         Some(set.unwrap_or_else(|| format!("not-needed-for-what-is-asked-now-{name}")))
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::load::load_with;
+use super::load::{load_with, load_without_secrets};
 use super::mask::mask;
 use super::settings::{Events, Operation};
 use crate::policy::view::Effect;
@@ -369,4 +369,19 @@ fn drift_is_watched_unless_it_is_switched_off() {
     assert!(drift("") && drift("drift: {}\n") && drift("drift: { enabled: true }\n"));
     assert!(!drift("drift: { enabled: false }\n"));
     assert_ne!(loaded("").fixed, loaded("drift: { enabled: false }\n").fixed, "it is start-only");
+}
+
+/// Commands that ask a gate need no secret of its config, and make none up where none is named.
+#[test]
+fn a_config_is_read_without_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toolgate.yaml");
+    let config = "apiVersion: toolgate/v1\nkind: Config\n\
+        upstreams:\n  crm: { http: \"http://crm\", auth: { bearer: \"${env:NO_SUCH_TOKEN}\" }, \
+        tools: [{ name: get, match: \"GET /c\" }] }\n\
+        export: { otlp: \"http://otel:4318\", headers: { x-key: \"${env:NO_SUCH_KEY}\" } }\n";
+    fs::write(&path, config).unwrap();
+    let loaded = load_without_secrets(&path).unwrap();
+    let resource = loaded.settings.export.unwrap().collector.resource;
+    assert!(resource.iter().all(|(_, value)| !value.contains("not-needed")), "{resource:?}");
 }
